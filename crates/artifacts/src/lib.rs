@@ -1,1 +1,21 @@
-//! placeholder
+//! Every file that passes between the stages of superconv: its schema, its reader, its writer.
+//!
+//! Readers refuse what they do not know, naming the file, the key and what they wanted. Writers are atomic: a file
+//! under its final name is whole. Equal content gives equal bytes. This crate knows neither candle nor nets.
+
+pub mod atomic;
+pub mod batches;
+pub mod checkpoint;
+pub mod choice;
+pub mod dataset;
+pub mod error;
+pub mod json;
+pub mod metrics;
+pub mod names;
+pub mod run;
+pub mod sha256;
+pub mod suggestion;
+pub mod tensors;
+pub mod weights;
+
+pub use error::{ArtifactError, Result};

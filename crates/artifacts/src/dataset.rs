@@ -1,0 +1,169 @@
+//! `data/NAME.safetensors`: a prepared data set, made by `sc-prep`.
+
+use std::path::Path;
+
+use crate::tensors::{Taking, TensorFile, Values};
+use crate::{ArtifactError, Result};
+
+/// One half of a data set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Images {
+    /// Raw pixels, [N, C, H, W].
+    pub pixels: Vec<u8>,
+    /// Class of each image, [N], below the number of classes.
+    pub labels: Vec<u32>,
+}
+
+/// A prepared data set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DataSet {
+    /// Its name, such as `cifar10`.
+    pub name: String,
+    /// [channels, height, width] of an image.
+    pub shape: [usize; 3],
+    /// Names of the classes, in the order of the labels.
+    pub classes: Vec<String>,
+    /// Mean of the training images by channel, on the 0 to 1 scale.
+    pub mean: Vec<f64>,
+    /// Standard deviation (of the population) likewise.
+    pub std: Vec<f64>,
+    /// The training images.
+    pub train: Images,
+    /// The test images.
+    pub test: Images,
+    /// Name and SHA-256 of every source file, in order of name.
+    pub sources: Vec<(String, String)>,
+}
+
+const SOURCE: &str = "sha256:";
+
+/// Writes a data set, atomically; equal content gives equal bytes.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(path: &Path, data: DataSet) -> Result<()> {
+    let mut file = TensorFile::default();
+    for (key, value) in
+        [("name", data.name), ("classes", json(&data.classes)), ("mean", json(&data.mean)), ("std", json(&data.std))]
+    {
+        file.metadata.insert(key.to_owned(), value);
+    }
+    for (name, hash) in data.sources {
+        file.metadata.insert(format!("{SOURCE}{name}"), hash);
+    }
+    let [c, h, w] = data.shape;
+    for (split, Images { pixels, labels }) in [("train", data.train), ("test", data.test)] {
+        let count = labels.len();
+        file.insert(format!("{split}.images"), &[count, c, h, w], Values::U8(pixels));
+        file.insert(format!("{split}.labels"), &[count], Values::U32(labels));
+    }
+    file.write(path)
+}
+
+fn json<T: serde::Serialize>(list: &[T]) -> String {
+    serde_json::to_string(list).expect("lists of text and numbers are JSON")
+}
+
+/// Reads a data set and checks it whole: shapes, labels, one mean and one positive deviation a channel.
+///
+/// # Errors
+/// When the file cannot be read or is no data set.
+pub fn read(path: &Path) -> Result<DataSet> {
+    let mut file = TensorFile::open(path)?;
+    let name = file.metadata("name")?;
+    let classes: Vec<String> = list(&mut file, "classes")?;
+    let mean: Vec<f64> = list(&mut file, "mean")?;
+    let std: Vec<f64> = list(&mut file, "std")?;
+    let (train_shape, train) = images(&mut file, "train", classes.len())?;
+    let (test_shape, test) = images(&mut file, "test", classes.len())?;
+    if train_shape != test_shape {
+        return Err(file.wrong(&format!("test images of shape {train_shape:?}"), &format!("{test_shape:?}")));
+    }
+    if train.labels.is_empty() {
+        return Err(file.wrong("at least one training image", "none"));
+    }
+    for (key, values, least) in [("mean", &mean, 0.0), ("std", &std, f64::MIN_POSITIVE)] {
+        if values.len() != train_shape[0] || values.iter().any(|v| !(*v >= least && *v <= 1.0)) {
+            let expected = format!("metadata {key:?}: {} numbers from {least:e} to 1", train_shape[0]);
+            return Err(file.wrong(&expected, &format!("{values:?}")));
+        }
+    }
+    let sources = file.file.metadata.iter();
+    let sources = sources.filter_map(|(k, v)| Some((k.strip_prefix(SOURCE)?.to_owned(), v.clone()))).collect();
+    file.finish("a data set")?;
+    Ok(DataSet { name, shape: train_shape, classes, mean, std, train, test, sources })
+}
+
+fn list<T: serde::de::DeserializeOwned>(file: &mut Taking, key: &str) -> Result<Vec<T>> {
+    let text = file.metadata(key)?;
+    serde_json::from_str(&text).map_err(|_| file.wrong(&format!("metadata {key:?}: a JSON array"), &text))
+}
+
+fn images(file: &mut Taking, split: &str, classes: usize) -> Result<([usize; 3], Images)> {
+    let (shape, pixels) = file.u8s(&format!("{split}.images"))?;
+    let (label_shape, labels) = file.u32s(&format!("{split}.labels"))?;
+    let &[count, c, h, w] = shape.as_slice() else {
+        return Err(file.wrong(&format!("{split}.images of shape [N, C, H, W]"), &format!("{shape:?}")));
+    };
+    if label_shape != [count] {
+        return Err(file.wrong(&format!("{split}.labels of shape [{count}]"), &format!("{label_shape:?}")));
+    }
+    if let Some(position) = labels.iter().position(|label| *label as usize >= classes) {
+        let expected = format!("{split}.labels below {classes}, the number of classes");
+        return Err(file.wrong(&expected, &format!("{} at position {position}", labels[position])));
+    }
+    Ok(([c, h, w], Images { pixels, labels }))
+}
+
+/// Refuses a file that is no data set with a hint at what makes one.
+pub fn hint(error: &ArtifactError) -> Option<&'static str> {
+    error.is_input().then_some("a data set is made by sc-prep; for the embedded one: make data/mnist5k.safetensors")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> DataSet {
+        DataSet {
+            name: "tiny".into(),
+            shape: [1, 2, 2],
+            classes: vec!["a".into(), "b".into()],
+            mean: vec![0.5],
+            std: vec![0.25],
+            train: Images { pixels: (0..12).collect(), labels: vec![0, 1, 1] },
+            test: Images { pixels: vec![9; 4], labels: vec![0] },
+            sources: vec![("x.gz".into(), "00".into())],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_the_bytes_repeat() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+        write(&a, sample()).unwrap();
+        write(&b, sample()).unwrap();
+        assert_eq!(read(&a).unwrap(), sample());
+        assert_eq!(std::fs::read(a).unwrap(), std::fs::read(b).unwrap());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bad.safetensors");
+        let cases: [(fn(&mut DataSet), &str); 5] = [
+            (|d| d.train.labels[2] = 2, "train.labels below 2, the number of classes, found 2 at position 2"),
+            (|d| d.mean.clear(), "metadata \"mean\": 1 numbers"),
+            (|d| d.std[0] = 0.0, "metadata \"std\": 1 numbers"),
+            (|d| d.std[0] = f64::NAN, "metadata \"std\": a JSON array"),
+            (|d| d.train = Images::default(), "at least one training image"),
+        ];
+        for (spoil, expected) in cases {
+            let mut data = sample();
+            spoil(&mut data);
+            write(&path, data).unwrap();
+            let message = read(&path).unwrap_err().to_string();
+            assert!(message.contains("bad.safetensors") && message.contains(expected), "{message}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What can be wrong with a file.
+
+use std::fmt::Display;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The result of reading or writing an artifact.
+pub type Result<T> = std::result::Result<T, ArtifactError>;
+
+/// A file that cannot be used, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// The system refuses to read or write.
+    #[error("{path}: cannot {action}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried: `read`, `write`, ...
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The content is not what the format asks for.
+    #[error("{path}: expected {expected}, found {found}", path = path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What the format asks for, and where.
+        expected: String,
+        /// What is there instead.
+        found: String,
+    },
+}
+
+impl ArtifactError {
+    /// The system refused `action` on `path`.
+    pub fn io(path: &Path, action: &'static str, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), action, source }
+    }
+
+    /// `path` holds `found` where `expected` should be.
+    pub fn content(path: &Path, expected: impl Display, found: impl Display) -> Self {
+        Self::Content { path: path.to_owned(), expected: expected.to_string(), found: found.to_string() }
+    }
+
+    /// Whether the fault lies in what was handed over (a missing or malformed file) and not in this machine: programs
+    /// then exit with 2.
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::Content { .. } => true,
+            Self::Io { action, source, .. } => {
+                *action == "read" && matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory)
+            }
+        }
+    }
+}

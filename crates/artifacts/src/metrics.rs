@@ -1,0 +1,223 @@
+//! `runs/NAME/metrics.jsonl`: one line a step, every key always there, `null` where nothing was measured or the number
+//! is not finite. No times: two equal runs have equal bytes.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::{ArtifactError, Result};
+
+/// Name of the file in a run's folder.
+pub const FILE: &str = "metrics.jsonl";
+/// Name of the file of test measurements along the way (`--test-every`): for looking, never for choosing.
+pub const TEST_FILE: &str = "test.jsonl";
+/// Name of the file of times.
+pub const TIMING_FILE: &str = "timing.jsonl";
+
+/// What one step used and what was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Number of the optimizer step, from 1.
+    pub iteration: u64,
+    /// Passes over the training images so far: iteration x batch / images.
+    pub epoch: f64,
+    /// Learning rate that the step used.
+    pub lr: f64,
+    /// Momentum that the step used.
+    pub momentum: f64,
+    /// Mean cross-entropy of the batch, in nats, before the step.
+    pub train_loss: Option<f64>,
+    /// Fraction of the batch classified correctly, before the step.
+    pub train_accuracy: Option<f64>,
+    /// Euclidean norm of the gradient.
+    pub grad_norm: Option<f64>,
+    /// Mean cross-entropy of the held-out training images after the step.
+    pub val_loss: Option<f64>,
+    /// Fraction of the held-out training images classified correctly after the step.
+    pub val_accuracy: Option<f64>,
+}
+
+/// A line of [`TEST_FILE`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestMetrics {
+    /// Number of the step after which it was measured.
+    pub iteration: u64,
+    /// Mean cross-entropy of the test images, in nats.
+    pub test_loss: Option<f64>,
+    /// Fraction of the test images classified correctly.
+    pub test_accuracy: Option<f64>,
+}
+
+/// A line of [`TIMING_FILE`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// Steps done so far.
+    pub iteration: u64,
+    /// Seconds spent in training steps, the input pipeline included, since this process began.
+    pub train_seconds: f64,
+    /// Seconds since this process began.
+    pub wall_seconds: f64,
+    /// What happened besides, such as `resumed`.
+    pub event: Option<String>,
+}
+
+/// A line with the step it belongs to.
+pub trait Line: Serialize + DeserializeOwned {
+    /// The step it belongs to.
+    fn iteration(&self) -> u64;
+}
+
+impl Line for Metrics {
+    fn iteration(&self) -> u64 {
+        self.iteration
+    }
+}
+
+impl Line for TestMetrics {
+    fn iteration(&self) -> u64 {
+        self.iteration
+    }
+}
+
+impl Line for Timing {
+    fn iteration(&self) -> u64 {
+        self.iteration
+    }
+}
+
+/// A number as a record keeps it: `null` where it is not finite.
+pub fn finite(number: f64) -> Option<f64> {
+    number.is_finite().then_some(number)
+}
+
+/// Appends lines to a file. What was appended before [`LineWriter::sync`] survives a crash.
+#[derive(Debug)]
+pub struct LineWriter {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl LineWriter {
+    /// Opens `path` for appending, after cutting it back to the lines of steps up to `last`: those after it will be
+    /// written again, and a line torn by a crash is dropped.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written, or a line is not whole.
+    pub fn open<T: Line>(path: &Path, last: u64) -> Result<Self> {
+        let fail = |source| ArtifactError::io(path, "write", source);
+        let (lines, _) = if path.exists() { read::<T>(path)? } else { (Vec::new(), false) };
+        let kept = lines.iter().take_while(|line| line.iteration() <= last).count();
+        let file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
+        file.set_len(prefix_length(path, kept)?).map_err(fail)?;
+        Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
+    }
+
+    /// Appends one line.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn append<T: Line>(&mut self, line: &T) -> Result<()> {
+        let written = serde_json::to_writer(&mut self.file, line).map_err(std::io::Error::from);
+        let written = written.and_then(|()| self.file.write_all(b"\n"));
+        written.map_err(|source| ArtifactError::io(&self.path, "write", source))
+    }
+
+    /// Hands what was appended to the system, so that other programs see it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn flush(&mut self) -> Result<()> {
+        self.file.flush().map_err(|source| ArtifactError::io(&self.path, "write", source))
+    }
+
+    /// As [`LineWriter::flush`], and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn sync(&mut self) -> Result<()> {
+        self.flush()?;
+        self.file.get_ref().sync_data().map_err(|source| ArtifactError::io(&self.path, "write", source))
+    }
+}
+
+fn prefix_length(path: &Path, lines: usize) -> Result<u64> {
+    let text = fs::read(path).map_err(|source| ArtifactError::io(path, "read", source))?;
+    let length: usize = text.split_inclusive(|byte| *byte == b'\n').take(lines).map(<[u8]>::len).sum();
+    Ok(length as u64)
+}
+
+/// Reads all whole lines, and says whether a torn last one was dropped (the caller warns).
+///
+/// # Errors
+/// When the file cannot be read, or a line before the last is not what the format asks for.
+pub fn read<T: Line>(path: &Path) -> Result<(Vec<T>, bool)> {
+    let text = fs::read(path).map_err(|source| ArtifactError::io(path, "read", source))?;
+    let mut lines = Vec::new();
+    for (number, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        if line.last() != Some(&b'\n') {
+            return Ok((lines, true));
+        }
+        let line: T = serde_json::from_slice(line)
+            .map_err(|error| ArtifactError::content(path, format!("a record on line {}", number + 1), error))?;
+        lines.push(line);
+    }
+    Ok((lines, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(iteration: u64) -> Metrics {
+        Metrics {
+            iteration,
+            epoch: 0.1,
+            lr: 3.0,
+            momentum: 0.9,
+            train_loss: finite(f64::NAN),
+            train_accuracy: Some(0.5),
+            grad_norm: finite(1.0),
+            val_loss: None,
+            val_accuracy: None,
+        }
+    }
+
+    #[test]
+    fn every_key_is_on_every_line() {
+        let expected = r#"{"iteration":1,"epoch":0.1,"lr":3.0,"momentum":0.9,"train_loss":null,"train_accuracy":0.5,"grad_norm":1.0,"val_loss":null,"val_accuracy":null}"#;
+        assert_eq!(serde_json::to_string(&line(1)).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_torn_line_is_dropped_and_a_resumed_file_is_cut_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let mut writer = LineWriter::open::<Metrics>(&path, 0).unwrap();
+        (1..=5).for_each(|i| writer.append(&line(i)).unwrap());
+        writer.sync().unwrap();
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 3]).unwrap();
+        let (lines, torn) = read::<Metrics>(&path).unwrap();
+        assert_eq!((lines.len(), torn), (4, true));
+
+        let mut writer = LineWriter::open::<Metrics>(&path, 3).unwrap();
+        (4..=5).for_each(|i| writer.append(&line(i)).unwrap());
+        writer.sync().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_line_that_is_no_record_is_refused_by_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        fs::write(&path, format!("{}\n{{}}\n", serde_json::to_string(&line(1)).unwrap())).unwrap();
+        let message = read::<Metrics>(&path).unwrap_err().to_string();
+        assert!(message.contains("a record on line 2"), "{message}");
+    }
+}

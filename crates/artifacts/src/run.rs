@@ -1,0 +1,225 @@
+//! `runs/NAME/run.json` (what was asked; written first) and `result.json` (what came out; written last).
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{ArtifactError, Result, json};
+
+/// Name of the record of what was asked.
+pub const RUN_FILE: &str = "run.json";
+/// Name of the record of what came out, the only make target of a run.
+pub const RESULT_FILE: &str = "result.json";
+/// Name of the final weights.
+pub const MODEL_FILE: &str = "model.safetensors";
+/// Version of both schemas.
+pub const FORMAT: &str = "superconv-run/1";
+
+/// Which program made a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// `sc-rangetest`
+    RangeTest,
+    /// `sc-train`
+    Train,
+}
+
+/// The resolved configuration: everything that decides the numbers of a run, but for data and initial weights. A run
+/// resumes only under the same one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Range test or training.
+    pub kind: Kind,
+    /// The net, such as `resnet20`, from the file of initial weights.
+    pub net: String,
+    /// Its shortcut, `a` or `avgpool`; empty where it has none.
+    pub shortcut: String,
+    /// Seed of order, augmentation and dropout.
+    pub seed: u64,
+    /// Images a step.
+    pub batch_size: usize,
+    /// Optimizer steps.
+    pub iterations: u64,
+    /// Name of the schedule (`1cycle`, `piecewise`, ...; `ramp-linear` or `ramp-log` for a range test).
+    pub schedule: String,
+    /// The schedule's parameters, all resolved.
+    pub schedule_parameters: Value,
+    /// `sgd`, `nesterov`, `adagrad`, `adadelta`, `rmsprop`, `adam` or `adamw`.
+    pub optimizer: String,
+    /// Momentum where the schedule does not cycle it.
+    pub momentum: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// PyTorch's batch norm momentum: the weight of the new batch.
+    pub bn_momentum: f64,
+    /// Training batches whose statistics replace the running ones before an evaluation; 0: the running ones are used.
+    pub bn_reestimate: usize,
+    /// `none`, `flip` or `crop-flip`.
+    pub augment: String,
+    /// Training images used at most, after holding out; null for all.
+    pub train_limit: Option<usize>,
+    /// Share of the training images held out for `val_*`.
+    pub val_from_train: f64,
+    /// Steps between measurements of `val_*`; 0: after the last step only.
+    pub val_every: u64,
+    /// Steps between looks at the test set; 0: none.
+    pub test_every: u64,
+    /// Whether Winograd's algorithm is ruled out.
+    pub exact_conv: bool,
+}
+
+/// A file that a run was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Where it lay.
+    pub path: String,
+    /// Its SHA-256.
+    pub sha256: String,
+}
+
+/// The machine that a run was made on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// Operating system.
+    pub os: String,
+    /// Architecture of the processor.
+    pub arch: String,
+    /// Model of the processor, as the system calls it.
+    pub cpu: String,
+    /// Processors that the system offers.
+    pub cores: usize,
+}
+
+/// `run.json`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// [`FORMAT`].
+    pub format: String,
+    /// Name of the run: its folder's.
+    pub name: String,
+    /// Study that it belongs to; empty for a run made by hand.
+    pub study: String,
+    /// Its part in the study, such as `1cycle`, `piecewise`, `grid`, `range-test`; empty for a run made by hand.
+    pub arm: String,
+    /// Program and version.
+    pub tool: String,
+    /// Commit of the source that the program was built from; null where unknown.
+    pub git_commit: Option<String>,
+    /// The resolved configuration.
+    pub config: Config,
+    /// The data set's name.
+    pub data_name: String,
+    /// Number of classes: chance is 1 in so many.
+    pub classes: usize,
+    /// Images trained on.
+    pub train_images: usize,
+    /// Training images held out.
+    pub val_images: usize,
+    /// The data set.
+    pub data: Source,
+    /// The initial weights.
+    pub init: Source,
+    /// The suggestion, choice or recipe that the rates were taken from; null where they were given by hand.
+    pub rates_from: Option<Source>,
+    /// Device, such as `cpu`.
+    pub device: String,
+    /// What runs the numbers, such as `cpu avx512 winograd`.
+    pub kernels: String,
+    /// Worker threads; no number depends on them.
+    pub threads: usize,
+    /// The machine.
+    pub machine: Machine,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// All steps were made.
+    Completed,
+    /// The loss (training) or the weights (range test) were no longer finite.
+    Diverged,
+}
+
+/// Where a run diverged.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Divergence {
+    /// The step at which the loss or the weights were first seen not to be finite.
+    pub iteration: u64,
+    /// The learning rate of that step.
+    pub lr: f64,
+    /// The last finite training loss.
+    pub last_finite_loss: Option<f64>,
+}
+
+/// `result.json`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResultRecord {
+    /// [`FORMAT`].
+    pub format: String,
+    /// How the run ended.
+    pub status: Status,
+    /// Where, if it diverged.
+    pub divergence: Option<Divergence>,
+    /// Steps made.
+    pub iterations: u64,
+    /// Accuracy on the held-out training images after the last step.
+    pub final_val_accuracy: Option<f64>,
+    /// Mean cross-entropy on them.
+    pub final_val_loss: Option<f64>,
+    /// Accuracy after the last step on training images as they are, without augmentation, in evaluation mode.
+    pub final_train_accuracy: Option<f64>,
+    /// Mean cross-entropy on them.
+    pub final_train_loss: Option<f64>,
+    /// Accuracy on the test set, measured once, after the last step.
+    pub test_accuracy: Option<f64>,
+    /// Mean cross-entropy on the test set.
+    pub test_loss: Option<f64>,
+    /// Seconds that the run took in all, every resumed part counted.
+    pub wall_seconds: f64,
+    /// Images a second in the training steps alone, input pipeline included, of this process.
+    pub images_per_second: Option<f64>,
+    /// Largest resident memory of this process; null where the system does not say.
+    pub peak_rss_bytes: Option<u64>,
+}
+
+/// Reads `run.json` of the run in `folder`.
+///
+/// # Errors
+/// When it cannot be read or is of another format.
+pub fn read_run(folder: &Path) -> Result<RunRecord> {
+    let path = folder.join(RUN_FILE);
+    let record: RunRecord = json::read(&path, "the record of a run")?;
+    check_format(&path, &record.format)?;
+    Ok(record)
+}
+
+/// Reads `result.json` of the run in `folder`; `None` where the run has not finished.
+///
+/// # Errors
+/// When it is there but cannot be read or is of another format.
+pub fn read_result(folder: &Path) -> Result<Option<ResultRecord>> {
+    let path = folder.join(RESULT_FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let record: ResultRecord = json::read(&path, "the result of a run")?;
+    check_format(&path, &record.format)?;
+    Ok(Some(record))
+}
+
+fn check_format(path: &Path, found: &str) -> Result<()> {
+    if found == FORMAT {
+        Ok(())
+    } else {
+        Err(ArtifactError::content(path, format!("format {FORMAT:?}"), format!("{found:?}")))
+    }
+}
