@@ -5,6 +5,7 @@
 //! autograd: the reference of every test, and the way onto candle's other devices.
 //! This crate knows operations, not nets. It alone may hold `unsafe` code.
 
+pub mod conv;
 pub mod engine;
 pub mod graph;
 pub mod isa;

@@ -1,0 +1,188 @@
+//! Two-dimensional convolution (cross-correlation, as `torch.nn.functional.conv2d`): forward, and the gradients of its
+//! input and of its weight.
+//!
+//! Activations are NHWC without any padding between pixels; weights and their gradients are PyTorch's OIHW.
+
+pub mod reference;
+mod scratch;
+
+use crate::graph::window;
+use crate::isa::Isa;
+use crate::threads::Threads;
+
+pub use scratch::Scratch;
+
+/// The shape of a convolution with a square kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Images of a full batch. A call may bring fewer, or more: the slices' lengths say how many.
+    pub batch: usize,
+    /// Rows of an input image.
+    pub height: usize,
+    /// Columns of an input image.
+    pub width: usize,
+    /// Input channels.
+    pub c_in: usize,
+    /// Output channels.
+    pub c_out: usize,
+    /// Side of the kernel.
+    pub kernel: usize,
+    /// Pixels between two positions of the kernel.
+    pub stride: usize,
+    /// Zero pixels around the image.
+    pub padding: usize,
+}
+
+impl ConvShape {
+    /// Rows of an output image.
+    pub fn out_height(&self) -> usize {
+        window(self.height, self.kernel, self.stride, self.padding)
+    }
+
+    /// Columns of an output image.
+    pub fn out_width(&self) -> usize {
+        window(self.width, self.kernel, self.stride, self.padding)
+    }
+
+    /// Elements of an input image.
+    pub fn inputs_per_image(&self) -> usize {
+        self.height * self.width * self.c_in
+    }
+
+    /// Elements of an output image.
+    pub fn outputs_per_image(&self) -> usize {
+        self.out_height() * self.out_width() * self.c_out
+    }
+
+    /// Elements of the weight.
+    pub fn weights(&self) -> usize {
+        self.c_out * self.c_in * self.kernel * self.kernel
+    }
+
+    /// Images in an input of this length.
+    fn images(&self, x: &[f32]) -> usize {
+        let images = x.len() / self.inputs_per_image();
+        assert_eq!(x.len(), images * self.inputs_per_image(), "input: not a whole number of images");
+        images
+    }
+}
+
+/// What happens to the sums of the forward pass on their way out.
+#[derive(Clone, Copy, Debug)]
+pub enum Epilogue<'a> {
+    /// Nothing: `y = conv(x)`.
+    None,
+    /// `y = conv(x) + bias`, one a channel.
+    Bias(&'a [f32]),
+    /// `y = conv(x) * scale + shift`, one a channel, `+ residual` (of y's shape) if there is one, then ReLU if asked for:
+    /// evaluation, batch norm folded.
+    Affine {
+        /// Factor of each channel.
+        scale: &'a [f32],
+        /// Added to each channel.
+        shift: &'a [f32],
+        /// Added to each element.
+        residual: Option<&'a [f32]>,
+        /// Whether negative results become 0.
+        relu: bool,
+    },
+}
+
+/// A convolution made ready: shape, instruction set and algorithm.
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    shape: ConvShape,
+    isa: Isa,
+}
+
+impl Conv2d {
+    /// Chooses the algorithm for a shape. `exact` rules out Winograd's, whose sums err a little more than direct ones.
+    ///
+    /// # Panics
+    /// When this processor lacks the instruction set, or a dimension is 0.
+    pub fn new(shape: ConvShape, isa: Isa, exact: bool) -> Self {
+        assert!(isa.is_supported(), "instruction set {isa} is not supported here");
+        assert!(
+            shape.inputs_per_image() > 0 && shape.outputs_per_image() > 0 && shape.kernel > 0 && shape.stride > 0,
+            "empty convolution: {shape:?}"
+        );
+        let _ = exact;
+        Self { shape, isa }
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> &ConvShape {
+        &self.shape
+    }
+
+    /// The algorithm, for the record: `direct` or `winograd`.
+    pub fn algorithm(&self) -> &'static str {
+        let _ = self.isa;
+        "direct"
+    }
+
+    /// `y` [N, OH, OW, O] of `x` [N, H, W, I] and `weight` [O, I, k, k].
+    ///
+    /// # Panics
+    /// When a slice's length does not fit.
+    pub fn forward(
+        &self,
+        _threads: &Threads,
+        x: &[f32],
+        weight: &[f32],
+        epilogue: Epilogue,
+        y: &mut [f32],
+        _scratch: &mut Scratch,
+    ) {
+        let sums = reference::forward(&self.shape, x, weight);
+        for (i, (y, sum)) in y.iter_mut().zip(sums).enumerate() {
+            let c = i % self.shape.c_out;
+            *y = match epilogue {
+                Epilogue::None => sum as f32,
+                Epilogue::Bias(bias) => sum as f32 + bias[c],
+                Epilogue::Affine { scale, shift, residual, relu } => {
+                    let value = sum as f32 * scale[c] + shift[c] + residual.map_or(0.0, |r| r[i]);
+                    if relu { value.max(0.0) } else { value }
+                }
+            };
+        }
+    }
+
+    /// The gradient `dx` [N, H, W, I] of the input, given that of the output, `dy` [N, OH, OW, O]; added to what `dx`
+    /// holds if `accumulate`.
+    ///
+    /// # Panics
+    /// When a slice's length does not fit.
+    pub fn backward_data(
+        &self,
+        _threads: &Threads,
+        dy: &[f32],
+        weight: &[f32],
+        accumulate: bool,
+        dx: &mut [f32],
+        _scratch: &mut Scratch,
+    ) {
+        let sums = reference::backward_data(&self.shape, dy, weight);
+        for (dx, sum) in dx.iter_mut().zip(sums) {
+            *dx = if accumulate { *dx + sum as f32 } else { sum as f32 };
+        }
+    }
+
+    /// The gradient `dw` [O, I, k, k] of the weight, overwritten: summed over images in an order that depends on the
+    /// shape alone.
+    ///
+    /// # Panics
+    /// When a slice's length does not fit.
+    pub fn backward_weights(
+        &self,
+        _threads: &Threads,
+        x: &[f32],
+        dy: &[f32],
+        dw: &mut [f32],
+        _scratch: &mut Scratch,
+    ) {
+        for (dw, sum) in dw.iter_mut().zip(reference::backward_weights(&self.shape, x, dy)) {
+            *dw = sum as f32;
+        }
+    }
+}
