@@ -28,7 +28,7 @@ impl Threads {
         if self.count() == 1 || tasks <= 1 {
             (0..tasks).for_each(task);
         } else {
-            self.pool.install(|| (0..tasks).into_par_iter().with_max_len(1).for_each(task));
+            self.pool.install(|| (0..tasks).into_par_iter().with_max_len(1).for_each(&task));
         }
     }
 }
