@@ -5,8 +5,20 @@
 //! autograd: the reference of every test, and the way onto candle's other devices.
 //! This crate knows operations, not nets. It alone may hold `unsafe` code.
 
+pub mod batch_norm;
+mod channels;
 pub mod conv;
+mod disjoint;
 pub mod engine;
+mod gemm;
 pub mod graph;
+pub mod input;
 pub mod isa;
+pub mod linear;
+pub mod optimizer;
+pub mod pooling;
+pub mod relu;
+pub mod shortcut;
+mod simd;
+pub mod softmax_cross_entropy;
 pub mod threads;

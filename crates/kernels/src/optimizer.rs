@@ -1,0 +1,280 @@
+//! The optimizers of [`crate::engine::Optimizer`], each one pass over all parameters, gradients and slots, as
+//! `torch.optim` 2.x computes them (`foreach=False`): the same formulas, in the same order of operations.
+//!
+//! Scalars are computed in f64, as Python does, and then rounded to f32, as PyTorch does when they meet a tensor.
+
+#![allow(unsafe_code)]
+
+use crate::channels::{load_part, store_part};
+use crate::disjoint::Disjoint;
+use crate::engine::{Optimizer, Update};
+use crate::isa::Isa;
+use crate::simd::{Kernel, Vector, dispatch};
+use crate::threads::Threads;
+
+/// Floats of a task.
+const CHUNK: usize = 16 * 1024;
+
+const ADAGRAD_EPSILON: f64 = 1e-10;
+const ADADELTA_RHO: f64 = 0.9;
+const ADADELTA_EPSILON: f64 = 1e-6;
+const RMSPROP_ALPHA: f64 = 0.99;
+const RMSPROP_EPSILON: f64 = 1e-8;
+const ADAM_BETA2: f64 = 0.999;
+const ADAM_EPSILON: f64 = 1e-8;
+
+/// Every name that a slot can have, PyTorch's.
+pub const SLOT_NAMES: [&str; 6] =
+    ["momentum_buffer", "sum", "square_avg", "acc_delta", "exp_avg", "exp_avg_sq"];
+
+/// What an optimizer remembers between steps, over all parameters in one.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Updates made so far.
+    pub updates: u64,
+    /// Name and values of each slot.
+    pub slots: Vec<(&'static str, Vec<f32>)>,
+}
+
+/// The names of the slots that `optimizer` has, once each has been used.
+pub fn slots_of(optimizer: Optimizer) -> &'static [&'static str] {
+    match optimizer {
+        Optimizer::Sgd { .. } => &["momentum_buffer"],
+        Optimizer::Adagrad => &["sum"],
+        Optimizer::Adadelta => &["square_avg", "acc_delta"],
+        Optimizer::RmsProp => &["square_avg", "momentum_buffer"],
+        Optimizer::Adam | Optimizer::AdamW => &["exp_avg", "exp_avg_sq"],
+    }
+}
+
+impl Memory {
+    /// Takes the slot `name` out, as it is or as zeros; says whether it was there.
+    fn take(&mut self, name: &'static str, len: usize) -> (Vec<f32>, bool) {
+        match self.slots.iter_mut().find(|(slot, _)| *slot == name) {
+            Some((_, values)) => (std::mem::take(values), true),
+            None => {
+                self.slots.push((name, Vec::new()));
+                (vec![0.0; len], false)
+            }
+        }
+    }
+
+    fn put_back(&mut self, name: &'static str, values: Vec<f32>) {
+        if let Some((_, slot)) = self.slots.iter_mut().find(|(slot, _)| *slot == name) {
+            *slot = values;
+        }
+    }
+}
+
+/// One step: moves `parameters` by `gradients`, which stay as they are.
+pub fn step(
+    threads: &Threads,
+    isa: Isa,
+    update: &Update,
+    memory: &mut Memory,
+    parameters: &mut [f32],
+    gradients: &[f32],
+) {
+    memory.updates += 1;
+    let names: &[&'static str] = match update.optimizer {
+        // PyTorch makes no buffer where there is no momentum.
+        Optimizer::Sgd { .. } if update.momentum == 0.0 => &[],
+        Optimizer::RmsProp if update.momentum == 0.0 => &["square_avg"],
+        optimizer => slots_of(optimizer),
+    };
+    let mut slots = [Vec::new(), Vec::new()];
+    let mut fresh = false;
+    for (slot, name) in slots.iter_mut().zip(names) {
+        let (values, found) = memory.take(name, parameters.len());
+        *slot = values;
+        fresh = !found;
+    }
+    let rule = Rule::new(update, memory.updates, fresh);
+    let len = parameters.len();
+    {
+        let [first, second] = &mut slots;
+        let (parameters, first, second) = (Disjoint::new(parameters), Disjoint::new(first), Disjoint::new(second));
+        threads.run(len.div_ceil(CHUNK), |chunk| {
+            let gradients = &gradients[chunk * CHUNK..((chunk + 1) * CHUNK).min(len)];
+            // SAFETY: a chunk of each to each task.
+            let (parameters, first, second) =
+                unsafe { (parameters.chunk(chunk, CHUNK), first.chunk(chunk, CHUNK), second.chunk(chunk, CHUNK)) };
+            dispatch(isa, Step { rule, parameters, gradients, first, second });
+        });
+    }
+    for (values, name) in slots.into_iter().zip(names) {
+        memory.put_back(name, values);
+    }
+}
+
+/// Euclidean norm, summed in f64 in a fixed order.
+pub fn norm(values: &[f32]) -> f64 {
+    let mut sums = [0.0f64; 8];
+    let parts = values.chunks_exact(8);
+    for (sum, &value) in sums.iter_mut().zip(parts.remainder()) {
+        *sum = f64::from(value) * f64::from(value);
+    }
+    for part in parts {
+        for (sum, &value) in sums.iter_mut().zip(part) {
+            *sum += f64::from(value) * f64::from(value);
+        }
+    }
+    sums.iter().sum::<f64>().sqrt()
+}
+
+/// One step's algorithm with its scalars, as PyTorch's tensors see them.
+#[derive(Clone, Copy)]
+enum Rule {
+    Sgd { lr: f32, momentum: f32, decay: f32, nesterov: bool, fresh: bool },
+    Adagrad { lr: f32, decay: f32 },
+    Adadelta { lr: f32, decay: f32 },
+    RmsProp { lr: f32, momentum: f32, decay: f32 },
+    Adam { step_size: f32, correction: f32, weight: f32, decay: f32, shrink: f32 },
+}
+
+impl Rule {
+    fn new(update: &Update, updates: u64, fresh: bool) -> Self {
+        let (lr, momentum, decay) = (update.lr as f32, update.momentum as f32, update.weight_decay as f32);
+        match update.optimizer {
+            Optimizer::Sgd { nesterov } => Rule::Sgd { lr, momentum, decay, nesterov, fresh },
+            Optimizer::Adagrad => Rule::Adagrad { lr, decay },
+            Optimizer::Adadelta => Rule::Adadelta { lr, decay },
+            Optimizer::RmsProp => Rule::RmsProp { lr, momentum, decay },
+            Optimizer::Adam | Optimizer::AdamW => {
+                let power = |beta: f64| 1.0 - libm::pow(beta, updates as f64);
+                let decoupled = update.optimizer == Optimizer::AdamW;
+                Rule::Adam {
+                    step_size: (update.lr / power(update.momentum)) as f32,
+                    correction: power(ADAM_BETA2).sqrt() as f32,
+                    weight: (1.0 - update.momentum) as f32,
+                    decay: if decoupled { 0.0 } else { decay },
+                    shrink: if decoupled { (1.0 - update.lr * update.weight_decay) as f32 } else { 1.0 },
+                }
+            }
+        }
+    }
+}
+
+struct Step<'a> {
+    rule: Rule,
+    parameters: &'a mut [f32],
+    gradients: &'a [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
+}
+
+impl Kernel for Step<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        // SAFETY: as the caller's.
+        unsafe {
+            let splat = |value: f32| V::splat(value);
+            match self.rule {
+                Rule::Sgd { lr, momentum, decay, .. } if momentum == 0.0 => {
+                    self.each::<V>(|p, g, a, b| {
+                        let g = decayed(g, p, decay);
+                        (g.mul_add(splat(-lr), p), a, b)
+                    });
+                }
+                Rule::Sgd { lr, momentum, decay, nesterov, fresh } => self.each::<V>(|p, g, buffer, b| {
+                    let g = decayed(g, p, decay);
+                    let buffer = if fresh { g } else { buffer.mul(splat(momentum)).add(g) };
+                    let direction = if nesterov { buffer.mul_add(splat(momentum), g) } else { buffer };
+                    (direction.mul_add(splat(-lr), p), buffer, b)
+                }),
+                Rule::Adagrad { lr, decay } => self.each::<V>(|p, g, sum, b| {
+                    let g = decayed(g, p, decay);
+                    let sum = g.mul_add(g, sum);
+                    let std = sum.sqrt().add(splat(ADAGRAD_EPSILON as f32));
+                    (splat(-lr).mul(g).div(std).add(p), sum, b)
+                }),
+                Rule::Adadelta { lr, decay } => self.each::<V>(|p, g, square_avg, acc_delta| {
+                    let g = decayed(g, p, decay);
+                    let (rho, rest) = (splat(ADADELTA_RHO as f32), splat((1.0 - ADADELTA_RHO) as f32));
+                    let epsilon = splat(ADADELTA_EPSILON as f32);
+                    let square_avg = rest.mul(g).mul_add(g, square_avg.mul(rho));
+                    let std = square_avg.add(epsilon).sqrt();
+                    let delta = acc_delta.add(epsilon).sqrt().div(std).mul(g);
+                    let acc_delta = rest.mul(delta).mul_add(delta, acc_delta.mul(rho));
+                    (delta.mul_add(splat(-lr), p), square_avg, acc_delta)
+                }),
+                Rule::RmsProp { lr, momentum, decay } => self.each::<V>(|p, g, square_avg, buffer| {
+                    let g = decayed(g, p, decay);
+                    let (alpha, rest) = (splat(RMSPROP_ALPHA as f32), splat((1.0 - RMSPROP_ALPHA) as f32));
+                    let square_avg = rest.mul(g).mul_add(g, square_avg.mul(alpha));
+                    let avg = square_avg.sqrt().add(splat(RMSPROP_EPSILON as f32));
+                    if momentum == 0.0 {
+                        return (splat(-lr).mul(g).div(avg).add(p), square_avg, buffer);
+                    }
+                    let buffer = buffer.mul(splat(momentum)).add(g.div(avg));
+                    (buffer.mul_add(splat(-lr), p), square_avg, buffer)
+                }),
+                Rule::Adam { step_size, correction, weight, decay, shrink } => {
+                    self.each::<V>(|p, g, exp_avg, exp_avg_sq| {
+                        let p = p.mul(splat(shrink));
+                        let g = decayed(g, p, decay);
+                        // torch.lerp goes from the nearer end.
+                        let exp_avg = if weight < 0.5 {
+                            g.sub(exp_avg).mul_add(splat(weight), exp_avg)
+                        } else {
+                            exp_avg.sub(g).mul_add(splat(1.0 - weight), g)
+                        };
+                        let (beta2, rest) = (splat(ADAM_BETA2 as f32), splat((1.0 - ADAM_BETA2) as f32));
+                        let exp_avg_sq = rest.mul(g).mul_add(g, exp_avg_sq.mul(beta2));
+                        let denominator = exp_avg_sq.sqrt().div(splat(correction)).add(splat(ADAM_EPSILON as f32));
+                        (splat(-step_size).mul(exp_avg).div(denominator).add(p), exp_avg, exp_avg_sq)
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// The gradient with coupled weight decay.
+///
+/// # Safety
+/// The processor must have the instruction set of `V`.
+#[inline(always)]
+unsafe fn decayed<V: Vector>(gradient: V, parameter: V, decay: f32) -> V {
+    // Without decay a parameter that is not finite must not spoil the gradient.
+    if decay == 0.0 {
+        return gradient;
+    }
+    // SAFETY: as the caller's.
+    unsafe { parameter.mul_add(V::splat(decay), gradient) }
+}
+
+impl Step<'_> {
+    /// `rule(parameter, gradient, first slot, second slot)` gives the new parameter and slots. Slots that the rule does
+    /// not have are empty: it gets zeros, and what it gives is dropped.
+    #[inline(always)]
+    unsafe fn each<V: Vector>(self, rule: impl Fn(V, V, V, V) -> (V, V, V)) {
+        let len = self.gradients.len();
+        let mut at = 0;
+        while at < len {
+            let count = V::LANES.min(len - at);
+            let whole = count == V::LANES;
+            // SAFETY: `count` elements are left of each slice that is not empty.
+            unsafe {
+                let load = |slice: &[f32]| match (slice.is_empty(), whole) {
+                    (true, _) => V::splat(0.0),
+                    (false, true) => V::load(slice.as_ptr().add(at)),
+                    (false, false) => load_part(slice.as_ptr().add(at), count),
+                };
+                let store = |vector: V, slice: &mut [f32]| match (slice.is_empty(), whole) {
+                    (true, _) => {}
+                    (false, true) => vector.store(slice.as_mut_ptr().add(at)),
+                    (false, false) => store_part(vector, slice.as_mut_ptr().add(at), count),
+                };
+                let (p, g) = (load(self.parameters), load(self.gradients));
+                let (p, first, second) = rule(p, g, load(self.first), load(self.second));
+                store(p, self.parameters);
+                store(first, self.first);
+                store(second, self.second);
+            }
+            at += count;
+        }
+    }
+}

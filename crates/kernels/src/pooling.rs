@@ -1,0 +1,257 @@
+//! Pooling over square windows, NHWC: maximum, average with the padding counted, and the mean over all pixels.
+//!
+//! Backward passes gather: each input pixel sums over the windows that cover it, in order, so that no two tasks write
+//! to one place and nothing has to be cleared first. They add to `dx` if `accumulate`, else overwrite it.
+
+#![allow(unsafe_code)]
+
+use std::ops::Range;
+
+use crate::disjoint::Disjoint;
+use crate::graph::window;
+use crate::isa::Isa;
+use crate::shortcut::{ImageShape, for_each_image};
+use crate::simd::{Kernel, Vector, dispatch};
+use crate::threads::Threads;
+
+/// A pooling: the input's shape and the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pooling {
+    /// Shape of an input image.
+    pub input: ImageShape,
+    /// Side of the window.
+    pub kernel: usize,
+    /// Pixels between two windows.
+    pub stride: usize,
+    /// Pixels around the image.
+    pub padding: usize,
+}
+
+impl Pooling {
+    /// Shape of an output image.
+    pub fn output(&self) -> ImageShape {
+        let side = |side| window(side, self.kernel, self.stride, self.padding);
+        ImageShape { height: side(self.input.height), width: side(self.input.width), channels: self.input.channels }
+    }
+
+    /// Offsets inside the window `out` that fall into the image, along an axis of `side` pixels.
+    fn inside(&self, out: usize, side: usize) -> Range<usize> {
+        let start = out * self.stride;
+        self.padding.saturating_sub(start)..self.kernel.min((side + self.padding).saturating_sub(start))
+    }
+
+    /// Windows that cover the pixel `at` along an axis with `windows` of them.
+    fn covering(&self, at: usize, windows: usize) -> Range<usize> {
+        let first = (at + self.padding + 1).saturating_sub(self.kernel).div_ceil(self.stride);
+        first..((at + self.padding) / self.stride + 1).min(windows)
+    }
+
+    /// Maximum; `winners` gets the place (row * kernel + column) in its window of each maximum, the first of equals.
+    /// The padding never wins. What is not a number does.
+    ///
+    /// # Panics
+    /// Where the kernel is larger than 15.
+    pub fn max(&self, threads: &Threads, isa: Isa, x: &[f32], y: &mut [f32], winners: &mut [u8]) {
+        assert!(self.kernel <= 15, "a place in the window, and none, must fit one byte");
+        let (in_len, out_len) = (self.input.len(), self.output().len());
+        let winners = Disjoint::new(winners);
+        for_each_image(threads, y, out_len, |image, y| {
+            // SAFETY: an image to each task.
+            let winners = unsafe { winners.chunk(image, out_len) };
+            dispatch(isa, Max { pooling: self, x: &x[image * in_len..][..in_len], y, winners });
+        });
+    }
+
+    /// Gradient of [`Pooling::max`].
+    pub fn max_backward(
+        &self,
+        threads: &Threads,
+        isa: Isa,
+        winners: &[u8],
+        dy: &[f32],
+        accumulate: bool,
+        dx: &mut [f32],
+    ) {
+        let out_len = self.output().len();
+        for_each_image(threads, dx, self.input.len(), |image, dx| {
+            let range = image * out_len..(image + 1) * out_len;
+            let (winners, dy) = (&winners[range.clone()], &dy[range]);
+            dispatch(isa, MaxBackward { pooling: self, winners, dy, accumulate, dx });
+        });
+    }
+
+    /// Sum over the window, padding as zeros, divided by the window's area.
+    pub fn average(&self, threads: &Threads, isa: Isa, x: &[f32], y: &mut [f32]) {
+        let in_len = self.input.len();
+        for_each_image(threads, y, self.output().len(), |image, y| {
+            dispatch(isa, Average { pooling: self, x: &x[image * in_len..][..in_len], y });
+        });
+    }
+
+    /// Gradient of [`Pooling::average`].
+    pub fn average_backward(&self, threads: &Threads, isa: Isa, dy: &[f32], accumulate: bool, dx: &mut [f32]) {
+        let out_len = self.output().len();
+        for_each_image(threads, dx, self.input.len(), |image, dx| {
+            dispatch(isa, AverageBackward { pooling: self, dy: &dy[image * out_len..][..out_len], accumulate, dx });
+        });
+    }
+}
+
+/// Mean over all pixels: [N, H, W, C] to [N, C].
+pub fn global_average(threads: &Threads, shape: ImageShape, x: &[f32], y: &mut [f32]) {
+    let factor = 1.0 / (shape.height * shape.width) as f32;
+    for_each_image(threads, y, shape.channels, |image, y| {
+        y.fill(0.0);
+        for pixel in x[image * shape.len()..][..shape.len()].chunks_exact(shape.channels) {
+            y.iter_mut().zip(pixel).for_each(|(y, x)| *y += x);
+        }
+        y.iter_mut().for_each(|y| *y *= factor);
+    });
+}
+
+/// Gradient of [`global_average`].
+pub fn global_average_backward(
+    threads: &Threads,
+    shape: ImageShape,
+    dy: &[f32],
+    accumulate: bool,
+    dx: &mut [f32],
+) {
+    let factor = 1.0 / (shape.height * shape.width) as f32;
+    for_each_image(threads, dx, shape.len(), |image, dx| {
+        let dy = &dy[image * shape.channels..][..shape.channels];
+        for pixel in dx.chunks_exact_mut(shape.channels) {
+            for (dx, dy) in pixel.iter_mut().zip(dy) {
+                *dx = if accumulate { *dx + dy * factor } else { dy * factor };
+            }
+        }
+    });
+}
+
+struct Max<'a> {
+    pooling: &'a Pooling,
+    x: &'a [f32],
+    y: &'a mut [f32],
+    winners: &'a mut [u8],
+}
+
+impl Kernel for Max<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { pooling: p, x, y, winners } = self;
+        let (c, width) = (p.input.channels, p.output().width);
+        for (i, (y, winners)) in y.chunks_exact_mut(c).zip(winners.chunks_exact_mut(c)).enumerate() {
+            let (oy, ox) = (i / width, i % width);
+            y.fill(f32::NEG_INFINITY);
+            winners.fill(u8::MAX);
+            for ky in p.inside(oy, p.input.height) {
+                for kx in p.inside(ox, p.input.width) {
+                    let (iy, ix) = (oy * p.stride + ky - p.padding, ox * p.stride + kx - p.padding);
+                    let place = (ky * p.kernel + kx) as u8;
+                    let x = &x[(iy * p.input.width + ix) * c..][..c];
+                    for ((y, winner), &x) in y.iter_mut().zip(winners.iter_mut()).zip(x) {
+                        // The first pixel always wins against none, be it -infinity.
+                        let wins = x > *y || x.is_nan() || *winner == u8::MAX;
+                        *y = if wins { x } else { *y };
+                        *winner = if wins { place } else { *winner };
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct MaxBackward<'a> {
+    pooling: &'a Pooling,
+    winners: &'a [u8],
+    dy: &'a [f32],
+    accumulate: bool,
+    dx: &'a mut [f32],
+}
+
+impl Kernel for MaxBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { pooling: p, winners, dy, accumulate, dx } = self;
+        let (c, out) = (p.input.channels, p.output());
+        for (i, dx) in dx.chunks_exact_mut(c).enumerate() {
+            let (iy, ix) = (i / p.input.width, i % p.input.width);
+            if !accumulate {
+                dx.fill(0.0);
+            }
+            for oy in p.covering(iy, out.height) {
+                for ox in p.covering(ix, out.width) {
+                    let (ky, kx) = (iy + p.padding - oy * p.stride, ix + p.padding - ox * p.stride);
+                    let place = (ky * p.kernel + kx) as u8;
+                    let at = (oy * out.width + ox) * c;
+                    for ((dx, &winner), &dy) in dx.iter_mut().zip(&winners[at..at + c]).zip(&dy[at..at + c]) {
+                        *dx += if winner == place { dy } else { 0.0 };
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Average<'a> {
+    pooling: &'a Pooling,
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Kernel for Average<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { pooling: p, x, y } = self;
+        let (c, width) = (p.input.channels, p.output().width);
+        let factor = 1.0 / (p.kernel * p.kernel) as f32;
+        for (i, y) in y.chunks_exact_mut(c).enumerate() {
+            let (oy, ox) = (i / width, i % width);
+            y.fill(0.0);
+            for ky in p.inside(oy, p.input.height) {
+                for kx in p.inside(ox, p.input.width) {
+                    let (iy, ix) = (oy * p.stride + ky - p.padding, ox * p.stride + kx - p.padding);
+                    let x = &x[(iy * p.input.width + ix) * c..][..c];
+                    y.iter_mut().zip(x).for_each(|(y, x)| *y += x);
+                }
+            }
+            y.iter_mut().for_each(|y| *y *= factor);
+        }
+    }
+}
+
+struct AverageBackward<'a> {
+    pooling: &'a Pooling,
+    dy: &'a [f32],
+    accumulate: bool,
+    dx: &'a mut [f32],
+}
+
+impl Kernel for AverageBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { pooling: p, dy, accumulate, dx } = self;
+        let (c, out) = (p.input.channels, p.output());
+        let factor = 1.0 / (p.kernel * p.kernel) as f32;
+        for (i, dx) in dx.chunks_exact_mut(c).enumerate() {
+            let (iy, ix) = (i / p.input.width, i % p.input.width);
+            if !accumulate {
+                dx.fill(0.0);
+            }
+            for oy in p.covering(iy, out.height) {
+                for ox in p.covering(ix, out.width) {
+                    let dy = &dy[(oy * out.width + ox) * c..][..c];
+                    dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx += dy * factor);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Operations that only move numbers: subsampling, zero channels, flattening. Activations are NHWC.
+//!
+//! Backward functions add to `dx` if `accumulate`, else overwrite it.
+
+#![allow(unsafe_code)]
+
+use crate::disjoint::Disjoint;
+use crate::threads::Threads;
+
+/// [height, width, channels] of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageShape {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Channels.
+    pub channels: usize,
+}
+
+impl ImageShape {
+    /// Elements of an image.
+    pub fn len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Whether it has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Calls `task(image, its part of data)` for every image of `len` elements.
+pub(crate) fn for_each_image<T: Send>(
+    threads: &Threads,
+    data: &mut [T],
+    len: usize,
+    task: impl Fn(usize, &mut [T]) + Sync,
+) {
+    let images = data.len() / len;
+    let data = Disjoint::new(data);
+    threads.run(images, |image| {
+        // SAFETY: an image to each task.
+        task(image, unsafe { data.chunk(image, len) });
+    });
+}
+
+/// Every `stride`-th pixel of every `stride`-th row, from the first; `shape` is x's.
+pub fn subsample(threads: &Threads, shape: ImageShape, stride: usize, x: &[f32], y: &mut [f32]) {
+    let c = shape.channels;
+    let width = shape.width.div_ceil(stride);
+    for_each_image(threads, y, shape.height.div_ceil(stride) * width * c, |image, y| {
+        let x = &x[image * shape.len()..][..shape.len()];
+        for (i, pixel) in y.chunks_exact_mut(c).enumerate() {
+            let (row, column) = (i / width * stride, i % width * stride);
+            pixel.copy_from_slice(&x[(row * shape.width + column) * c..][..c]);
+        }
+    });
+}
+
+/// Gradient of [`subsample`]; `shape` is x's.
+pub fn subsample_backward(
+    threads: &Threads,
+    shape: ImageShape,
+    stride: usize,
+    dy: &[f32],
+    accumulate: bool,
+    dx: &mut [f32],
+) {
+    let c = shape.channels;
+    let width = shape.width.div_ceil(stride);
+    let dy_len = shape.height.div_ceil(stride) * width * c;
+    for_each_image(threads, dx, shape.len(), |image, dx| {
+        if !accumulate {
+            dx.fill(0.0);
+        }
+        for (i, pixel) in dy[image * dy_len..][..dy_len].chunks_exact(c).enumerate() {
+            let (row, column) = (i / width * stride, i % width * stride);
+            add(pixel, &mut dx[(row * shape.width + column) * c..][..c]);
+        }
+    });
+}
+
+/// Zero channels added, `before` below the first and `after` above the last; x has `channels`.
+pub fn pad_channels(threads: &Threads, channels: usize, before: usize, after: usize, x: &[f32], y: &mut [f32]) {
+    let wide = before + channels + after;
+    let pixels = x.len() / channels;
+    for_each_image(threads, y, pixels_of_a_task(pixels) * wide, |task, y| {
+        let x = &x[task * pixels_of_a_task(pixels) * channels..];
+        for (to, from) in y.chunks_exact_mut(wide).zip(x.chunks_exact(channels)) {
+            to[..before].fill(0.0);
+            to[before..before + channels].copy_from_slice(from);
+            to[before + channels..].fill(0.0);
+        }
+    });
+}
+
+/// Gradient of [`pad_channels`].
+pub fn pad_channels_backward(
+    threads: &Threads,
+    channels: usize,
+    before: usize,
+    after: usize,
+    dy: &[f32],
+    accumulate: bool,
+    dx: &mut [f32],
+) {
+    let wide = before + channels + after;
+    let pixels = dx.len() / channels;
+    for_each_image(threads, dx, pixels_of_a_task(pixels) * channels, |task, dx| {
+        let dy = &dy[task * pixels_of_a_task(pixels) * wide..];
+        for (to, from) in dx.chunks_exact_mut(channels).zip(dy.chunks_exact(wide)) {
+            let from = &from[before..before + channels];
+            if accumulate { add(from, to) } else { to.copy_from_slice(from) }
+        }
+    });
+}
+
+/// A divisor of `pixels` near 1024.
+fn pixels_of_a_task(pixels: usize) -> usize {
+    (1..=pixels.min(1024)).rev().find(|part| pixels.is_multiple_of(*part)).unwrap_or(1)
+}
+
+/// [H, W, C] to [C, H, W], image by image.
+pub fn flatten(threads: &Threads, shape: ImageShape, x: &[f32], y: &mut [f32]) {
+    let (pixels, c) = (shape.height * shape.width, shape.channels);
+    for_each_image(threads, y, shape.len(), |image, y| {
+        for (pixel, row) in x[image * shape.len()..][..shape.len()].chunks_exact(c).enumerate() {
+            for (channel, &value) in row.iter().enumerate() {
+                y[channel * pixels + pixel] = value;
+            }
+        }
+    });
+}
+
+/// Gradient of [`flatten`].
+pub fn flatten_backward(threads: &Threads, shape: ImageShape, dy: &[f32], accumulate: bool, dx: &mut [f32]) {
+    let (pixels, c) = (shape.height * shape.width, shape.channels);
+    for_each_image(threads, dx, shape.len(), |image, dx| {
+        let dy = &dy[image * shape.len()..][..shape.len()];
+        for (pixel, row) in dx.chunks_exact_mut(c).enumerate() {
+            for (channel, value) in row.iter_mut().enumerate() {
+                let new = dy[channel * pixels + pixel];
+                *value = if accumulate { *value + new } else { new };
+            }
+        }
+    });
+}
+
+/// `to += from` over tasks of fixed size.
+pub fn accumulate(threads: &Threads, from: &[f32], to: &mut [f32]) {
+    const CHUNK: usize = 32 * 1024;
+    let len = to.len();
+    let to = Disjoint::new(to);
+    threads.run(len.div_ceil(CHUNK), |chunk| {
+        // SAFETY: a chunk to each task.
+        let to = unsafe { to.chunk(chunk, CHUNK) };
+        add(&from[chunk * CHUNK..][..to.len()], to);
+    });
+}
+
+fn add(from: &[f32], to: &mut [f32]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+}

@@ -1,0 +1,285 @@
+//! Vectors of `f32` of the chosen instruction set, and the dispatch of a kernel to it.
+//!
+//! A kernel is written once, generic over [`Vector`], and compiled for every [`Isa`]: [`dispatch`] enters a function
+//! that has the instruction set's features enabled, and everything below it is inlined into that function.
+
+#![allow(unsafe_code)]
+
+use crate::isa::Isa;
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{
+    __m256, __m512, _CMP_NLE_UQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_div_ps, _mm256_fmadd_ps,
+    _mm256_loadu_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_sqrt_ps, _mm256_storeu_ps,
+    _mm256_sub_ps, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sqrt_ps,
+    _mm512_storeu_ps, _mm512_sub_ps,
+};
+
+/// The largest number of lanes of any [`Vector`]; lengths that are multiples of it suit every instruction set.
+pub(crate) const MAX_LANES: usize = 16;
+
+/// A register of `f32`.
+///
+/// # Safety
+/// Every method needs a processor that has the instruction set of the implementing type; `load` and `store` need
+/// `LANES` valid elements behind the pointer.
+pub(crate) trait Vector: Copy {
+    /// Elements in a register.
+    const LANES: usize;
+    /// Every lane `value`.
+    unsafe fn splat(value: f32) -> Self;
+    /// `LANES` elements from `source`, of any alignment.
+    unsafe fn load(source: *const f32) -> Self;
+    /// `LANES` elements to `target`, of any alignment.
+    unsafe fn store(self, target: *mut f32);
+    /// `self + other`.
+    unsafe fn add(self, other: Self) -> Self;
+    /// `self - other`.
+    unsafe fn sub(self, other: Self) -> Self;
+    /// `self * other`.
+    unsafe fn mul(self, other: Self) -> Self;
+    /// `self / other`.
+    unsafe fn div(self, other: Self) -> Self;
+    /// Square root.
+    unsafe fn sqrt(self) -> Self;
+    /// `self * factor + term`, rounded once where the instruction set can.
+    unsafe fn mul_add(self, factor: Self, term: Self) -> Self;
+    /// `max(self, 0)`; not-a-number stays.
+    unsafe fn relu(self) -> Self;
+    /// `self` where `test > 0` or not a number, else 0: the gradient of ReLU.
+    unsafe fn where_positive(self, test: Self) -> Self;
+}
+
+/// Eight lanes in plain Rust.
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+pub(crate) struct Plain([f32; 8]);
+
+impl Plain {
+    #[inline(always)]
+    fn map2(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        Self(std::array::from_fn(|i| f(self.0[i], other.0[i])))
+    }
+}
+
+impl Vector for Plain {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; 8])
+    }
+
+    #[inline(always)]
+    unsafe fn load(source: *const f32) -> Self {
+        // SAFETY: the caller vouches for eight elements.
+        Self(unsafe { source.cast::<[f32; 8]>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, target: *mut f32) {
+        // SAFETY: the caller vouches for eight elements.
+        unsafe { target.cast::<[f32; 8]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        self.map2(other, |a, b| a + b)
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        self.map2(other, |a, b| a - b)
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        self.map2(other, |a, b| a * b)
+    }
+
+    #[inline(always)]
+    unsafe fn div(self, other: Self) -> Self {
+        self.map2(other, |a, b| a / b)
+    }
+
+    #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        Self(self.0.map(f32::sqrt))
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
+        // Two roundings: a fused one without the instruction is a slow library call.
+        Self(std::array::from_fn(|i| self.0[i] * factor.0[i] + term.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn relu(self) -> Self {
+        Self(self.0.map(|a| if a <= 0.0 { 0.0 } else { a }))
+    }
+
+    #[inline(always)]
+    unsafe fn where_positive(self, test: Self) -> Self {
+        self.map2(test, |a, t| if t <= 0.0 { 0.0 } else { a })
+    }
+}
+
+/// Implements [`Vector`] for a register type by one intrinsic a method.
+#[cfg(target_arch = "x86_64")]
+macro_rules! vector {
+    ($register:ty, $lanes:literal, $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $mul:ident,
+     $div:ident, $sqrt:ident, $fmadd:ident, $max:ident, $zero:ident, |$value:ident, $test:ident| $mask:expr) => {
+        impl Vector for $register {
+            const LANES: usize = $lanes;
+
+            #[inline(always)]
+            unsafe fn splat(value: f32) -> Self {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $splat(value) }
+            }
+
+            #[inline(always)]
+            unsafe fn load(source: *const f32) -> Self {
+                // SAFETY: the caller vouches for the instruction set and the elements.
+                unsafe { $load(source) }
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, target: *mut f32) {
+                // SAFETY: the caller vouches for the instruction set and the elements.
+                unsafe { $store(target, self) }
+            }
+
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $add(self, other) }
+            }
+
+            #[inline(always)]
+            unsafe fn sub(self, other: Self) -> Self {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $sub(self, other) }
+            }
+
+            #[inline(always)]
+            unsafe fn mul(self, other: Self) -> Self {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $mul(self, other) }
+            }
+
+            #[inline(always)]
+            unsafe fn div(self, other: Self) -> Self {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $div(self, other) }
+            }
+
+            #[inline(always)]
+            unsafe fn sqrt(self) -> Self {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $sqrt(self) }
+            }
+
+            #[inline(always)]
+            unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $fmadd(self, factor, term) }
+            }
+
+            #[inline(always)]
+            unsafe fn relu(self) -> Self {
+                // The instruction yields its second operand where either is not a number.
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $max($zero(), self) }
+            }
+
+            #[inline(always)]
+            unsafe fn where_positive(self, test: Self) -> Self {
+                let ($value, $test) = (self, test);
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $mask }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+vector!(
+    __m256,
+    8,
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_add_ps,
+    _mm256_sub_ps,
+    _mm256_mul_ps,
+    _mm256_div_ps,
+    _mm256_sqrt_ps,
+    _mm256_fmadd_ps,
+    _mm256_max_ps,
+    _mm256_setzero_ps,
+    |value, test| _mm256_and_ps(value, _mm256_cmp_ps::<_CMP_NLE_UQ>(test, _mm256_setzero_ps()))
+);
+
+#[cfg(target_arch = "x86_64")]
+vector!(
+    __m512,
+    16,
+    _mm512_set1_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_add_ps,
+    _mm512_sub_ps,
+    _mm512_mul_ps,
+    _mm512_div_ps,
+    _mm512_sqrt_ps,
+    _mm512_fmadd_ps,
+    _mm512_max_ps,
+    _mm512_setzero_ps,
+    |value, test| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLE_UQ>(test, _mm512_setzero_ps()), value)
+);
+
+/// A piece of work that is compiled once for every instruction set.
+pub(crate) trait Kernel {
+    /// What it returns.
+    type Output;
+
+    /// Does the work; must be `#[inline(always)]`, so that it takes on the features of its caller.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set of `V`.
+    unsafe fn run<V: Vector>(self) -> Self::Output;
+}
+
+/// Runs `kernel` with the vectors of `isa`.
+///
+/// # Panics
+/// Where the processor lacks `isa`.
+pub(crate) fn dispatch<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
+    assert!(isa.is_supported(), "this processor has no {isa}");
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the features were found above.
+        Isa::Avx512 => unsafe { with_avx512(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the features were found above.
+        Isa::Avx2 => unsafe { with_avx2(kernel) },
+        // SAFETY: plain Rust runs anywhere.
+        _ => unsafe { kernel.run::<Plain>() },
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+unsafe fn with_avx512<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller found the features.
+    unsafe { kernel.run::<__m512>() }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn with_avx2<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller found the features.
+    unsafe { kernel.run::<__m256>() }
+}
