@@ -1,0 +1,40 @@
+//! Ways from one value to another.
+
+use std::f64::consts::PI;
+
+/// In a straight line; exact at fractions 0 and 1.
+pub(super) fn linear(start: f64, end: f64, fraction: f64) -> f64 {
+    start * (1.0 - fraction) + end * fraction
+}
+
+/// Along half a cosine: flat at both ends.
+pub(super) fn cosine(start: f64, end: f64, fraction: f64) -> f64 {
+    end + (start - end) * ((1.0 + libm::cos(PI * fraction)) / 2.0)
+}
+
+/// By equal factors, both ends above 0; exact at fractions 0 and 1.
+pub(super) fn geometric(start: f64, end: f64, fraction: f64) -> f64 {
+    if fraction == 1.0 { end } else { start * libm::pow(end / start, fraction) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_exact() {
+        for (start, end) in [(0.1, 3.0), (3.0, 0.1), (1e-7, 30.0), (0.3, 0.7)] {
+            for curve in [linear, cosine, geometric] {
+                assert!((curve(start, end, 0.0) / start - 1.0).abs() < 1e-15, "{start} {end}");
+                assert_eq!(curve(start, end, 1.0), end);
+            }
+        }
+    }
+
+    #[test]
+    fn middles_are_means() {
+        assert_eq!(linear(1.0, 4.0, 0.5), 2.5);
+        assert!((cosine(1.0, 4.0, 0.5) - 2.5).abs() < 1e-15);
+        assert!((geometric(1.0, 4.0, 0.5) - 2.0).abs() < 1e-15);
+    }
+}
