@@ -3,9 +3,17 @@
 //!
 //! Activations are NHWC without any padding between pixels; weights and their gradients are PyTorch's OIHW.
 
+mod chunks;
+mod direct;
+mod finish;
 pub mod reference;
 mod scratch;
+mod simd;
+#[cfg(test)]
+mod tests;
 
+use self::direct::{Correlation, WeightGradient};
+use self::finish::Output;
 use crate::graph::window;
 use crate::isa::Isa;
 use crate::threads::Threads;
@@ -92,7 +100,9 @@ pub enum Epilogue<'a> {
 #[derive(Clone, Debug)]
 pub struct Conv2d {
     shape: ConvShape,
-    isa: Isa,
+    forward: Correlation,
+    backward_data: Correlation,
+    backward_weights: WeightGradient,
 }
 
 impl Conv2d {
@@ -107,7 +117,12 @@ impl Conv2d {
             "empty convolution: {shape:?}"
         );
         let _ = exact;
-        Self { shape, isa }
+        Self {
+            shape,
+            forward: Correlation::forward(&shape, isa),
+            backward_data: Correlation::backward(&shape, isa),
+            backward_weights: WeightGradient::new(&shape, isa),
+        }
     }
 
     /// The shape.
@@ -117,7 +132,6 @@ impl Conv2d {
 
     /// The algorithm, for the record: `direct` or `winograd`.
     pub fn algorithm(&self) -> &'static str {
-        let _ = self.isa;
         "direct"
     }
 
@@ -127,25 +141,15 @@ impl Conv2d {
     /// When a slice's length does not fit.
     pub fn forward(
         &self,
-        _threads: &Threads,
+        threads: &Threads,
         x: &[f32],
         weight: &[f32],
         epilogue: Epilogue,
         y: &mut [f32],
-        _scratch: &mut Scratch,
+        scratch: &mut Scratch,
     ) {
-        let sums = reference::forward(&self.shape, x, weight);
-        for (i, (y, sum)) in y.iter_mut().zip(sums).enumerate() {
-            let c = i % self.shape.c_out;
-            *y = match epilogue {
-                Epilogue::None => sum as f32,
-                Epilogue::Bias(bias) => sum as f32 + bias[c],
-                Epilogue::Affine { scale, shift, residual, relu } => {
-                    let value = sum as f32 * scale[c] + shift[c] + residual.map_or(0.0, |r| r[i]);
-                    if relu { value.max(0.0) } else { value }
-                }
-            };
-        }
+        let output = Output::through(epilogue, self.shape.c_out, y);
+        self.forward.run(threads, x, weight, &output, y.len(), scratch);
     }
 
     /// The gradient `dx` [N, H, W, I] of the input, given that of the output, `dy` [N, OH, OW, O]; added to what `dx`
@@ -155,17 +159,15 @@ impl Conv2d {
     /// When a slice's length does not fit.
     pub fn backward_data(
         &self,
-        _threads: &Threads,
+        threads: &Threads,
         dy: &[f32],
         weight: &[f32],
         accumulate: bool,
         dx: &mut [f32],
-        _scratch: &mut Scratch,
+        scratch: &mut Scratch,
     ) {
-        let sums = reference::backward_data(&self.shape, dy, weight);
-        for (dx, sum) in dx.iter_mut().zip(sums) {
-            *dx = if accumulate { *dx + sum as f32 } else { sum as f32 };
-        }
+        let output = Output::plain(accumulate, dx);
+        self.backward_data.run(threads, dy, weight, &output, dx.len(), scratch);
     }
 
     /// The gradient `dw` [O, I, k, k] of the weight, overwritten: summed over images in an order that depends on the
@@ -173,16 +175,7 @@ impl Conv2d {
     ///
     /// # Panics
     /// When a slice's length does not fit.
-    pub fn backward_weights(
-        &self,
-        _threads: &Threads,
-        x: &[f32],
-        dy: &[f32],
-        dw: &mut [f32],
-        _scratch: &mut Scratch,
-    ) {
-        for (dw, sum) in dw.iter_mut().zip(reference::backward_weights(&self.shape, x, dy)) {
-            *dw = sum as f32;
-        }
+    pub fn backward_weights(&self, threads: &Threads, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut Scratch) {
+        self.backward_weights.run(threads, x, dy, dw, scratch);
     }
 }

@@ -1,0 +1,268 @@
+//! Direct convolution, forward and backward to the input: tiles of output pixels x channels kept in registers.
+#![allow(unsafe_code)]
+
+use super::frame::{Geometry, Phase};
+use super::{even_parts, with_constant};
+use crate::conv::ConvShape;
+use crate::conv::finish::Output;
+use crate::conv::scratch::Scratch;
+use crate::conv::simd::{All, First, Kernel, Vector, dispatch, lanes};
+use crate::isa::Isa;
+use crate::threads::Threads;
+
+/// Multiplications that are worth a task of their own.
+const PRODUCTS_PER_TASK: usize = 1 << 21;
+
+/// A direct convolution made ready.
+#[derive(Clone, Debug)]
+pub(crate) struct Correlation {
+    geometry: Geometry,
+    isa: Isa,
+    /// Output channels first in the weight's layout (forward), or second (backward).
+    backward: bool,
+    kernel: usize,
+    /// Multiplications an image.
+    products: usize,
+}
+
+impl Correlation {
+    /// From input to output.
+    pub(crate) fn forward(shape: &ConvShape, isa: Isa) -> Self {
+        Self::new(Geometry::forward(shape), shape, isa, false)
+    }
+
+    /// From the output's gradient to the input's.
+    pub(crate) fn backward(shape: &ConvShape, isa: Isa) -> Self {
+        Self::new(Geometry::backward(shape), shape, isa, true)
+    }
+
+    fn new(geometry: Geometry, shape: &ConvShape, isa: Isa, backward: bool) -> Self {
+        let products = shape.outputs_per_image() * shape.c_in * shape.kernel * shape.kernel;
+        Self { geometry, isa, backward, kernel: shape.kernel, products }
+    }
+
+    /// Convolves the images of `source` into `output`, whose length is `out_len`.
+    ///
+    /// # Panics
+    /// When the lengths do not fit.
+    pub(crate) fn run(
+        &self,
+        threads: &Threads,
+        source: &[f32],
+        weight: &[f32],
+        output: &Output,
+        out_len: usize,
+        scratch: &mut Scratch,
+    ) {
+        let g = &self.geometry;
+        let images = source.len() / g.source_len();
+        assert_eq!(source.len(), images * g.source_len(), "source: not a whole number of images");
+        assert_eq!(out_len, images * g.out_len(), "output: as many images as the source");
+        assert_eq!(weight.len(), g.source[2] * g.out[2] * self.kernel * self.kernel, "weight");
+        let weights = &*self.pack(weight, scratch.weights.get(self.packed_len()));
+        let workers = scratch.workers.prepare(threads);
+        let per_task = PRODUCTS_PER_TASK.div_ceil(self.products).min(images.max(1));
+        threads.run(images.div_ceil(per_task), |task| {
+            let first = task * per_task;
+            workers.with(g.frame_len(), |frame| {
+                frame.fill(0.0);
+                for image in first..(first + per_task).min(images) {
+                    g.fill(&source[image * g.source_len()..][..g.source_len()], frame);
+                    let kernel = Image { plan: self, frame, weights, output, offset: image * g.out_len() };
+                    // SAFETY: the instruction set was checked when the plan was made; frame, weights and output have
+                    // the lengths of the plan (asserted above), and each image is one task's own.
+                    unsafe { dispatch(self.isa, kernel) }
+                }
+            });
+        });
+    }
+
+    fn lanes(&self) -> usize {
+        lanes(self.isa)
+    }
+
+    /// Length of the weights as the kernels read them.
+    fn packed_len(&self) -> usize {
+        let g = &self.geometry;
+        let taps = |phases: &[Phase]| phases.iter().map(|phase| phase.taps).sum::<usize>();
+        taps(&g.rows) * taps(&g.columns) * g.source[2] * g.out[2].next_multiple_of(self.lanes())
+    }
+
+    /// Weights in the order in which the kernels read them: by phase, block of one or two vectors of output channels,
+    /// tap row, tap column, source channel, output channel; missing channels are 0.
+    fn pack<'a>(&self, weight: &[f32], packed: &'a mut [f32]) -> &'a mut [f32] {
+        let g = &self.geometry;
+        let (sources, outs, area) = (g.source[2], g.out[2], self.kernel * self.kernel);
+        let (source_stride, out_stride) = if self.backward { (outs * area, area) } else { (area, sources * area) };
+        let mut at = 0;
+        for (rows, columns) in g.rows.iter().flat_map(|rows| g.columns.iter().map(move |columns| (rows, columns))) {
+            for (first, width) in blocks(outs, self.lanes()) {
+                for row in 0..rows.taps {
+                    for column in 0..columns.taps {
+                        let tap = rows.tap(row) * self.kernel + columns.tap(column);
+                        for source in 0..sources {
+                            let from = &weight[source * source_stride + tap..];
+                            let (filled, rest) = packed[at..at + width].split_at_mut(width.min(outs - first));
+                            for (o, value) in filled.iter_mut().enumerate() {
+                                *value = from[(first + o) * out_stride];
+                            }
+                            rest.fill(0.0);
+                            at += width;
+                        }
+                    }
+                }
+            }
+        }
+        debug_assert_eq!(at, packed.len());
+        packed
+    }
+}
+
+/// The blocks of one or two vectors that hold `channels`: first channel and width in lanes.
+pub(super) fn blocks(channels: usize, lanes: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..channels)
+        .step_by(2 * lanes)
+        .map(move |first| (first, (channels - first).next_multiple_of(lanes).min(2 * lanes)))
+}
+
+/// One image of a correlation. Needs: lengths as in the plan, and the image's part of the output to itself.
+struct Image<'a> {
+    plan: &'a Correlation,
+    frame: &'a [f32],
+    weights: &'a [f32],
+    output: &'a Output,
+    /// First element of the image in the output.
+    offset: usize,
+}
+
+impl Kernel for Image<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let g = &self.plan.geometry;
+        let mut weights = self.weights;
+        for rows in &g.rows {
+            for columns in &g.columns {
+                for (channel, width) in blocks(g.out[2], V::LANES) {
+                    let (own, rest) = weights.split_at(rows.taps * columns.taps * g.source[2] * width);
+                    weights = rest;
+                    // SAFETY: the caller's promise; `own` are the weights of this phase and block.
+                    unsafe { self.phase::<V>(rows, columns, channel, width, own) }
+                }
+            }
+        }
+    }
+}
+
+impl Image<'_> {
+    /// The output pixels of one phase, one block of channels.
+    ///
+    /// # Safety
+    /// As for the kernel; `weights` are those of the phase and block.
+    #[inline(always)]
+    unsafe fn phase<V: Vector>(&self, rows: &Phase, columns: &Phase, channel: usize, width: usize, weights: &[f32]) {
+        let g = &self.plan.geometry;
+        let [_, out_width, outs] = g.out;
+        let vectors = width / V::LANES;
+        let limit = if vectors == 1 { V::ROWS_OF_ONE } else { V::ROWS_OF_TWO };
+        let tile = Tile {
+            source: self.frame.as_ptr(),
+            source_step: g.source_step * g.source[2],
+            rows: rows.taps,
+            row_distance: g.frame_row(),
+            run: columns.taps * g.source[2],
+            weights: weights.as_ptr(),
+            output: *self.output,
+            offset: 0,
+            out_distance: g.out_step * outs,
+            channel,
+            last_lanes: (outs - channel).min(width) - (vectors - 1) * V::LANES,
+        };
+        for y in 0..rows.count {
+            let source_row = (rows.source_first + y * g.source_step) * g.frame_row();
+            let out_row = (rows.out_first + y * g.out_step) * out_width;
+            for (x, pixels) in even_parts(columns.count, limit) {
+                let source = source_row + (columns.source_first + x * g.source_step) * g.source[2];
+                let offset = self.offset + (out_row + columns.out_first + x * g.out_step) * outs + channel;
+                // SAFETY: the frame reaches as far as the last window of every phase, so `source` and all that the tile
+                // reads lie in it, or the tile reads nothing; its output pixels lie in this image.
+                unsafe {
+                    let tile = Tile { source: tile.source.wrapping_add(source), offset, ..tile };
+                    if vectors == 1 {
+                        with_constant!(pixels, P => V::call(Pixels::<P, 1>(tile)));
+                    } else {
+                        with_constant!(pixels, P => V::call(Pixels::<P, 2>(tile)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Some neighbouring output pixels of a phase, one block of channels.
+#[derive(Clone, Copy)]
+struct Tile {
+    /// Element under the first tap, first channel of the first pixel.
+    source: *const f32,
+    /// Elements between the windows of neighbouring pixels.
+    source_step: usize,
+    /// Kernel rows.
+    rows: usize,
+    /// Elements between source rows.
+    row_distance: usize,
+    /// Elements along a kernel row: taps x channels.
+    run: usize,
+    /// Packed weights of the block.
+    weights: *const f32,
+    output: Output,
+    /// First element of the output.
+    offset: usize,
+    /// Elements between neighbouring output pixels.
+    out_distance: usize,
+    /// First channel of the block.
+    channel: usize,
+    /// Channels in the last vector.
+    last_lanes: usize,
+}
+
+/// The sums of a tile of `P` pixels x `N` vectors of channels. Needs: everything that the tile describes in bounds.
+struct Pixels<const P: usize, const N: usize>(Tile);
+
+impl<const P: usize, const N: usize> Kernel for Pixels<P, N> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let tile = self.0;
+        // SAFETY: the caller promises that windows, weights and outputs of the tile are in bounds.
+        unsafe {
+            let mut sums = [[V::zero(); N]; P];
+            let mut weights = tile.weights;
+            for row in 0..tile.rows {
+                let mut source = tile.source.add(row * tile.row_distance);
+                for _ in 0..tile.run {
+                    let mut factors = [V::zero(); N];
+                    for (n, factor) in factors.iter_mut().enumerate() {
+                        *factor = V::load(weights.add(n * V::LANES));
+                    }
+                    for (p, sums) in sums.iter_mut().enumerate() {
+                        let value = V::splat(*source.add(p * tile.source_step));
+                        for (sum, factor) in sums.iter_mut().zip(factors) {
+                            *sum = value.mul_add(factor, *sum);
+                        }
+                    }
+                    weights = weights.add(N * V::LANES);
+                    source = source.add(1);
+                }
+            }
+            for (p, sums) in sums.into_iter().enumerate() {
+                for (n, sum) in sums.into_iter().enumerate() {
+                    let offset = tile.offset + p * tile.out_distance + n * V::LANES;
+                    let channel = tile.channel + n * V::LANES;
+                    if n + 1 < N || tile.last_lanes == V::LANES {
+                        tile.output.put(All, sum, offset, channel);
+                    } else {
+                        tile.output.put(First(tile.last_lanes), sum, offset, channel);
+                    }
+                }
+            }
+        }
+    }
+}
