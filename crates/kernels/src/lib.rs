@@ -8,6 +8,7 @@
 pub mod batch_norm;
 mod channels;
 pub mod conv;
+pub mod cpu;
 mod disjoint;
 pub mod engine;
 mod gemm;

@@ -162,3 +162,21 @@ pub fn accumulate(threads: &Threads, from: &[f32], to: &mut [f32]) {
 fn add(from: &[f32], to: &mut [f32]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
 }
+
+/// Sum by column of rows [N, C] into `sums` [C]: the gradient of a bias. Tasks of fixed size, added up in order.
+pub fn sum_rows(threads: &Threads, rows: &[f32], sums: &mut [f32]) {
+    const ROWS: usize = 4096;
+    let c = sums.len();
+    let tasks = (rows.len() / c).div_ceil(ROWS);
+    let mut partial = vec![0.0f64; tasks * c];
+    for_each_image(threads, &mut partial, c, |task, partial| {
+        for block in rows[task * ROWS * c..((task + 1) * ROWS * c).min(rows.len())].chunks(64 * c) {
+            for row in block.chunks_exact(c) {
+                partial.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+            }
+        }
+    });
+    for (channel, sum) in sums.iter_mut().enumerate() {
+        *sum = partial.iter().skip(channel).step_by(c).sum::<f64>() as f32;
+    }
+}

@@ -1,0 +1,107 @@
+//! What each operation of a graph keeps besides activations and parameters.
+
+use crate::batch_norm::BatchNorm;
+use crate::conv::{Conv2d, ConvShape};
+use crate::graph::{Graph, Op, ParameterId, TensorSpec};
+use crate::isa::Isa;
+use crate::pooling::Pooling;
+use crate::shortcut::ImageShape;
+use std::ops::Range;
+
+/// An operation made ready for a shape.
+pub(super) enum Layer {
+    /// Operations that need nothing but the shape of their input.
+    Plain(ImageShape),
+    Conv(ConvLayer),
+    BatchNorm(BatchNormLayer),
+    MaxPool {
+        pooling: Pooling,
+        /// Where each maximum came from.
+        winners: Vec<u8>,
+    },
+    AvgPool(Pooling),
+}
+
+/// A convolution, and what a ReLU or a batch norm folded into it needs.
+pub(super) struct ConvLayer {
+    pub(super) conv: Conv2d,
+    /// Factor of each channel, 1 where no batch norm is folded in.
+    pub(super) scale: Vec<f32>,
+    /// Addend of each channel.
+    pub(super) shift: Vec<f32>,
+}
+
+/// A batch norm, and its evaluation as y = x * scale + shift.
+pub(super) struct BatchNormLayer {
+    pub(super) norm: BatchNorm,
+    pub(super) scale: Vec<f32>,
+    pub(super) shift: Vec<f32>,
+}
+
+impl Layer {
+    pub(super) fn new(graph: &Graph, node: usize, batch_size: usize, isa: Isa, exact_conv: bool) -> Self {
+        let op = &graph.nodes[node].op;
+        let [_, out_height, out_width] = graph.nodes[node].shape;
+        let input = super::plan::inputs(op).0.map_or(graph.nodes[node].shape, |x| graph.shape(x));
+        let [channels, height, width] = input;
+        let shape = ImageShape { height, width, channels };
+        match *op {
+            Op::Conv2d { kernel, stride, padding, .. } => {
+                let c_out = graph.nodes[node].shape[0];
+                let shape =
+                    ConvShape { batch: batch_size, height, width, c_in: channels, c_out, kernel, stride, padding };
+                let conv = Conv2d::new(shape, isa, exact_conv);
+                Layer::Conv(ConvLayer { conv, scale: vec![1.0; c_out], shift: vec![0.0; c_out] })
+            }
+            Op::BatchNorm { .. } => Layer::BatchNorm(BatchNormLayer {
+                norm: BatchNorm::new(channels, batch_size * height * width, isa),
+                scale: vec![1.0; channels],
+                shift: vec![0.0; channels],
+            }),
+            Op::MaxPool { kernel, stride, padding, .. } => Layer::MaxPool {
+                pooling: Pooling { input: shape, kernel, stride, padding },
+                winners: vec![0; batch_size * out_height * out_width * channels],
+            },
+            Op::AvgPool { kernel, stride, padding, .. } => {
+                Layer::AvgPool(Pooling { input: shape, kernel, stride, padding })
+            }
+            _ => Layer::Plain(shape),
+        }
+    }
+}
+
+/// Where each parameter lies in one flat vector; each starts at a cache line, what is between stays 0.
+pub(super) struct ParameterLayout {
+    ranges: Vec<Range<usize>>,
+    /// Floats in all.
+    pub(super) len: usize,
+}
+
+impl ParameterLayout {
+    pub(super) fn new(parameters: &[TensorSpec]) -> Self {
+        let mut len = 0;
+        let place = |spec: &TensorSpec| {
+            let start = len;
+            len = (start + spec.len()).next_multiple_of(16);
+            start..start + spec.len()
+        };
+        let ranges = parameters.iter().map(place).collect();
+        Self { ranges, len }
+    }
+
+    pub(super) fn range(&self, parameter: ParameterId) -> Range<usize> {
+        self.ranges[parameter.0].clone()
+    }
+
+    /// Each parameter's part of a flat vector.
+    pub(super) fn split(&self, flat: &[f32]) -> Vec<Vec<f32>> {
+        self.ranges.iter().map(|range| flat[range.clone()].to_vec()).collect()
+    }
+
+    /// The flat vector of the parts.
+    pub(super) fn join(&self, parts: &[Vec<f32>], flat: &mut [f32]) {
+        for (range, part) in self.ranges.iter().zip(parts) {
+            flat[range.clone()].copy_from_slice(part);
+        }
+    }
+}
