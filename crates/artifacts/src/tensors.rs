@@ -110,13 +110,25 @@ impl TensorFile {
     /// # Errors
     /// When it cannot be read, is damaged, or holds another type of element.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::read_unless(path, |_| false)
+    }
+
+    /// As [`TensorFile::read`], without the tensors of this name or of a name that ends in a dot and this.
+    ///
+    /// # Errors
+    /// As [`TensorFile::read`].
+    pub fn read_leaving_out(path: &Path, name: &str) -> Result<Self> {
+        Self::read_unless(path, |found| found.rsplit('.').next() == Some(name))
+    }
+
+    fn read_unless(path: &Path, left_out: impl Fn(&str) -> bool) -> Result<Self> {
         let bytes = fs::read(path).map_err(|source| ArtifactError::io(path, "read", source))?;
         let damaged = |error| ArtifactError::content(path, "a whole safetensors file", error);
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
         let metadata = header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
         let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
         let mut tensors = BTreeMap::new();
-        for (name, view) in file.iter() {
+        for (name, view) in file.iter().filter(|(name, _)| !left_out(name)) {
             let values = match view.dtype() {
                 Dtype::U8 => Values::U8(view.data().to_vec()),
                 Dtype::U32 => Values::U32(words(view.data()).map(u32::from_le_bytes).collect()),

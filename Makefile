@@ -1,0 +1,139 @@
+# superconv: the front door. `make help` lists every target and variable.
+#
+# Here stand what a stage is (one `define` each) and what every study shares; the studies themselves, their parameters
+# and edges, are in pipelines/*.mk. Programs are order-only prerequisites: a rebuilt program redoes no run. A run is
+# redone when its own flags changed; what it measured before is moved aside by the program, never deleted.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --warn-undefined-variables --no-print-directory
+
+# -------------------------------------------------------------------------------------------------- shared variables
+DATA ?= mnist5k ## data set: mnist5k, cifar10, cifar100, mnist, or NAME with SOURCE=folder of images
+SOURCE ?= ## where the data set's archive or folder lies; empty: the embedded one, or the official download
+NET ?= resnet8 ## lenet, shallow, resnet8, resnet20, resnet32, resnet44, resnet56 or resnet110
+SHORTCUT ?= a ## of residual nets: a or avgpool
+BATCH ?= 128 ## images a step
+OPTIMIZER ?= sgd ## sgd, nesterov, adagrad, adadelta, rmsprop, adam or adamw
+MOMENTUM ?= 0.9 ## momentum, constant in both arms unless 1cycle is given bounds
+WEIGHT_DECAY ?= 1e-4 ## weight decay
+AUGMENT ?= none ## none, flip or crop-flip
+BN_MOMENTUM ?= 0.1 ## batch norm: the weight of the new batch, as in PyTorch
+BN_REESTIMATE ?= 8 ## training batches that batch norm's statistics are averaged over before an evaluation; 0: running ones
+DEVICE ?= cpu ## cpu, cuda or cuda:N
+THREADS ?= ## worker threads of a run; empty: all processors
+QUIET ?= ## 1: no progress on stderr
+
+# ------------------------------------------------------------------------------------------------------- the programs
+CARGO ?= cargo
+BIN := target/release
+PROGRAMS := $(addprefix $(BIN)/sc-,prep init rangetest train analyze)
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml -o -path '*/assets/*' -type f)
+
+# One cargo call makes all programs. cargo leaves a program that needed no work as old as it was: touch it.
+$(PROGRAMS) &: $(RUST_SOURCES)
+	@[ -e $(BIN)/sc-analyze ] || echo "building the programs; a first build takes about 8 minutes on 2 cores" >&2
+	@$(CARGO) build --release --workspace --bins
+	@touch $(PROGRAMS)
+
+# ---------------------------------------------------------------------------------------------------------- the stages
+# The flags that a target was made with are kept beside it, in TARGET.args; they are compared while make reads its files,
+# so that `make -n` and `make -q` tell the truth.
+, := ,
+same = $(and $(findstring |$(strip $1)|,|$(strip $2)|),$(findstring |$(strip $2)|,|$(strip $1)|))
+unless_same = $(if $(call same,$(file <$1.args),$2),,FORCE)
+quiet := $(if $(strip $(QUIET)),--quiet)
+threads := $(if $(strip $(THREADS)),--threads $(strip $(THREADS)))
+shortcut := $(if $(filter resnet%,$(NET)),--shortcut $(strip $(SHORTCUT)))
+
+.PHONY: FORCE
+FORCE:
+
+data_file := data/$(strip $(DATA)).safetensors
+
+# 1: NAME, 2: flags of sc-prep, 3: files it is made from
+define prep
+data/$1.safetensors: $3 $(call unless_same,data/$1.safetensors,$2) | $(BIN)/sc-prep
+	@$(BIN)/sc-prep $2 --out $$@ $(quiet)
+	@printf '%s\n' '$(strip $2)' > $$@.args
+endef
+
+# 1: seed
+init_file = init/$(strip $(NET))$(if $(shortcut),-$(strip $(SHORTCUT)))_$(strip $(DATA))_seed$1.safetensors
+define init
+$(call init_file,$1): $(data_file) | $(BIN)/sc-init
+	@$(BIN)/sc-init --net $(strip $(NET)) $(shortcut) --data $(data_file) --seed $1 --out $$@ $(quiet)
+endef
+
+common_flags := --batch-size $(strip $(BATCH)) --optimizer $(strip $(OPTIMIZER)) --momentum $(strip $(MOMENTUM)) \
+  --weight-decay $(strip $(WEIGHT_DECAY)) --augment $(strip $(AUGMENT)) --bn-momentum $(strip $(BN_MOMENTUM)) \
+  --bn-reestimate $(strip $(BN_REESTIMATE)) --device $(strip $(DEVICE))
+
+# 1: folder of the run, 2: program, 3: seed, 4: flags, 5: file that the rates come from, if any
+define run
+$1/result.json: $(data_file) $(call init_file,$3) $5 $(call unless_same,$1,$4 $(common_flags)) | $(BIN)/$2
+	@$(BIN)/$2 --data $(data_file) --init $(call init_file,$3) $4 $(common_flags) $(threads) $(quiet) \
+	  --out $1 --resume --supersede
+	@touch $$@
+	@printf '%s\n' '$(strip $4 $(common_flags))' > $1.args
+endef
+
+# 1: file of the suggestion, 2: folders of range tests
+define suggest
+$1: $(addsuffix /result.json,$2) $(call unless_same,$1,$2) | $(BIN)/sc-analyze
+	@$(BIN)/sc-analyze suggest $2 --out $1
+	@printf '%s\n' '$(strip $2)' > $1.args
+endef
+
+# 1: file of the choice, 2: folders of the grid's runs
+define choose
+$1: $(addsuffix /result.json,$2) $(call unless_same,$1,$2) | $(BIN)/sc-analyze
+	@$(BIN)/sc-analyze choose $2 --out $1
+	@printf '%s\n' '$(strip $2)' > $1.args
+endef
+
+# 1: folder of the report, 2: folders of runs, 3: suggestions and choices, 4: title
+define report
+$1/index.html: $(addsuffix /result.json,$2) $3 $(call unless_same,$1,$2 $3 $4) | $(BIN)/sc-analyze
+	@$(BIN)/sc-analyze report $2 $(addprefix --suggestion ,$(filter %suggestion.json,$3)) \
+	  $(addprefix --choice ,$(filter-out %suggestion.json,$3)) --title '$4' --out $1
+	@printf '%s\n' '$(strip $2 $3 $4)' > $1.args
+endef
+
+# ------------------------------------------------------------------------------------------------------------ the data
+mnist5k_sources := $(wildcard data/mnist5k/*.gz)
+$(eval $(call prep,mnist5k,mnist data/mnist5k,$(mnist5k_sources)))
+ifneq ($(strip $(DATA)),mnist5k)
+prep_kind := $(or $(filter cifar10 cifar100 mnist,$(strip $(DATA))),folder)
+$(eval $(call prep,$(strip $(DATA)),$(prep_kind) $(or $(strip $(SOURCE)),--download),))
+endif
+
+# --------------------------------------------------------------------------------------------------------- the studies
+include $(sort $(wildcard pipelines/*.mk))
+
+# ----------------------------------------------------------------------------------------------------------- the rest
+.PHONY: help programs test lint doc clean
+help: ## this list
+	@awk -f pipelines/help.awk $(MAKEFILE_LIST)
+	@printf '\nVariables, with the values of today (make TARGET NAME=VALUE changes one):\n'
+	@$(foreach v,$(documented),printf '  %-18s %s\n' '$v' '$(strip $($v))';)
+
+# Names of the variables that a `##` comment documents.
+documented := $(shell sed -n 's/^\([A-Z_]*\) ?=.* \#\# .*/\1/p' $(MAKEFILE_LIST))
+
+programs: $(PROGRAMS) ## build the programs
+	@:
+
+test: ## run all tests
+	$(CARGO) test --release --workspace
+
+lint: ## formatting, clippy with warnings denied, and the documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --release --workspace --no-deps --quiet
+
+clean: ## remove what the studies made: prepared data, weights, runs and reports; the programs and raw data stay
+	rm -rf init runs reports data/*.safetensors data/*.safetensors.args

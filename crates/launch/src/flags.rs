@@ -1,0 +1,135 @@
+//! The flags that `sc-rangetest` and `sc-train` share.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use kernels::isa::Isa;
+
+/// What is run on what.
+#[derive(Args, Clone, Debug)]
+pub struct Flags {
+    /// Data set, made by sc-prep
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Initial weights, made by sc-init
+    #[arg(long, value_name = "FILE")]
+    pub init: PathBuf,
+    /// Folder of the run [default: runs/ and a name made of the hyper-parameters]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Go on with the run in --out: start it if absent, finish it if begun, do nothing if finished
+    #[arg(long)]
+    pub resume: bool,
+    /// With --resume: where --out holds a run of another configuration, rename that one and start anew
+    #[arg(long, requires = "resume")]
+    pub supersede: bool,
+    /// Optimizer steps
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub iterations: u64,
+    /// Images a step
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    pub batch_size: usize,
+    /// Seed of order and augmentation [default: the seed of the initial weights]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Optimizer
+    #[arg(long, value_enum, default_value_t = OptimizerName::Sgd)]
+    pub optimizer: OptimizerName,
+    /// Momentum (Adam's beta1) where the schedule does not cycle it
+    #[arg(long, value_name = "F", default_value_t = 0.9)]
+    pub momentum: f64,
+    /// Weight decay: added to the gradient as in PyTorch's SGD, decoupled for AdamW
+    #[arg(long, value_name = "F", default_value_t = 1e-4)]
+    pub weight_decay: f64,
+    /// Batch norm's momentum as PyTorch means it, the weight of the new batch (Caffe's moving_average_fraction is 1
+    /// minus it)
+    #[arg(long, value_name = "F", default_value_t = 0.1)]
+    pub bn_momentum: f64,
+    /// Evaluate with batch norm statistics averaged over N fixed training batches in place of the running ones, which
+    /// lag in short runs and at rising rates; 0: the running ones
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub bn_reestimate: usize,
+    /// Augmentation of training images
+    #[arg(long, value_enum, default_value_t = AugmentName::None)]
+    pub augment: AugmentName,
+    /// Train on at most N images, the classes balanced
+    #[arg(long, value_name = "N")]
+    pub train_limit: Option<usize>,
+    /// Share of the training images held out for val_*: a fixed, stratified one
+    #[arg(long, value_name = "F", default_value_t = 0.1)]
+    pub val_from_train: f64,
+    /// Steps between measurements of val_*; 0: after the last step only
+    #[arg(long, value_name = "N")]
+    pub val_every: Option<u64>,
+    /// Steps between looks at the test set, for looking, never for choosing (test.jsonl); 0: none
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub test_every: u64,
+    /// Steps between checkpoints, besides one every half minute; 0: by time alone
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub checkpoint_every: u64,
+    /// Record which images each step saw and how they were augmented (batches.safetensors)
+    #[arg(long)]
+    pub record_batches: bool,
+    /// Where to run: cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
+    /// Worker threads; no number depends on them [default: all processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub threads: Option<u64>,
+    /// Instruction set of the kernels: portable, avx2 or avx512 [default: the best of this processor]
+    #[arg(long, value_name = "NAME")]
+    pub kernels: Option<Isa>,
+    /// Convolve directly, never by Winograd's algorithm
+    #[arg(long)]
+    pub exact_conv: bool,
+    /// Study that the run belongs to, for the record
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub study: String,
+    /// Its part in the study, for the record
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub arm: String,
+    /// Exit with 3 where the run diverges (a divergence is recorded either way)
+    #[arg(long)]
+    pub fail_on_divergence: bool,
+    /// No progress on stderr
+    #[arg(long)]
+    pub quiet: bool,
+    /// Print result.json in place of the summary line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Names of the optimizers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OptimizerName {
+    /// Stochastic gradient descent with momentum
+    Sgd,
+    /// The same with Nesterov's momentum
+    Nesterov,
+    /// Adagrad
+    Adagrad,
+    /// Adadelta
+    Adadelta,
+    /// RMSprop
+    Rmsprop,
+    /// Adam, weight decay added to the gradient
+    Adam,
+    /// AdamW, weight decay decoupled
+    Adamw,
+}
+
+/// Names of the augmentations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AugmentName {
+    /// Images as they are
+    None,
+    /// Mirrored left to right half of the time
+    Flip,
+    /// Cropped out of the image padded by 4 pixels, and mirrored half of the time
+    CropFlip,
+}
+
+/// The name of a flag's value as the record keeps it.
+pub fn value_name<T: ValueEnum>(value: T) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}

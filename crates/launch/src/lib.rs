@@ -1,0 +1,11 @@
+//! What the programs that run a net share on the command line: flags, the run's folder, progress, signals, exit codes.
+//!
+//! Programs stay thin: they turn their flags into a schedule and call [`run::launch`].
+
+pub mod flags;
+pub mod folder;
+pub mod machine;
+pub mod observer;
+pub mod progress;
+pub mod run;
+pub mod stop;

@@ -1,0 +1,177 @@
+//! Keeps a run's records in its folder, tells the time, and listens for signals.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use artifacts::ArtifactError;
+use artifacts::checkpoint::{self, Checkpoint};
+use artifacts::metrics::{self, LineWriter, Metrics, TestMetrics, Timing};
+use learner::training::Observer;
+
+use crate::progress::Progress;
+use crate::stop::INTERRUPTED;
+
+/// Time between checkpoints.
+const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(30);
+/// Time between lines of times, and between moments at which other programs can see new records.
+const BETWEEN_TIMES: Duration = Duration::from_secs(1);
+
+static SIGNALS: AtomicUsize = AtomicUsize::new(0);
+
+/// From now on Ctrl-C and SIGTERM end the run after the step in progress, with a checkpoint; a second one at once.
+pub fn listen_for_signals() {
+    // Fails only where a handler is set already, which then does the same.
+    let _ = ctrlc::set_handler(|| {
+        if SIGNALS.fetch_add(1, Ordering::Relaxed) > 0 {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    });
+}
+
+/// The observer of a run that lives in a folder.
+pub struct Recorder<'a> {
+    folder: &'a Path,
+    metrics: LineWriter,
+    test: Option<LineWriter>,
+    timing: LineWriter,
+    progress: Progress,
+    batch_size: usize,
+    checkpoint_every: u64,
+    clock: Clock,
+}
+
+struct Clock {
+    began: Instant,
+    earlier: Timing,
+    step: Instant,
+    training: Duration,
+    steps: u64,
+    last_checkpoint: Instant,
+    last_times: Instant,
+}
+
+impl<'a> Recorder<'a> {
+    /// Opens the records in `folder`, cut back to `done` steps.
+    ///
+    /// # Errors
+    /// When a record cannot be read or written.
+    pub fn open(
+        folder: &'a Path,
+        done: u64,
+        batch_size: usize,
+        checkpoint_every: u64,
+        looks_at_test: bool,
+        progress: Progress,
+    ) -> Result<Self, ArtifactError> {
+        let timing = folder.join(metrics::TIMING_FILE);
+        let nothing = Timing { iteration: 0, train_seconds: 0.0, wall_seconds: 0.0, event: None };
+        let earlier = if timing.exists() { metrics::read::<Timing>(&timing)?.0 } else { Vec::new() };
+        let earlier = earlier.into_iter().rfind(|line| line.iteration <= done).unwrap_or(nothing);
+        let now = Instant::now();
+        Ok(Self {
+            folder,
+            metrics: LineWriter::open::<Metrics>(&folder.join(metrics::FILE), done)?,
+            test: looks_at_test
+                .then(|| LineWriter::open::<TestMetrics>(&folder.join(metrics::TEST_FILE), done))
+                .transpose()?,
+            timing: LineWriter::open::<Timing>(&timing, done)?,
+            progress,
+            batch_size,
+            checkpoint_every,
+            clock: Clock {
+                began: now,
+                earlier,
+                step: now,
+                training: Duration::ZERO,
+                steps: 0,
+                last_checkpoint: now,
+                last_times: now,
+            },
+        })
+    }
+
+    /// Images a second in the training steps of this process; none before the first.
+    pub fn images_per_second(&self) -> Option<f64> {
+        let Clock { steps, training, .. } = self.clock;
+        (steps > 0).then(|| (steps * self.batch_size as u64) as f64 / training.as_secs_f64())
+    }
+
+    /// Seconds that the run took so far, earlier parts of a resumed run counted.
+    pub fn wall_seconds(&self) -> f64 {
+        self.clock.earlier.wall_seconds + self.clock.began.elapsed().as_secs_f64()
+    }
+
+    /// Adds a line of times, with what happened besides.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_time(&mut self, iteration: u64, event: Option<String>) -> Result<(), ArtifactError> {
+        self.clock.last_times = Instant::now();
+        self.timing.append(&Timing {
+            iteration,
+            train_seconds: self.clock.earlier.train_seconds + self.clock.training.as_secs_f64(),
+            wall_seconds: self.wall_seconds(),
+            event,
+        })
+    }
+
+    /// Waits until all records are on the disk.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn sync(&mut self) -> Result<(), ArtifactError> {
+        self.metrics.sync()?;
+        self.test.as_mut().map_or(Ok(()), LineWriter::sync)?;
+        self.timing.sync()
+    }
+
+    /// Takes the progress bar away.
+    pub fn finish(&self) {
+        self.progress.finish();
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn step_started(&mut self) {
+        self.clock.step = Instant::now();
+    }
+
+    fn step_finished(&mut self) {
+        self.clock.training += self.clock.step.elapsed();
+        self.clock.steps += 1;
+    }
+
+    fn metrics(&mut self, line: &Metrics) -> Result<(), ArtifactError> {
+        self.metrics.append(line)?;
+        self.progress.show(line, self.images_per_second().unwrap_or_default());
+        if self.clock.last_times.elapsed() >= BETWEEN_TIMES {
+            self.note_time(line.iteration, None)?;
+            self.metrics.flush()?;
+            self.timing.flush()?;
+        }
+        Ok(())
+    }
+
+    fn test(&mut self, line: &TestMetrics) -> Result<(), ArtifactError> {
+        self.test.as_mut().map_or(Ok(()), |test| test.append(line))
+    }
+
+    fn checkpoint_due(&self, iteration: u64) -> bool {
+        let by_step = self.checkpoint_every > 0 && iteration.is_multiple_of(self.checkpoint_every);
+        by_step || self.clock.last_checkpoint.elapsed() >= BETWEEN_CHECKPOINTS
+    }
+
+    /// Records come first: a checkpoint never knows of steps that the records do not.
+    fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<(), ArtifactError> {
+        self.note_time(checkpoint.iteration, None)?;
+        self.sync()?;
+        checkpoint::write(&self.folder.join(checkpoint::FILE), checkpoint)?;
+        self.clock.last_checkpoint = Instant::now();
+        Ok(())
+    }
+
+    fn interrupted(&self) -> bool {
+        SIGNALS.load(Ordering::Relaxed) > 0
+    }
+}

@@ -1,0 +1,370 @@
+//! One run, from flags to `result.json`.
+
+use std::path::{Path, PathBuf};
+
+use artifacts::run::{self, Config, Kind, Machine, ResultRecord, RunRecord, Source, Status};
+use artifacts::weights::{self, Origin};
+use artifacts::{batches, checkpoint, dataset, json, names, sha256};
+use kernels::device::{self, Device, Options};
+use kernels::engine::Engine;
+use kernels::graph::Graph;
+use kernels::isa::Isa;
+use learner::plan::Plan;
+use learner::samples::{self, Division, Samples};
+use learner::schedule::Schedule;
+use learner::training::{Ending, FinalMeasurement, Training, means};
+use learner::{data, nets, state};
+
+use crate::flags::{Flags, value_name};
+use crate::folder::{Existing, RunFolder, Task};
+use crate::machine;
+use crate::observer::{self, Recorder};
+use crate::progress::Progress;
+use crate::stop::{DIVERGED, INTERRUPTED, Stop};
+
+/// What a program adds to the shared flags.
+pub struct Request {
+    /// The program, such as `sc-train`.
+    pub program: &'static str,
+    /// Which kind of run.
+    pub kind: Kind,
+    /// The shared flags.
+    pub flags: Flags,
+    /// Steps between measurements of `val_*` where no flag says: so many over the run.
+    pub default_measurements: u64,
+    /// The file that the rates were taken from, if any.
+    pub rates_from: Option<PathBuf>,
+}
+
+/// What was read before the schedule is known.
+pub struct Prepared {
+    request: Request,
+    origin: Origin,
+    graph: Graph,
+    data: kernels::engine::DataSet,
+    data_name: String,
+    parameters: Vec<Vec<f32>>,
+    buffers: Vec<Vec<f32>>,
+    data_source: Source,
+    init_source: Source,
+}
+
+/// Reads data and initial weights and checks that they fit each other.
+///
+/// # Errors
+/// When a file cannot be used.
+pub fn prepare(request: Request) -> Result<Prepared, Stop> {
+    let Flags { data, init, .. } = &request.flags;
+    let file = dataset::read(data).map_err(|error| with_hint(dataset::hint(&error), error))?;
+    let (origin, tensors) = weights::open(init).map_err(|error| with_hint(weights::hint(&error), error))?;
+    let fits = |error: &dyn std::fmt::Display| {
+        let hint = format!("make weights for this data: sc-init --net {} --data {} ...", origin.net, data.display());
+        Stop::unusable(format!("{}: {error}", init.display())).hint(hint)
+    };
+    let graph = nets::build(&origin.net, &origin.shortcut, file.shape, file.classes.len()).map_err(|e| fits(&e))?;
+    let (parameters, buffers) = state::take(&graph, tensors, &origin.net).map_err(|error| {
+        let hint = format!("the net has to fit the data: sc-init --net {} --data {} ...", origin.net, data.display());
+        Stop::from(error).hint(hint)
+    })?;
+    let source = |path: &Path| -> Result<Source, Stop> {
+        Ok(Source { path: path.display().to_string(), sha256: sha256::of_file(path)? })
+    };
+    let (data_source, init_source) = (source(data)?, source(init)?);
+    Ok(Prepared {
+        data_name: file.name.clone(),
+        data: data::of_file(file),
+        request,
+        origin,
+        graph,
+        parameters,
+        buffers,
+        data_source,
+        init_source,
+    })
+}
+
+fn with_hint(hint: Option<&str>, error: artifacts::ArtifactError) -> Stop {
+    let stop = Stop::from(error);
+    match hint {
+        Some(hint) => stop.hint(hint),
+        None => stop,
+    }
+}
+
+impl Prepared {
+    /// The shared flags.
+    pub fn flags(&self) -> &Flags {
+        &self.request.flags
+    }
+
+    /// The net's name and shortcut.
+    pub fn net(&self) -> (&str, &str) {
+        (&self.origin.net, &self.origin.shortcut)
+    }
+
+    /// SHA-256 of the data set.
+    pub fn data_sha256(&self) -> &str {
+        &self.data_source.sha256
+    }
+
+    /// Runs under `schedule`, to the end or until interrupted, and says with which exit code the program ends.
+    ///
+    /// # Errors
+    /// When something cannot be used, or fails.
+    pub fn launch(self, schedule: &Schedule) -> Result<u8, Stop> {
+        let plan = Plan::new(self.config(&schedule.resolved(self.request.flags.iterations))?)?;
+        let division = self.divide(&plan)?;
+        let flags = &self.request.flags;
+        let device: Device = flags.device.parse().map_err(Stop::unusable)?;
+        let options = Options {
+            threads: flags.threads.map_or_else(machine::cores, |threads| threads as usize),
+            isa: self.isa()?,
+            exact_conv: flags.exact_conv,
+        };
+        let mut engine = device::open(&device, &self.graph, &self.data, flags.batch_size, &options)
+            .map_err(|error| Stop::unusable(format!("--device {}: {error}", flags.device)))?;
+        engine.set_state(&self.parameters, &self.buffers)?;
+        let path =
+            flags.out.clone().unwrap_or_else(|| Path::new("runs").join(names::of_run(&plan.config, &self.data_name)));
+        let record = self.record(&plan, &division, &path, engine.description(), options.threads)?;
+        let existing = Existing { resume: flags.resume, supersede: flags.supersede };
+        let (folder, task) = RunFolder::take(&path, &record, existing)?;
+        let saved = match task {
+            Task::Nothing => return self.report(&record, &self.finished(&path)?),
+            Task::Start => None,
+            Task::GoOn(saved) => Some(*saved),
+        };
+        if flags.record_batches {
+            batches::write(&path.join(batches::FILE), record_batches(&plan, &division))?;
+        }
+        self.train(&plan, division, &folder, engine.as_mut(), saved, &record)
+    }
+
+    fn train(
+        &self,
+        plan: &Plan,
+        division: Division,
+        folder: &RunFolder,
+        engine: &mut dyn Engine,
+        saved: Option<checkpoint::Checkpoint>,
+        record: &RunRecord,
+    ) -> Result<u8, Stop> {
+        observer::listen_for_signals();
+        let (flags, path) = (self.flags(), folder.path.as_path());
+        let done = saved.as_ref().map_or(0, |saved| saved.iteration);
+        let progress = Progress::new(&record.name, done, plan.config.iterations, flags.quiet);
+        let looks_at_test = plan.config.test_every > 0;
+        let mut recorder =
+            Recorder::open(path, done, plan.config.batch_size, flags.checkpoint_every, looks_at_test, progress)?;
+        let mut training = Training::new(plan, &self.graph, engine, division, self.data.test.labels.len());
+        if let Some(saved) = saved {
+            training.restore(&path.join(checkpoint::FILE), saved)?;
+            recorder.note_time(done, Some(format!("resumed on {} with {}", record.device, record.kernels)))?;
+        }
+        let ending = training.run(&mut recorder)?;
+        recorder.finish();
+        let mut result = ResultRecord {
+            format: run::FORMAT.to_owned(),
+            status: Status::Completed,
+            divergence: None,
+            iterations: training.iteration(),
+            final_val_accuracy: None,
+            final_val_loss: None,
+            final_train_accuracy: None,
+            final_train_loss: None,
+            test_accuracy: None,
+            test_loss: None,
+            wall_seconds: 0.0,
+            images_per_second: recorder.images_per_second(),
+            peak_rss_bytes: machine::peak_rss_bytes(),
+        };
+        match ending {
+            Ending::Interrupted { iteration } => {
+                eprintln!(
+                    "{}: interrupted after step {iteration}; go on with the same command and --resume",
+                    record.name
+                );
+                return Ok(INTERRUPTED);
+            }
+            Ending::Diverged(divergence) => {
+                result.status = Status::Diverged;
+                result.divergence = Some(divergence);
+            }
+            Ending::Completed => {
+                let measured = training.measure()?;
+                self.keep_model(plan, path, training.parameters()?, &measured)?;
+                fill_in(&mut result, &measured);
+            }
+        }
+        result.wall_seconds = recorder.wall_seconds();
+        recorder.note_time(result.iterations, None)?;
+        recorder.sync()?;
+        json::write(&path.join(run::RESULT_FILE), &result)?;
+        self.report(record, &result)
+    }
+
+    fn keep_model(
+        &self,
+        plan: &Plan,
+        path: &Path,
+        parameters: Vec<Vec<f32>>,
+        measured: &FinalMeasurement,
+    ) -> Result<(), Stop> {
+        if plan.config.kind == Kind::RangeTest {
+            return Ok(()); // weights after a ramp to the edge are of no use to anybody
+        }
+        let origin = Origin { tool: tool(self.request.program), ..self.origin.clone() };
+        let tensors = state::named(&self.graph, parameters, measured.buffers.clone());
+        Ok(weights::write(&path.join(run::MODEL_FILE), &origin, tensors)?)
+    }
+
+    fn config(&self, schedule: &Schedule) -> Result<Config, Stop> {
+        let flags = &self.request.flags;
+        let seed = flags.seed.or_else(|| self.origin.seed.parse().ok()).ok_or_else(|| {
+            let message = format!("{}: expected a seed of the initial weights, found none", flags.init.display());
+            Stop::unusable(message).hint("say which seed orders the images: --seed N")
+        })?;
+        let every = flags.iterations.div_ceil(self.request.default_measurements);
+        Ok(Config {
+            kind: self.request.kind,
+            net: self.origin.net.clone(),
+            shortcut: self.origin.shortcut.clone(),
+            seed,
+            batch_size: flags.batch_size,
+            iterations: flags.iterations,
+            schedule: schedule.name().to_owned(),
+            schedule_parameters: Plan::schedule_parameters(schedule),
+            optimizer: value_name(flags.optimizer),
+            momentum: flags.momentum,
+            weight_decay: flags.weight_decay,
+            bn_momentum: flags.bn_momentum,
+            bn_reestimate: flags.bn_reestimate,
+            augment: value_name(flags.augment),
+            train_limit: flags.train_limit,
+            val_from_train: flags.val_from_train,
+            val_every: flags.val_every.unwrap_or(every),
+            test_every: flags.test_every,
+            exact_conv: flags.exact_conv,
+        })
+    }
+
+    fn divide(&self, plan: &Plan) -> Result<Division, Stop> {
+        let Config { val_from_train, train_limit, batch_size, .. } = plan.config;
+        let division = samples::divide(&self.data.train.labels, self.data.classes, val_from_train, train_limit);
+        let left = division.train.len();
+        if left < batch_size {
+            let message = format!("--batch-size: expected at most {left}, the images trained on, found {batch_size}");
+            return Err(Stop::unusable(message).hint("take a smaller batch, or hold out less: --val-from-train F"));
+        }
+        Ok(division)
+    }
+
+    fn isa(&self) -> Result<Isa, Stop> {
+        let wanted = self.flags().kernels.unwrap_or_else(Isa::detect);
+        if wanted.is_supported() {
+            return Ok(wanted);
+        }
+        let message = format!("--kernels: expected what this processor can run, found {wanted}");
+        Err(Stop::unusable(message).hint(format!("the best it can run is {}", Isa::detect())))
+    }
+
+    fn record(
+        &self,
+        plan: &Plan,
+        division: &Division,
+        path: &Path,
+        kernels: String,
+        threads: usize,
+    ) -> Result<RunRecord, Stop> {
+        let flags = &self.request.flags;
+        let machine: Machine = machine::describe();
+        let rates_from = self.request.rates_from.as_ref().map(|path| -> Result<_, Stop> {
+            Ok(Source { path: path.display().to_string(), sha256: sha256::of_file(path)? })
+        });
+        Ok(RunRecord {
+            format: run::FORMAT.to_owned(),
+            name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            study: flags.study.clone(),
+            arm: flags.arm.clone(),
+            tool: tool(self.request.program),
+            git_commit: machine::commit(),
+            config: plan.config.clone(),
+            data_name: self.data_name.clone(),
+            classes: self.data.classes,
+            train_images: division.train.len(),
+            val_images: division.val.len(),
+            data: self.data_source.clone(),
+            init: self.init_source.clone(),
+            rates_from: rates_from.transpose()?,
+            device: flags.device.clone(),
+            kernels,
+            threads,
+            machine,
+        })
+    }
+
+    fn finished(&self, path: &Path) -> Result<ResultRecord, Stop> {
+        run::read_result(path)?.ok_or_else(|| Stop::failed(format!("{}: result.json is gone", path.display())))
+    }
+
+    fn report(&self, record: &RunRecord, result: &ResultRecord) -> Result<u8, Stop> {
+        if self.flags().json {
+            println!("{}", serde_json::to_string_pretty(result).map_err(Stop::failed)?);
+        } else {
+            println!("{}: {}", record.name, summary(result));
+        }
+        let fails = result.status == Status::Diverged && self.flags().fail_on_divergence;
+        Ok(if fails { DIVERGED } else { 0 })
+    }
+}
+
+fn tool(program: &str) -> String {
+    format!("{program} {}", env!("CARGO_PKG_VERSION"))
+}
+
+fn fill_in(result: &mut ResultRecord, measured: &FinalMeasurement) {
+    if let Some(val) = &measured.val {
+        (result.final_val_loss, result.final_val_accuracy) = means(val);
+    }
+    if let Some(test) = &measured.test {
+        (result.test_loss, result.test_accuracy) = means(test);
+    }
+    (result.final_train_loss, result.final_train_accuracy) = means(&measured.train);
+}
+
+fn summary(result: &ResultRecord) -> String {
+    if let Some(divergence) = &result.divergence {
+        let loss = divergence.last_finite_loss.map_or_else(String::new, |loss| format!(", last finite loss {loss:.3}"));
+        return format!("diverged at step {} at rate {}{loss}", divergence.iteration, divergence.lr);
+    }
+    let mut text = format!("{} steps", result.iterations);
+    for (name, accuracy) in [
+        ("training", result.final_train_accuracy),
+        ("held-out", result.final_val_accuracy),
+        ("test", result.test_accuracy),
+    ] {
+        if let Some(accuracy) = accuracy {
+            text += &format!(", {name} accuracy {accuracy:.4}");
+        }
+    }
+    let speed = result.images_per_second.map_or_else(String::new, |speed| format!(", {speed:.0} images/s"));
+    format!("{text}, {:.1} s{speed}", result.wall_seconds)
+}
+
+/// Order and augmentation are functions of seed and step, so the whole record can be made before the run.
+fn record_batches(plan: &Plan, division: &Division) -> batches::Batches {
+    let Config { seed, batch_size, iterations, .. } = plan.config;
+    let mut samples = Samples::new(division.train.clone(), seed, batch_size, plan.augment);
+    let mut all = batches::Batches { batch_size, ..batches::Batches::default() };
+    for iteration in 1..=iterations {
+        let batch = samples.batch(iteration);
+        all.indices.extend(batch.indices);
+        for at in 0..batch.indices.len() {
+            let augmentation = batch.augmentations.get(at).copied().unwrap_or(kernels::engine::Augmentation::NONE);
+            all.flip.push(u8::from(augmentation.flip));
+            all.crop_y.push(augmentation.crop_y);
+            all.crop_x.push(augmentation.crop_x);
+        }
+    }
+    all
+}

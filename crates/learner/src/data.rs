@@ -1,0 +1,21 @@
+//! From a data file to what the engines take.
+
+use artifacts::dataset;
+use kernels::engine::{DataSet, Images};
+
+/// The data set as the engines take it.
+pub fn of_file(file: dataset::DataSet) -> DataSet {
+    let single = |values: &[f64]| values.iter().map(|v| *v as f32).collect();
+    DataSet {
+        shape: file.shape,
+        classes: file.classes.len(),
+        mean: single(&file.mean),
+        std: single(&file.std),
+        train: images(file.train),
+        test: images(file.test),
+    }
+}
+
+fn images(images: dataset::Images) -> Images {
+    Images { pixels: images.pixels.into(), labels: images.labels.into() }
+}

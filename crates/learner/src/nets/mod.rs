@@ -1,0 +1,147 @@
+//! The nets, by name.
+
+mod lenet;
+mod resnet;
+mod shallow;
+
+use kernels::graph::Graph;
+
+/// Names of the nets; `resnetN` stands for every depth in [`resnet::DEPTHS`].
+pub const NAMES: [&str; 8] =
+    ["lenet", "shallow", "resnet8", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110"];
+
+/// How a residual block's shortcut halves the side and doubles the channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortcut {
+    /// Every second pixel, new channels of zeros, half on either side (He et al. 2015, option A).
+    A,
+    /// 3x3 average pooling of stride 2, then new channels of zeros (Smith and Topin 2017, appendix A).
+    AvgPool,
+}
+
+impl Shortcut {
+    /// Every kind, with the name that flags and records use.
+    pub const NAMES: [(&'static str, Shortcut); 2] = [("a", Shortcut::A), ("avgpool", Shortcut::AvgPool)];
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, shortcut)| shortcut)
+    }
+}
+
+/// A net that cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NetError {
+    /// There is no net of this name.
+    #[error("net: expected one of {known}, found {name:?}", known = NAMES.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// A residual net without a known shortcut, or another net with one.
+    #[error("shortcut of {net}: expected {expected}, found {found:?}")]
+    Shortcut {
+        /// The net.
+        net: String,
+        /// What it takes.
+        expected: &'static str,
+        /// What was asked for.
+        found: String,
+    },
+    /// The images do not fit.
+    #[error("{net}: expected images of at least {least} x {least} pixels, found {height} x {width}")]
+    Size {
+        /// The net.
+        net: String,
+        /// Smallest side in pixels.
+        least: usize,
+        /// Height of the images.
+        height: usize,
+        /// Width of the images.
+        width: usize,
+    },
+}
+
+/// Builds the net `name` for images of [channels, height, width]. `shortcut` is a name of [`Shortcut::NAMES`] for a
+/// residual net and empty for the others.
+///
+/// # Errors
+/// When there is no such net or the images are too small for it.
+pub fn build(name: &str, shortcut: &str, image: [usize; 3], classes: usize) -> Result<Graph, NetError> {
+    if let Some(depth) = resnet_depth(name) {
+        let found = Shortcut::from_name(shortcut).ok_or_else(|| NetError::Shortcut {
+            net: name.to_owned(),
+            expected: "a or avgpool",
+            found: shortcut.to_owned(),
+        })?;
+        return fits(name, 1, image).map(|()| resnet::build(depth, found, image, classes));
+    }
+    if !shortcut.is_empty() {
+        let (net, found) = (name.to_owned(), shortcut.to_owned());
+        return Err(NetError::Shortcut { net, expected: "none", found });
+    }
+    match name {
+        "lenet" => fits(name, lenet::LEAST_SIDE, image).map(|()| lenet::build(image, classes)),
+        "shallow" => fits(name, 1, image).map(|()| shallow::build(image, classes)),
+        _ => Err(NetError::Unknown { name: name.to_owned() }),
+    }
+}
+
+/// The shortcut that a net has where none is asked for: option A for residual nets, none for the others.
+pub fn default_shortcut(name: &str) -> &'static str {
+    if resnet_depth(name).is_some() { "a" } else { "" }
+}
+
+fn resnet_depth(name: &str) -> Option<usize> {
+    let depth = name.strip_prefix("resnet")?.parse().ok()?;
+    resnet::DEPTHS.contains(&depth).then_some(depth)
+}
+
+fn fits(net: &str, least: usize, [_, height, width]: [usize; 3]) -> Result<(), NetError> {
+    if height.min(width) >= least { Ok(()) } else { Err(NetError::Size { net: net.to_owned(), least, height, width }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(name: &str, image: [usize; 3]) -> usize {
+        let graph = build(name, default_shortcut(name), image, 10).unwrap();
+        graph.parameters.iter().map(kernels::graph::TensorSpec::len).sum()
+    }
+
+    /// Against the counts of He et al. 2015, table 6 (0.27, 0.46, 0.66, 0.85, 1.7 million), and of PyTorch.
+    #[test]
+    fn parameters_are_as_many_as_published() {
+        let cifar = [3, 32, 32];
+        for (name, expected) in [
+            ("resnet8", 75_290),
+            ("resnet20", 269_722),
+            ("resnet32", 464_154),
+            ("resnet44", 658_586),
+            ("resnet56", 853_018),
+            ("resnet110", 1_727_962),
+            ("shallow", 89_578),
+        ] {
+            assert_eq!(count(name, cifar), expected, "{name}");
+        }
+        assert_eq!(count("lenet", [1, 28, 28]), 431_080);
+    }
+
+    #[test]
+    fn every_net_ends_in_the_classes() {
+        for name in NAMES {
+            let graph = build(name, default_shortcut(name), [2, 33, 19], 7).unwrap();
+            assert_eq!(graph.nodes.last().unwrap().shape, [7, 1, 1], "{name}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let message = |name, shortcut, image| build(name, shortcut, image, 10).unwrap_err().to_string();
+        assert!(message("resnet21", "", [3, 32, 32]).contains("found \"resnet21\""));
+        assert!(message("resnet20", "b", [3, 32, 32]).contains("expected a or avgpool, found \"b\""));
+        assert!(message("lenet", "a", [1, 28, 28]).contains("expected none"));
+        assert!(message("lenet", "", [1, 28, 15]).contains("at least 16 x 16 pixels, found 28 x 15"));
+    }
+}

@@ -1,0 +1,105 @@
+//! Weights and checkpoints: between the engine's order and the files' names.
+
+use artifacts::checkpoint::Checkpoint;
+use artifacts::tensors::Taking;
+use artifacts::weights::{self, Named};
+use artifacts::{ArtifactError, Result};
+use kernels::engine::{Buffers, Engine, EngineError, OptimizerState};
+use kernels::graph::{Graph, TensorSpec};
+
+/// Parameters and buffers under their names.
+pub fn named(graph: &Graph, parameters: Vec<Vec<f32>>, buffers: Buffers) -> Named {
+    let specs = graph.parameters.iter().chain(&graph.buffers);
+    specs.zip(parameters.into_iter().chain(buffers)).map(|(s, v)| (s.name.clone(), s.shape.clone(), v)).collect()
+}
+
+/// Takes a net's parameters and buffers out of a file of weights.
+///
+/// # Errors
+/// When a tensor is missing, misshapen, not finite, or one too many.
+pub fn take(graph: &Graph, file: Taking, net: &str) -> Result<(Vec<Vec<f32>>, Buffers)> {
+    let specs = graph.parameters.iter().chain(&graph.buffers);
+    let mut values = weights::take(file, specs.map(|s| (s.name.as_str(), s.shape.as_slice())), net)?;
+    let buffers = values.split_off(graph.parameters.len());
+    Ok((values, buffers))
+}
+
+/// The engine's state under the names of a checkpoint.
+///
+/// # Errors
+/// When the engine cannot hand it over.
+pub fn save(engine: &dyn Engine, graph: &Graph, checkpoint: &mut Checkpoint) -> std::result::Result<(), EngineError> {
+    let mut insert = |kind: &str, specs: &[TensorSpec], values: Vec<Vec<f32>>| {
+        for (spec, values) in specs.iter().zip(values) {
+            checkpoint.tensors.insert(format!("{kind}.{}", spec.name), (spec.shape.clone(), values));
+        }
+    };
+    insert("parameter", &graph.parameters, engine.parameters()?);
+    insert("buffer", &graph.buffers, engine.buffers()?);
+    let optimizer = engine.optimizer_state()?;
+    checkpoint.updates = optimizer.updates;
+    for (slot, values) in optimizer.slots {
+        insert(&format!("optimizer.{slot}"), &graph.parameters, values);
+    }
+    Ok(())
+}
+
+/// Puts the state of a checkpoint into the engine.
+///
+/// # Errors
+/// When the checkpoint is not of this net or optimizer; the message is the engine's or names the tensor.
+pub fn restore(
+    engine: &mut dyn Engine,
+    graph: &Graph,
+    path: &std::path::Path,
+    mut checkpoint: Checkpoint,
+) -> std::result::Result<(), RestoreError> {
+    let mut take = |kind: &str, specs: &[TensorSpec]| -> Result<Vec<Vec<f32>>> {
+        let one = |spec: &TensorSpec| {
+            let name = format!("{kind}.{}", spec.name);
+            match checkpoint.tensors.remove(&name) {
+                Some((shape, values)) if shape == spec.shape => Ok(values),
+                Some((shape, _)) => {
+                    let expected = format!("tensor {name:?} of shape {:?}", spec.shape);
+                    Err(ArtifactError::content(path, expected, format!("{shape:?}")))
+                }
+                None => Err(ArtifactError::content(path, format!("tensor {name:?}"), "none")),
+            }
+        };
+        specs.iter().map(one).collect()
+    };
+    let parameters = take("parameter", &graph.parameters)?;
+    let buffers = take("buffer", &graph.buffers)?;
+    engine.set_state(&parameters, &buffers)?;
+
+    let mut slots: Vec<(String, Vec<Vec<f32>>)> = Vec::new();
+    let first = graph.parameters.first().map_or("", |spec| spec.name.as_str());
+    let names: Vec<String> = checkpoint
+        .tensors
+        .keys()
+        .filter_map(|name| name.strip_prefix("optimizer.")?.strip_suffix(first)?.strip_suffix('.').map(str::to_owned))
+        .collect();
+    for slot in names {
+        let one = |spec: &TensorSpec| {
+            let name = format!("optimizer.{slot}.{}", spec.name);
+            let found = checkpoint.tensors.remove(&name);
+            let missing = || ArtifactError::content(path, format!("tensor {name:?}"), "none");
+            found.map(|(_, values)| values).ok_or_else(missing)
+        };
+        let values = graph.parameters.iter().map(one).collect::<Result<_>>()?;
+        slots.push((slot, values));
+    }
+    engine.set_optimizer_state(&OptimizerState { updates: checkpoint.updates, slots })?;
+    Ok(())
+}
+
+/// A checkpoint that does not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The file lacks something.
+    #[error(transparent)]
+    File(#[from] ArtifactError),
+    /// The engine refuses.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
