@@ -1,0 +1,216 @@
+//! A tree of files: a folder, or a tar archive of one, plain or gzipped. Both are visited alike.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::bounded::{self, Bounded};
+use crate::{Refusal, Result};
+
+/// No file of a data set is larger. CIFAR's largest has 154 MB; an image has far less, and says so itself.
+pub const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// The end of a tar archive: two blocks of zeros (POSIX.1, ustar), of which one proves that nothing was cut off.
+const TAR_BLOCK: u64 = 512;
+
+const WANTED: &str = "a folder, or a .tar or .tar.gz archive";
+
+/// A folder or an archive of files.
+#[derive(Debug)]
+pub struct Tree {
+    path: PathBuf,
+    is_folder: bool,
+}
+
+/// Takes the files of a [`Tree`]. Paths are relative to its root, with `/` between parts; those of folders end in `/`.
+pub trait Visitor {
+    /// How many bytes of this file are to be read at most; `None` leaves it aside. For a folder: whether to look into it.
+    ///
+    /// # Errors
+    /// When the tree must not hold such a path.
+    fn wants(&mut self, path: &str) -> Result<Option<u64>>;
+
+    /// Takes the content of a file that was wanted.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    fn take(&mut self, path: &str, content: &[u8]) -> Result<()>;
+}
+
+impl Tree {
+    /// The tree at `path`.
+    ///
+    /// # Errors
+    /// When there is neither a folder nor a regular file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let facts = path.metadata().map_err(|error| Refusal::unreadable(path, WANTED, &error))?;
+        if !facts.is_dir() && !facts.is_file() {
+            return Err(Refusal::new(path.display(), WANTED, "neither"));
+        }
+        Ok(Self { path: path.to_owned(), is_folder: facts.is_dir() })
+    }
+
+    /// Whether this is a folder, not an archive.
+    pub fn is_folder(&self) -> bool {
+        self.is_folder
+    }
+
+    /// The tree in a message.
+    pub fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// A file of the tree in a message.
+    pub fn place_of(&self, path: &str) -> String {
+        if self.is_folder { self.path.join(path).display().to_string() } else { format!("{}: {path}", self.place()) }
+    }
+
+    /// Shows every file to `visitor`: a folder's in order of name, an archive's in its own order.
+    ///
+    /// # Errors
+    /// When the visitor refuses, when something cannot be read, and when an archive is damaged or leads out of
+    /// itself (`..`, absolute paths, links).
+    pub fn visit(&self, visitor: &mut impl Visitor) -> Result<()> {
+        if self.is_folder { visit_folder(&self.path, "", visitor) } else { self.visit_tar(visitor) }
+    }
+
+    fn visit_tar(&self, visitor: &mut impl Visitor) -> Result<()> {
+        let damaged = |error: std::io::Error| {
+            Refusal::new(self.place(), "a whole .tar or .tar.gz archive", error.to_string())
+                .hint("a folder that holds the unpacked files will do as well")
+        };
+        let mut reader = bounded::open(&self.path, WANTED)?;
+        let mut archive = tar::Archive::new(&mut reader);
+        for entry in archive.entries().map_err(damaged)? {
+            let mut entry = entry.map_err(damaged)?;
+            let raw = String::from_utf8(entry.path_bytes().into_owned());
+            let raw = raw.map_err(|_| Refusal::new(self.place(), "file names in UTF-8", "another encoding"))?;
+            let kind = entry.header().entry_type();
+            let Some(path) = inside(&raw, kind.is_dir()).map_err(|why| self.leads_out(&raw, why))? else { continue };
+            if kind.is_dir() {
+                visitor.wants(&path)?;
+            } else if kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse() {
+                let Some(limit) = visitor.wants(&path)? else { continue };
+                let content = self.read_entry(&path, entry.size(), limit, &mut entry)?;
+                visitor.take(&path, &content)?;
+            } else if !(kind.is_pax_global_extensions() || kind.is_pax_local_extensions())
+                && visitor.wants(&path)?.is_some()
+            {
+                return Err(self.leads_out(&raw, "a link or a device"));
+            }
+        }
+        self.check_end(&mut reader)
+    }
+
+    fn leads_out(&self, path: &str, why: &str) -> Refusal {
+        Refusal::new(self.place_of(path), "regular files under relative paths", why)
+    }
+
+    /// Reads one file of an archive, trusting the size in its header neither for what it allocates nor for how much came.
+    fn read_entry(&self, path: &str, size: u64, limit: u64, entry: &mut impl Read) -> Result<Vec<u8>> {
+        if size > limit {
+            return Err(Refusal::new(self.place_of(path), format!("at most {limit} bytes"), size));
+        }
+        let mut content = Vec::new();
+        entry
+            .take(limit)
+            .read_to_end(&mut content)
+            .map_err(|error| Refusal::new(self.place_of(path), "a whole file in the archive", error.to_string()))?;
+        if content.len() as u64 != size {
+            let found = format!("{}: the archive is cut off", content.len());
+            return Err(Refusal::new(self.place_of(path), format!("{size} bytes"), found));
+        }
+        Ok(content)
+    }
+
+    /// An archive cut off between two files would look whole without its end mark.
+    fn check_end(&self, reader: &mut Bounded<Box<dyn Read>>) -> Result<()> {
+        if reader.trailing_zeros() < TAR_BLOCK {
+            return Err(Refusal::new(self.place(), "the end mark of a tar archive", "none: it is cut off"));
+        }
+        bounded::drain(reader).map_err(|error| Refusal::new(self.place(), "a whole archive", error.to_string()))
+    }
+}
+
+/// Shows the files in and below `folder`, whose path in the tree is `prefix`.
+fn visit_folder(folder: &Path, prefix: &str, visitor: &mut impl Visitor) -> Result<()> {
+    for (name, path) in sorted_entries(folder)? {
+        let facts = path.metadata().map_err(|error| Refusal::unreadable(&path, "a file or a folder", &error))?;
+        if facts.is_dir() {
+            let inner = format!("{prefix}{name}/");
+            if visitor.wants(&inner)?.is_some() {
+                visit_folder(&path, &inner, visitor)?;
+            }
+            continue;
+        }
+        let inner = format!("{prefix}{name}");
+        if let Some(limit) = visitor.wants(&inner)? {
+            let content = read_whole(&path, facts.is_file(), limit)?;
+            visitor.take(&inner, &content)?;
+        }
+    }
+    Ok(())
+}
+
+/// Names and paths in a folder, by name.
+fn sorted_entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let fail = |error| Refusal::unreadable(folder, "a folder", &error);
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| Refusal::new(path.display(), "a file name in UTF-8", "another encoding"))?;
+        entries.push((name.to_owned(), path));
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+/// Reads a file of a folder.
+fn read_whole(path: &Path, is_file: bool, limit: u64) -> Result<Vec<u8>> {
+    if !is_file {
+        return Err(Refusal::new(path.display(), "a regular file", "a pipe or a device"));
+    }
+    let fail = |error| Refusal::unreadable(path, "a file", &error);
+    let mut content = Vec::new();
+    fs::File::open(path).map_err(fail)?.take(limit + 1).read_to_end(&mut content).map_err(fail)?;
+    if content.len() as u64 > limit {
+        return Err(Refusal::new(path.display(), format!("at most {limit} bytes"), "more"));
+    }
+    Ok(content)
+}
+
+/// A path of an archive in plain form, `None` for its root; refuses, saying why, what would lead out of the tree.
+fn inside(raw: &str, is_dir: bool) -> std::result::Result<Option<String>, &'static str> {
+    if raw.starts_with('/') {
+        return Err("an absolute path");
+    }
+    let parts: Vec<&str> = raw.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.contains(&"..") {
+        return Err("a path with ..");
+    }
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(parts.join("/") + if is_dir { "/" } else { "" }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inside;
+
+    #[test]
+    fn paths_of_an_archive() {
+        let cases = [
+            ("./train/cat/1.png", false, Ok(Some("train/cat/1.png"))),
+            ("train//cat/", true, Ok(Some("train/cat/"))),
+            ("./", true, Ok(None)),
+            ("/etc/passwd", false, Err("an absolute path")),
+            ("train/../../x", false, Err("a path with ..")),
+            ("a..b/x", false, Ok(Some("a..b/x"))),
+        ];
+        for (raw, is_dir, expected) in cases {
+            assert_eq!(inside(raw, is_dir).as_ref().map(|path| path.as_deref()), expected.as_ref().copied(), "{raw}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! CIFAR-10 and CIFAR-100 in their official binary form, unpacked or as the .tar.gz.
+//!
+//! A file is a run of records: one label byte (CIFAR-100: the coarse, then the fine label), then 3072 pixels, 32x32 in
+//! three planes, red, green, blue (A. Krizhevsky, "The CIFAR-10 dataset", section "Binary version").
+
+use std::collections::BTreeMap;
+
+use artifacts::dataset::Images;
+use artifacts::sha256;
+
+use crate::archive::{MAX_FILE_BYTES, Tree, Visitor};
+use crate::progress::Progress;
+use crate::set::Set;
+use crate::{Refusal, Result};
+
+const SHAPE: [usize; 3] = [3, 32, 32];
+const PIXELS: usize = 3 * 32 * 32;
+
+/// A class list is a few hundred bytes.
+const MAX_LIST_BYTES: u64 = 1 << 16;
+
+/// One of the two sets.
+#[derive(Debug)]
+pub struct Format {
+    /// Its name in a message.
+    title: &'static str,
+    /// The folder that the official archive holds.
+    folder: &'static str,
+    /// Training files, in order.
+    train: &'static [&'static str],
+    test: &'static str,
+    /// Names of the classes, a line each.
+    list: &'static str,
+    /// How many values each label byte of a record has; the last one is the class.
+    labels: &'static [usize],
+}
+
+/// CIFAR-10.
+pub const CIFAR10: Format = Format {
+    title: "CIFAR-10",
+    folder: "cifar-10-batches-bin",
+    train: &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"],
+    test: "test_batch.bin",
+    list: "batches.meta.txt",
+    labels: &[10],
+};
+
+/// CIFAR-100 with its fine labels.
+pub const CIFAR100: Format = Format {
+    title: "CIFAR-100",
+    folder: "cifar-100-binary",
+    train: &["train.bin"],
+    test: "test.bin",
+    list: "fine_label_names.txt",
+    labels: &[20, 100],
+};
+
+impl Format {
+    fn classes(&self) -> usize {
+        *self.labels.last().expect("every format has a label")
+    }
+
+    fn record(&self) -> usize {
+        self.labels.len() + PIXELS
+    }
+
+    fn files(&self) -> impl Iterator<Item = &'static str> {
+        self.train.iter().copied().chain([self.test])
+    }
+
+    /// Splits a file into images and labels; `place` names it in messages.
+    ///
+    /// # Errors
+    /// When it does not consist of whole records with labels in range.
+    pub fn parse(&self, content: &[u8], place: &str) -> Result<Images> {
+        let record = self.record();
+        if content.is_empty() || !content.len().is_multiple_of(record) {
+            let expected = format!("{} records of {record} bytes", self.title);
+            let (whole, rest) = (content.len() / record, content.len() % record);
+            return Err(Refusal::new(place, expected, format!("{whole} and {rest} bytes")));
+        }
+        let mut images = Images::default();
+        for (index, record) in content.chunks_exact(record).enumerate() {
+            let (labels, pixels) = record.split_at(self.labels.len());
+            for (&label, &classes) in labels.iter().zip(self.labels) {
+                if usize::from(label) >= classes {
+                    let found = format!("{label} in record {index}");
+                    return Err(Refusal::new(place, format!("labels from 0 to {}", classes - 1), found));
+                }
+            }
+            images.labels.push(u32::from(labels[labels.len() - 1]));
+            images.pixels.extend_from_slice(pixels);
+        }
+        Ok(images)
+    }
+
+    /// Reads the list of class names.
+    ///
+    /// # Errors
+    /// When it does not hold as many different names as there are classes.
+    pub fn parse_list(&self, content: &[u8], place: &str) -> Result<Vec<String>> {
+        let expected = || format!("{} different class names, one a line", self.classes());
+        let text =
+            std::str::from_utf8(content).map_err(|_| Refusal::new(place, expected(), "bytes that are no text"))?;
+        let names: Vec<_> = text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let mut different = names.clone();
+        different.sort();
+        different.dedup();
+        if names.len() != self.classes() || different.len() != names.len() {
+            let found = format!("{} names, {} of them different", names.len(), different.len());
+            return Err(Refusal::new(place, expected(), found));
+        }
+        if let Some(name) = names.iter().find(|name| name.contains(char::is_control)) {
+            return Err(Refusal::new(place, expected(), format!("a control character in {name:?}")));
+        }
+        Ok(names)
+    }
+}
+
+/// Reads a set from the official archive, from what it unpacks to, or from the folder around that. `max_bytes` bounds
+/// the pixels.
+///
+/// # Errors
+/// When a file is missing, twice there or damaged.
+pub fn read(format: &'static Format, tree: &Tree, max_bytes: u64, progress: &dyn Progress) -> Result<Set> {
+    progress.stage("reading", Some(format.files().count() as u64 + 1));
+    let mut files =
+        Files { format, tree, progress, left: max_bytes, images: BTreeMap::new(), classes: None, sources: vec![] };
+    tree.visit(&mut files)?;
+    let Files { mut images, classes, sources, .. } = files;
+    let missing = |name: &str| {
+        Refusal::new(tree.place(), format!("{name} of {}'s binary version", format.title), "no such file in it")
+            .hint(format!("{} holds {}", format.folder, wanted_names(format)))
+    };
+    let mut train = Images::default();
+    for name in format.train {
+        let part = images.remove(*name).ok_or_else(|| missing(name))?;
+        train.labels.extend(part.labels);
+        train.pixels.extend(part.pixels);
+    }
+    let test = images.remove(format.test).ok_or_else(|| missing(format.test))?;
+    let classes = classes.ok_or_else(|| missing(format.list))?;
+    Ok(Set { shape: SHAPE, classes, train, test, sources })
+}
+
+fn wanted_names(format: &Format) -> String {
+    format.files().chain([format.list]).collect::<Vec<_>>().join(", ")
+}
+
+/// Collects the files of one set.
+struct Files<'a> {
+    format: &'static Format,
+    tree: &'a Tree,
+    progress: &'a dyn Progress,
+    /// How many bytes may still come.
+    left: u64,
+    images: BTreeMap<String, Images>,
+    classes: Option<Vec<String>>,
+    sources: Vec<(String, String)>,
+}
+
+impl Files<'_> {
+    /// The name of a file in the official folder, or beside none.
+    fn name<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let name = path.strip_prefix(self.format.folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
+        self.format.files().chain([self.format.list]).any(|wanted| wanted == name).then_some(name)
+    }
+}
+
+impl Visitor for Files<'_> {
+    fn wants(&mut self, path: &str) -> Result<Option<u64>> {
+        if let Some(folder) = path.strip_suffix('/') {
+            return Ok((folder == self.format.folder).then_some(0));
+        }
+        let limit = |name| if name == self.format.list { MAX_LIST_BYTES } else { MAX_FILE_BYTES.min(self.left) };
+        Ok(self.name(path).map(limit))
+    }
+
+    fn take(&mut self, path: &str, content: &[u8]) -> Result<()> {
+        let place = self.tree.place_of(path);
+        let Some(name) = self.name(path) else { return Ok(()) };
+        if self.sources.iter().any(|(seen, _)| seen == name) {
+            return Err(Refusal::new(place, format!("one {name}"), "a second one"));
+        }
+        self.sources.push((name.to_owned(), sha256::of_bytes(content)));
+        if name == self.format.list {
+            self.classes = Some(self.format.parse_list(content, &place)?);
+        } else {
+            self.images.insert(name.to_owned(), self.format.parse(content, &place)?);
+            self.left -= content.len() as u64;
+        }
+        self.progress.step();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(labels: &[u8], fill: u8) -> Vec<u8> {
+        [labels, &[fill; PIXELS]].concat()
+    }
+
+    #[test]
+    fn the_last_label_is_the_class() {
+        let ten = CIFAR10.parse(&[record(&[9], 1), record(&[0], 2)].concat(), "f").unwrap();
+        assert_eq!((ten.labels, ten.pixels[PIXELS - 1], ten.pixels[PIXELS]), (vec![9, 0], 1, 2));
+        let hundred = CIFAR100.parse(&record(&[19, 99], 5), "f").unwrap();
+        assert_eq!((hundred.labels, hundred.pixels), (vec![99], vec![5; PIXELS]));
+    }
+
+    #[test]
+    fn what_is_no_run_of_records_is_refused() {
+        let cases = [
+            (&CIFAR10, Vec::new(), "expected CIFAR-10 records of 3073 bytes, found 0 and 0 bytes"),
+            (&CIFAR10, vec![0; 3074], "expected CIFAR-10 records of 3073 bytes, found 1 and 1 bytes"),
+            (&CIFAR10, record(&[10], 0), "expected labels from 0 to 9, found 10 in record 0"),
+            (&CIFAR100, record(&[20, 0], 0), "expected labels from 0 to 19, found 20 in record 0"),
+            (&CIFAR100, record(&[0, 100], 0), "expected labels from 0 to 99, found 100 in record 0"),
+        ];
+        for (format, content, expected) in cases {
+            let message = format.parse(&content, "x.bin").unwrap_err().to_string();
+            assert_eq!(message, format!("x.bin: {expected}"));
+        }
+    }
+
+    #[test]
+    fn class_names_are_one_a_line() {
+        let names: Vec<String> = (0..10).map(|n| format!("class{n}")).collect();
+        assert_eq!(CIFAR10.parse_list((names.join("\r\n") + "\n\n").as_bytes(), "f").unwrap(), names);
+        for (content, expected) in [
+            (names[..9].join("\n").into_bytes(), "found 9 names, 9 of them different"),
+            (vec![b'x'; 5], "found 1 names"),
+            (names.join("\n").replace('3', "4").into_bytes(), "found 10 names, 9 of them different"),
+            (vec![0xff, 0xfe], "found bytes that are no text"),
+            (names.join("\n").replace('3', "\u{7}").into_bytes(), "found a control character"),
+        ] {
+            let message = CIFAR10.parse_list(&content, "x.txt").unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! One JPEG or PNG file: what it says of itself, and its pixels in planes.
+//!
+//! Grey is what the file calls grey (with or without alpha); a palette counts as colour. Alpha is dropped, 16 bits are rounded
+//! to 8, EXIF orientation and colour profiles are not applied: as torchvision's loader, except that it clips 16 bits.
+
+use std::io::Cursor;
+
+use image::imageops::{FilterType, crop_imm, resize};
+use image::{DynamicImage, GrayImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits, Pixel, RgbImage};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+/// No image has more pixels: a decoder then needs less than 1 GiB.
+pub const MAX_PIXELS: u64 = 1 << 26;
+
+/// No image file is larger.
+pub const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// What the decoder may allocate for the pixels of one image.
+const MAX_DECODED_BYTES: u64 = 8 * MAX_PIXELS;
+
+/// What the header of an image file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Whether it is a colour image.
+    pub is_colour: bool,
+}
+
+/// How pictures become images of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conversion {
+    /// 1 or 3.
+    pub channels: usize,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+/// The result of reading a picture: what is wrong with it comes without its name, which the caller knows.
+pub type Result<T> = std::result::Result<T, String>;
+
+/// Reads the header alone.
+///
+/// # Errors
+/// When this is no JPEG or PNG file, or one of more than [`MAX_PIXELS`].
+pub fn inspect(content: &[u8]) -> Result<Header> {
+    let header = if content.starts_with(&JPEG_START) { jpeg_header(content)? } else { png_header(content)? };
+    let Header { width, height, .. } = header;
+    if !(1..=MAX_PIXELS).contains(&(u64::from(width) * u64::from(height))) {
+        return Err(format!("{width}x{height} pixels; from 1 to {MAX_PIXELS} can be read"));
+    }
+    Ok(header)
+}
+
+/// Decodes a picture into `planes`, [channels, height, width]. A picture of another size is cut to the centre part of the
+/// wanted proportions and scaled with a triangle filter, which averages when it shrinks.
+///
+/// # Errors
+/// When it is damaged or cut off.
+///
+/// # Panics
+/// When `planes` has another length than `to` says, which is a fault of the program.
+pub fn decode(content: &[u8], to: Conversion, planes: &mut [u8]) -> Result<()> {
+    let header = inspect(content)?;
+    let picture = if content.starts_with(&JPEG_START) { decode_jpeg(content, header)? } else { decode_png(content)? };
+    match to.channels {
+        1 => spread(&fit(picture.into_luma8(), to), planes),
+        _ => spread(&fit(picture.into_rgb8(), to), planes),
+    }
+    Ok(())
+}
+
+fn png_header(content: &[u8]) -> Result<Header> {
+    let decoder = png_reader(content)?.into_decoder().map_err(|error| error.to_string())?;
+    let (width, height) = decoder.dimensions();
+    Ok(Header { width, height, is_colour: decoder.color_type().has_color() })
+}
+
+fn decode_png(content: &[u8]) -> Result<DynamicImage> {
+    png_reader(content)?.decode().map_err(|error| error.to_string())
+}
+
+fn png_reader(content: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>> {
+    let mut reader = ImageReader::new(Cursor::new(content)).with_guessed_format().map_err(|error| error.to_string())?;
+    if reader.format() != Some(ImageFormat::Png) {
+        return Err("neither JPEG nor PNG".into());
+    }
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_DECODED_BYTES);
+    reader.limits(limits);
+    Ok(reader)
+}
+
+const JPEG_START: [u8; 2] = [0xff, 0xd8];
+const JPEG_SCAN: [u8; 2] = [0xff, 0xda];
+const JPEG_END: [u8; 2] = [0xff, 0xd9];
+
+/// The decoder that the `image` crate uses too, which makes it fill what is damaged with grey: here it refuses.
+fn jpeg_decoder(content: &[u8], out: ColorSpace) -> JpegDecoder<ZCursor<&[u8]>> {
+    let side = usize::from(u16::MAX);
+    let options = DecoderOptions::default().set_strict_mode(true).set_max_width(side).set_max_height(side);
+    JpegDecoder::new_with_options(ZCursor::new(content), options.jpeg_set_out_colorspace(out))
+}
+
+fn jpeg_header(content: &[u8]) -> Result<Header> {
+    let mut decoder = jpeg_decoder(content, ColorSpace::RGB);
+    decoder.decode_headers().map_err(|error| error.to_string())?;
+    let (Some((width, height)), Some(colours)) = (decoder.dimensions(), decoder.input_colorspace()) else {
+        return Err("a JPEG file without a header".into());
+    };
+    Ok(Header { width: width as u32, height: height as u32, is_colour: colours != ColorSpace::Luma })
+}
+
+fn decode_jpeg(content: &[u8], header: Header) -> Result<DynamicImage> {
+    if !jpeg_has_end(content) {
+        return Err("a JPEG file without its end mark: it is cut off".into());
+    }
+    let out = if header.is_colour { ColorSpace::RGB } else { ColorSpace::Luma };
+    let pixels = jpeg_decoder(content, out).decode().map_err(|error| error.to_string())?;
+    let Header { width, height, is_colour } = header;
+    let picture = if is_colour {
+        RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8)
+    } else {
+        GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8)
+    };
+    picture.ok_or_else(|| "a JPEG file with fewer pixels than its header says".into())
+}
+
+/// Whether an end mark follows the last scan. Inside a scan the mark cannot occur, and the one of an embedded thumbnail
+/// lies before the scan.
+fn jpeg_has_end(content: &[u8]) -> bool {
+    let scan = content.windows(2).rposition(|pair| pair == JPEG_SCAN).unwrap_or(0);
+    content[scan..].windows(2).any(|pair| pair == JPEG_END)
+}
+
+/// The centre part of the wanted proportions, scaled to the wanted size.
+fn fit<P>(picture: ImageBuffer<P, Vec<u8>>, to: Conversion) -> ImageBuffer<P, Vec<u8>>
+where
+    P: Pixel<Subpixel = u8> + 'static,
+{
+    let (width, height) = picture.dimensions();
+    if (width, height) == (to.width, to.height) {
+        return picture;
+    }
+    // The largest part of to.width : to.height, in u64 because the products exceed 32 bits.
+    let [w, h, tw, th] = [width, height, to.width, to.height].map(u64::from);
+    let (part_w, part_h) = if w * th > h * tw { ((h * tw / th).max(1), h) } else { (w, (w * th / tw).max(1)) };
+    let (part_w, part_h) = (part_w as u32, part_h as u32);
+    let part = crop_imm(&picture, (width - part_w) / 2, (height - part_h) / 2, part_w, part_h);
+    resize(&*part, to.width, to.height, FilterType::Triangle)
+}
+
+/// From channels beside each other to planes.
+fn spread<P: Pixel<Subpixel = u8>>(picture: &ImageBuffer<P, Vec<u8>>, planes: &mut [u8]) {
+    let channels = P::CHANNEL_COUNT as usize;
+    assert_eq!(picture.as_raw().len(), planes.len(), "length of the planes");
+    let plane = planes.len() / channels;
+    for (index, pixel) in picture.as_raw().chunks_exact(channels).enumerate() {
+        for (channel, value) in pixel.iter().enumerate() {
+            planes[channel * plane + index] = *value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder, codecs::png::PngEncoder};
+
+    use super::*;
+
+    fn png(pixels: &[u8], width: u32, height: u32, colour: ExtendedColorType) -> Vec<u8> {
+        let mut file = Vec::new();
+        PngEncoder::new(&mut file).write_image(pixels, width, height, colour).unwrap();
+        file
+    }
+
+    fn jpeg(width: u32, height: u32) -> Vec<u8> {
+        let mut file = Vec::new();
+        let pixels: Vec<u8> = (0..width * height * 3).map(|i| (i * 7) as u8).collect();
+        JpegEncoder::new(&mut file).write_image(&pixels, width, height, ExtendedColorType::Rgb8).unwrap();
+        file
+    }
+
+    fn planes(file: &[u8], channels: usize, width: u32, height: u32) -> Vec<u8> {
+        let mut planes = vec![0; channels * (width * height) as usize];
+        decode(file, Conversion { channels, width, height }, &mut planes).unwrap();
+        planes
+    }
+
+    #[test]
+    fn every_kind_of_pixel() {
+        use ExtendedColorType::{L8, L16, La8, Rgb8, Rgb16, Rgba8};
+        // 16-bit values as the encoder takes them, in native order: 0x1234 is 18 x 257 + 34, 0xabff is 171 x 257 + 84.
+        let wide = |values: &[u16]| values.iter().flat_map(|v| v.to_ne_bytes()).collect::<Vec<u8>>();
+        let cases: [(Vec<u8>, bool, &[u8]); 6] = [
+            (png(&[1, 2], 2, 1, L8), false, &[1, 2]),
+            (png(&[1, 0, 2, 9], 2, 1, La8), false, &[1, 2]),
+            (png(&wide(&[0x1234, 0xabff]), 2, 1, L16), false, &[18, 171]),
+            (png(&[1, 2, 3, 4, 5, 6], 2, 1, Rgb8), true, &[1, 4, 2, 5, 3, 6]),
+            (png(&[1, 2, 3, 0, 4, 5, 6, 255], 2, 1, Rgba8), true, &[1, 4, 2, 5, 3, 6]),
+            (png(&wide(&[257, 514, 771, 1028, 1285, 65535]), 2, 1, Rgb16), true, &[1, 4, 2, 5, 3, 255]),
+        ];
+        for (file, is_colour, expected) in cases {
+            assert_eq!(inspect(&file).unwrap(), Header { width: 2, height: 1, is_colour });
+            assert_eq!(planes(&file, if is_colour { 3 } else { 1 }, 2, 1), expected);
+        }
+    }
+
+    #[test]
+    fn grey_in_a_colour_set_is_repeated() {
+        assert_eq!(planes(&png(&[7, 8], 2, 1, ExtendedColorType::L8), 3, 2, 1), [7, 8, 7, 8, 7, 8]);
+    }
+
+    #[test]
+    fn the_centre_is_cut_out_and_scaled() {
+        let grey = |pixels: &[u8], width, height| png(pixels, width, height, ExtendedColorType::L8);
+        // The centre of 4x2 is columns 1 and 2; shrunk to one pixel it is their mean.
+        assert_eq!(planes(&grey(&[0, 10, 20, 0, 0, 30, 40, 0], 4, 2), 1, 2, 2), [10, 20, 30, 40]);
+        assert_eq!(planes(&grey(&[0, 10, 20, 0, 0, 30, 40, 0], 4, 2), 1, 1, 1), [25]);
+        assert_eq!(planes(&grey(&[9], 1, 1), 1, 2, 2), [9; 4]);
+        assert_eq!(planes(&grey(&[5; 300], 300, 1), 1, 3, 3), [5; 9]);
+    }
+
+    #[test]
+    fn a_jpeg_cut_anywhere_is_refused() {
+        let file = jpeg(17, 9);
+        let to = Conversion { channels: 3, width: 17, height: 9 };
+        let mut planes = vec![0; 3 * 17 * 9];
+        decode(&file, to, &mut planes).unwrap();
+        for length in 0..file.len() {
+            assert!(decode(&file[..length], to, &mut planes).is_err(), "{length} of {} bytes", file.len());
+        }
+    }
+
+    #[test]
+    fn a_jpeg_with_a_table_inside_its_scan_is_refused() {
+        let mut file = jpeg(64, 64);
+        let middle = file.len() / 2;
+        file[middle..middle + 2].copy_from_slice(&[0xff, 0xc0]);
+        let to = Conversion { channels: 3, width: 64, height: 64 };
+        assert!(decode(&file, to, &mut vec![0; 3 * 64 * 64]).is_err());
+    }
+
+    #[test]
+    fn a_png_cut_in_its_pixels_is_refused() {
+        let file = png(&(0..=255).collect::<Vec<u8>>(), 16, 16, ExtendedColorType::L8);
+        let to = Conversion { channels: 1, width: 16, height: 16 };
+        for length in 0..file.len() - 24 {
+            assert!(decode(&file[..length], to, &mut [0; 256]).is_err(), "{length} of {} bytes", file.len());
+        }
+    }
+
+    #[test]
+    fn a_header_that_claims_too_much_is_refused_before_decoding() {
+        let mut file = jpeg(8, 8);
+        let frame = file.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+        file[frame + 5..frame + 9].fill(0xff);
+        let expected = "65535x65535 pixels; from 1 to 67108864 can be read";
+        assert_eq!(inspect(&file).unwrap_err(), expected);
+        let to = Conversion { channels: 3, width: 8, height: 8 };
+        assert_eq!(decode(&file, to, &mut [0; 192]).unwrap_err(), expected);
+    }
+}

@@ -1,0 +1,108 @@
+//! A data set as the readers give it, before it is written.
+
+use artifacts::dataset::{DataSet, Images};
+
+use crate::split::first_of_each_class;
+use crate::statistics::mean_and_std;
+use crate::{Refusal, Result};
+
+/// A data set: pixels, labels, class names and what they were read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Set {
+    /// [channels, height, width] of an image.
+    pub shape: [usize; 3],
+    /// Names of the classes, in the order of the labels.
+    pub classes: Vec<String>,
+    /// The training images.
+    pub train: Images,
+    /// The test images.
+    pub test: Images,
+    /// Name and SHA-256 of every source file, unpacked.
+    pub sources: Vec<(String, String)>,
+}
+
+impl Set {
+    /// Keeps at most `limit` images of each class in each split, the first in order.
+    pub fn limit_per_class(&mut self, limit: usize) {
+        let size: usize = self.shape.iter().product();
+        for split in [&mut self.train, &mut self.test] {
+            let kept = first_of_each_class(split.labels.iter().copied(), self.classes.len(), limit);
+            for (to, &from) in kept.iter().enumerate() {
+                split.pixels.copy_within(from * size..(from + 1) * size, to * size);
+                split.labels[to] = split.labels[from];
+            }
+            split.pixels.truncate(kept.len() * size);
+            split.labels.truncate(kept.len());
+        }
+    }
+
+    /// The set with its statistics, fit to be written. `place` is where it was read from.
+    ///
+    /// # Errors
+    /// When a class has no image in a split, or a channel is the same everywhere: neither can be trained on.
+    pub fn finish(self, name: &str, place: &str) -> Result<DataSet> {
+        let Self { shape, classes, train, test, mut sources } = self;
+        for (split, images) in [("training", &train), ("test", &test)] {
+            check_classes(&classes, split, images, place)?;
+        }
+        let [channels, height, width] = shape;
+        let (mean, std) = mean_and_std(&train.pixels, channels, height * width);
+        if let Some(channel) = std.iter().position(|std| *std == 0.0) {
+            let expected = format!("training images that differ in channel {channel}");
+            let found = format!("the value {} in every pixel", train.pixels[channel * height * width]);
+            return Err(Refusal::new(place, expected, found));
+        }
+        sources.sort();
+        Ok(DataSet { name: name.to_owned(), shape, classes, mean, std, train, test, sources })
+    }
+}
+
+fn check_classes(classes: &[String], split: &str, images: &Images, place: &str) -> Result<()> {
+    let mut seen = vec![false; classes.len()];
+    images.labels.iter().for_each(|label| seen[*label as usize] = true);
+    match seen.iter().position(|seen| !seen) {
+        Some(class) => {
+            Err(Refusal::new(place, format!("at least one {split} image of class {:?}", classes[class]), "none"))
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Set {
+        Set {
+            shape: [1, 1, 2],
+            classes: vec!["a".into(), "b".into()],
+            train: Images { pixels: vec![0, 1, 2, 3, 4, 5], labels: vec![1, 1, 0] },
+            test: Images { pixels: vec![6, 7, 8, 9], labels: vec![0, 1] },
+            sources: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_limit_keeps_the_first_of_each_class() {
+        let mut set = sample();
+        set.limit_per_class(1);
+        assert_eq!(set.train, Images { pixels: vec![0, 1, 4, 5], labels: vec![1, 0] });
+        assert_eq!(set.test, sample().test);
+    }
+
+    #[test]
+    fn what_cannot_be_trained_on_is_refused() {
+        type Spoil = fn(&mut Set);
+        let cases: [(Spoil, &str); 3] = [
+            (|s| s.train.labels[2] = 1, "expected at least one training image of class \"a\", found none"),
+            (|s| s.test.labels[1] = 0, "expected at least one test image of class \"b\", found none"),
+            (|s| s.train.pixels.fill(9), "training images that differ in channel 0, found the value 9 in every pixel"),
+        ];
+        for (spoil, expected) in cases {
+            let mut set = sample();
+            spoil(&mut set);
+            let message = set.finish("name", "place").unwrap_err().to_string();
+            assert!(message.starts_with("place: ") && message.contains(expected), "{message}");
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! What broken inputs give: exit code 2, one line that names the place, and no file.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::tempdir;
+
+use crate::samples::{self, Files, gzip, tar};
+use crate::sc_prep;
+
+/// Runs `arguments --out set.safetensors` and expects a refusal that names `place` and says `why`.
+fn refused(dir: &Path, arguments: &str, place: &str, why: &str) {
+    let output = sc_prep(dir, &format!("{arguments} --out set.safetensors"));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{arguments}: {stderr}");
+    let line = stderr.lines().next().unwrap_or_default();
+    assert!(line.starts_with("sc-prep: ") && line.contains(place) && line.contains(why), "{why:?} in {stderr}");
+    let rest: Vec<&str> = stderr.lines().skip(1).collect();
+    assert!(rest.len() <= 1 && rest.iter().all(|line| line.starts_with("  hint: ")), "{stderr}");
+    assert!(output.stdout.is_empty());
+    let written = fs::read_dir(dir)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("set.safetensors"));
+    assert_eq!(written.count(), 0, "{arguments} left something");
+}
+
+/// A change to the files of a valid input.
+type Spoil = fn(&mut Files);
+
+fn content<'a>(files: &'a mut Files, path: &str) -> &'a mut Vec<u8> {
+    &mut files.iter_mut().find(|(name, _)| name == path).unwrap().1
+}
+
+fn remove(files: &mut Files, path: &str) {
+    files.retain(|(name, _)| !name.starts_with(path));
+}
+
+/// Spoils a valid input in every way of `cases`.
+fn table(arguments: &str, valid: fn() -> Files, cases: &[(&str, Spoil, &str, &str)]) {
+    for (name, spoil, place, why) in cases {
+        let dir = tempdir().unwrap();
+        let mut files = valid();
+        spoil(&mut files);
+        samples::write(&dir.path().join("input"), &files);
+        eprintln!("case: {name}");
+        refused(dir.path(), arguments, place, why);
+    }
+}
+
+#[test]
+fn idx_files() {
+    const IMAGES: &str = "train-images-idx3-ubyte";
+    const LABELS: &str = "train-labels-idx1-ubyte";
+    table(
+        "mnist input",
+        samples::mnist,
+        &[
+            ("missing", |f| remove(f, LABELS), LABELS, "found no such file"),
+            ("empty", |f| content(f, IMAGES).clear(), IMAGES, "found 0 bytes"),
+            (
+                "cut",
+                |f| content(f, IMAGES).truncate(100),
+                IMAGES,
+                "expected 120 elements, as its header [20, 2, 3] says, found 84",
+            ),
+            ("longer", |f| content(f, IMAGES).push(0), IMAGES, "found more"),
+            (
+                "swapped",
+                |f| {
+                    let (a, b) = (content(f, IMAGES).clone(), content(f, LABELS).clone());
+                    (*content(f, IMAGES), *content(f, LABELS)) = (b, a);
+                },
+                LABELS,
+                "found the bytes [00, 00, 08, 03]",
+            ),
+            ("floats", |f| content(f, IMAGES)[2] = 13, IMAGES, "found the bytes [00, 00, 0d, 03]"),
+            ("huge", |f| content(f, IMAGES)[4..16].fill(0xff), IMAGES, "expected from 1 to 4294967296 elements"),
+            ("no images", |f| content(f, IMAGES)[4..8].fill(0), IMAGES, "dimensions [0, 2, 3]"),
+            (
+                "label out of range",
+                |f| content(f, LABELS)[8 + 3] = 10,
+                LABELS,
+                "expected labels from 0 to 9, found 10 at position 3",
+            ),
+            ("fewer labels", |f| *content(f, LABELS) = samples::idx(&[2], &[0, 1]), LABELS, "expected 20 labels"),
+            (
+                "other test size",
+                |f| *content(f, "t10k-images-idx3-ubyte") = samples::idx(&[10, 3, 2], &[7; 60]),
+                "input",
+                "expected test images of 2x3",
+            ),
+            ("empty class", |f| content(f, LABELS)[8..].fill(1), "input", "at least one training image of class \"0\""),
+            ("all black", |f| content(f, IMAGES)[16..].fill(0), "input", "training images that differ in channel 0"),
+        ],
+    );
+}
+
+#[test]
+fn packed_idx_files() {
+    type Spoil = fn(Vec<u8>) -> Vec<u8>;
+    let cases: [(&str, Spoil, &str); 4] = [
+        ("cut", |gz| gz[..gz.len() / 2].to_vec(), "a whole IDX file"),
+        ("no checksum", |gz| gz[..gz.len() - 8].to_vec(), "a whole IDX file"),
+        (
+            "wrong checksum",
+            |mut gz| {
+                let at = gz.len() - 6;
+                gz[at] ^= 1;
+                gz
+            },
+            "a whole IDX file",
+        ),
+        ("header of gzip only", |gz| gz[..10].to_vec(), "a whole IDX file"),
+    ];
+    for (name, spoil, why) in cases {
+        let dir = tempdir().unwrap();
+        let mut files = samples::mnist();
+        files[0] = (format!("{}.gz", files[0].0), spoil(gzip(&files[0].1)));
+        samples::write(&dir.path().join("input"), &files);
+        eprintln!("case: {name}");
+        refused(dir.path(), "mnist input", "train-images-idx3-ubyte.gz", why);
+    }
+}
+
+#[test]
+fn cifar_files() {
+    const BATCH: &str = "data_batch_3.bin";
+    const LIST: &str = "batches.meta.txt";
+    table(
+        "cifar10 input",
+        samples::cifar10,
+        &[
+            ("missing batch", |f| remove(f, BATCH), "input", "expected data_batch_3.bin of CIFAR-10's binary version"),
+            ("missing list", |f| remove(f, LIST), "input", "expected batches.meta.txt"),
+            ("other set", |f| *f = samples::cifar100(), "input", "expected data_batch_1.bin"),
+            ("empty", |f| content(f, BATCH).clear(), BATCH, "found 0 and 0 bytes"),
+            (
+                "cut",
+                |f| content(f, BATCH).truncate(5000),
+                BATCH,
+                "expected CIFAR-10 records of 3073 bytes, found 1 and 1927 bytes",
+            ),
+            ("label", |f| content(f, BATCH)[3073 * 4] = 10, BATCH, "expected labels from 0 to 9, found 10 in record 4"),
+            ("names", |f| content(f, LIST).extend(b"more\n"), LIST, "expected 10 different class names"),
+            (
+                "empty class",
+                |f| (0..20).for_each(|i| content(f, "test_batch.bin")[3073 * i] = 0),
+                "input",
+                "test image of class \"class1\"",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn pictures() {
+    table(
+        "folder input",
+        samples::pictures,
+        &[
+            ("no train", |f| remove(f, "train/"), "input", "expected a folder train/, found none"),
+            (
+                "no classes",
+                |f| *f = vec![("train/readme.txt".into(), vec![])],
+                "input",
+                "expected a folder train/<class>/",
+            ),
+            (
+                "class without pictures",
+                |f| f.push(("train/elk/a.webp".into(), vec![1])),
+                "input",
+                "JPEG or PNG files in train/elk/",
+            ),
+            ("class without test", |f| remove(f, "test/dog/"), "input", "JPEG or PNG files in test/dog/"),
+            (
+                "class of test alone",
+                |f| f.push(("test/elk/1.png".into(), samples::colour_png(1, 4, 3))),
+                "input",
+                "expected the classes of train/ in test/: cat, dog, found test/elk/",
+            ),
+            (
+                "folder in a class",
+                |f| f.push(("train/cat/more/1.png".into(), vec![])),
+                "train/cat/more",
+                "found a folder in a class",
+            ),
+            (
+                "two sizes",
+                |f| f.push(("train/dog/9.png".into(), samples::colour_png(1, 5, 3))),
+                "train/dog/9.png",
+                "expected 4x3 pixels, the size of test/cat/0.png, found 5x3",
+            ),
+            (
+                "no picture",
+                |f| *content(f, "train/cat/1.png") = b"hello".to_vec(),
+                "train/cat/1.png",
+                "found neither JPEG nor PNG",
+            ),
+            (
+                "empty picture",
+                |f| content(f, "train/cat/1.png").clear(),
+                "train/cat/1.png",
+                "found neither JPEG nor PNG",
+            ),
+            (
+                "cut picture",
+                |f| {
+                    let half = content(f, "train/cat/1.png").len() / 2;
+                    content(f, "train/cat/1.png").truncate(half);
+                },
+                "train/cat/1.png",
+                "expected a whole JPEG or PNG image",
+            ),
+            (
+                "cut jpeg",
+                |f| {
+                    let mut jpeg = samples::colour_jpeg(3, 4, 3);
+                    jpeg.truncate(jpeg.len() - 2);
+                    *content(f, "train/cat/1.png") = jpeg;
+                },
+                "train/cat/1.png",
+                "it is cut off",
+            ),
+            (
+                "huge jpeg",
+                |f| {
+                    let mut jpeg = samples::colour_jpeg(3, 4, 3);
+                    let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+                    jpeg[frame + 5..frame + 9].fill(0xff);
+                    *content(f, "train/cat/1.png") = jpeg;
+                },
+                "train/cat/1.png",
+                "65535x65535 pixels",
+            ),
+            (
+                "control character",
+                |f| f.push(("train/a\nb/1.png".into(), vec![])),
+                "train/a?b/",
+                "names without control characters",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn pictures_without_a_test_folder() {
+    table(
+        "folder input",
+        samples::training_pictures,
+        &[(
+            "class of one",
+            |f| f.push(("train/elk/1.png".into(), samples::colour_png(1, 4, 3))),
+            "input",
+            "expected two pictures or more in train/elk/, one of them to hold out, found 1",
+        )],
+    );
+    table(
+        "folder input --size 4096 --max-gib 1",
+        || {
+            (0..12)
+                .flat_map(|i| {
+                    samples::training_pictures()
+                        .into_iter()
+                        .map(move |(p, c)| (p.replace(".png", &format!("-{i}.png")), c))
+                })
+                .collect()
+        },
+        &[("larger than memory", |_| (), "input", "expected at most 1073741824 bytes of pixels, found 6039797760")],
+    );
+}
+
+#[test]
+fn a_share_is_refused_where_there_is_a_test_folder() {
+    let dir = tempdir().unwrap();
+    samples::write(&dir.path().join("input"), &samples::pictures());
+    refused(dir.path(), "folder input --test-share 0.5", "--test-share", "expected a set without test/");
+}
+
+#[test]
+fn archives() {
+    type Make = fn() -> Vec<u8>;
+    let cases: [(&str, Make, &str); 12] = [
+        ("empty", Vec::new, "expected the end mark of a tar archive"),
+        ("no archive", || vec![b'x'; 2000], "expected a whole .tar or .tar.gz archive"),
+        ("zip", || [b"PK\x03\x04".to_vec(), vec![7; 600]].concat(), "expected a whole .tar or .tar.gz archive"),
+        ("cut in a file", || tar(&samples::pictures())[..540].to_vec(), "the archive is cut off"),
+        (
+            "cut between files",
+            || {
+                let whole = tar(&samples::pictures());
+                whole[..whole.len() - 1024].to_vec()
+            },
+            "expected the end mark of a tar archive",
+        ),
+        (
+            "cut gzip",
+            || {
+                let whole = gzip(&tar(&samples::pictures()));
+                whole[..whole.len() - 4].to_vec()
+            },
+            "input: expected a whole archive",
+        ),
+        ("parent", || samples::tar_with_raw_path("train/../../evil.png"), "found a path with .."),
+        ("absolute", || samples::tar_with_raw_path("/train/cat/1.png"), "found an absolute path"),
+        ("twice", || tar(&[samples::pictures(), samples::pictures()].concat()), "found a second one of this name"),
+        (
+            "claims 2^60 bytes",
+            || {
+                let mut header = samples::header(1 << 60, tar::EntryType::Regular);
+                header.set_path("train/cat/1.png").unwrap();
+                header.set_cksum();
+                [header.as_bytes().to_vec(), vec![0; 2048]].concat()
+            },
+            "expected at most 67108864 bytes, found 1152921504606846976",
+        ),
+        (
+            "link",
+            || {
+                let mut builder = tar::Builder::new(Vec::new());
+                let mut header = samples::header(0, tar::EntryType::Symlink);
+                builder.append_link(&mut header, "train/cat/1.png", "/etc/passwd").unwrap();
+                builder.into_inner().unwrap()
+            },
+            "found a link or a device",
+        ),
+        (
+            "empty class",
+            || {
+                let mut builder = tar::Builder::new(Vec::new());
+                builder.append_data(&mut samples::header(0, tar::EntryType::Directory), "train/cat/", &[][..]).unwrap();
+                builder.into_inner().unwrap()
+            },
+            "expected a folder train/, found none",
+        ),
+    ];
+    for (name, make, why) in cases {
+        let dir = tempdir().unwrap();
+        samples::write_file(&dir.path().join("input"), &make());
+        eprintln!("case: {name}");
+        refused(dir.path(), "folder input", "input", why);
+    }
+}
+
+#[test]
+fn a_bomb_does_not_unpack() {
+    let dir = tempdir().unwrap();
+    let mut header = samples::header(63 << 20, tar::EntryType::Regular);
+    header.set_path("other/zeros").unwrap();
+    header.set_cksum();
+    let entry = [header.as_bytes().to_vec(), vec![0; 63 << 20]].concat();
+    samples::write_file(&dir.path().join("input"), &gzip(&entry.repeat(4)));
+    refused(dir.path(), "folder input", "input", "it unpacks to more than");
+}
+
+#[test]
+fn sources_and_arguments() {
+    let dir = tempdir().unwrap();
+    samples::write(&dir.path().join("digits"), &samples::mnist());
+    samples::write_file(&dir.path().join("file"), b"x");
+    refused(dir.path(), "folder nowhere", "nowhere", "found no such file or folder");
+    refused(dir.path(), "cifar10 nowhere", "nowhere", "found no such file or folder");
+    refused(dir.path(), "mnist nowhere", "nowhere/train-images-idx3-ubyte", "found no such file");
+    refused(dir.path(), "mnist file", "file/train-images-idx3-ubyte", "found no such file");
+    refused(dir.path(), "mnist digits --name a/b", "--name", "found \"a/b\"");
+    refused(dir.path(), "folder /dev/null", "/dev/null", "expected a folder, or a .tar or .tar.gz archive");
+    for wrong in [
+        "--size 0",
+        "--size 99999",
+        "--test-share 1",
+        "--test-share x",
+        "--limit-per-class 0",
+        "--max-gib 0",
+        "--nonsense",
+    ] {
+        let output = sc_prep(dir.path(), &format!("folder digits {wrong} --out set.safetensors"));
+        assert_eq!(output.status.code(), Some(2), "{wrong}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(wrong.split(' ').next().unwrap()), "{wrong}");
+    }
+    let output = sc_prep(dir.path(), "mnist digits --out digits");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "sc-prep: --out: expected a file, found the folder digits\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_cannot_be_written_is_a_failure_not_a_refusal() {
+    let dir = tempdir().unwrap();
+    samples::write(&dir.path().join("digits"), &samples::mnist());
+    samples::write_file(&dir.path().join("file"), b"x");
+    let output = sc_prep(dir.path(), "mnist digits --out file/set.safetensors");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("sc-prep: file/set.safetensors: cannot write"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_and_does_not_block() {
+    let dir = tempdir().unwrap();
+    samples::write(&dir.path().join("input"), &samples::pictures());
+    let pipe = dir.path().join("input/train/cat/pipe.png");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    refused(dir.path(), "folder input", "train/cat/pipe.png", "expected a regular file, found a pipe or a device");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_loop_of_links_ends() {
+    let dir = tempdir().unwrap();
+    samples::write(&dir.path().join("input"), &samples::pictures());
+    std::os::unix::fs::symlink("..", dir.path().join("input/train/loop")).unwrap();
+    refused(dir.path(), "folder input", "train/loop/", "found a folder in a class");
+}
