@@ -1,0 +1,193 @@
+//! Speed of the convolution kernels over the layers of the nets, for each instruction set of this machine.
+//!
+//!     cargo run --release -p kernels --example bench_conv -- [--threads N]... [--isa NAME]... [--layer PART]... [--rounds N] [--best] [--exact-only]
+//!
+//! Prints GFLOP/s, counted as direct convolution whatever the algorithm, and in brackets the share of the machine's peak
+//! of fused multiply-adds, measured in the same run. Figures are the median of the rounds; rounds go through all kernels
+//! in turn, so that a busy moment of the machine spoils one round, not one figure; `--best` prints the best round, for a
+//! machine that is never quiet.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use kernels::conv::{Conv2d, ConvShape, Epilogue, Scratch, multiply_adds};
+use kernels::isa::Isa;
+use kernels::threads::Threads;
+
+/// Name, side, channels in and out, kernel, stride, padding.
+type Layer = (&'static str, usize, (usize, usize), (usize, usize, usize));
+
+const LAYERS: &[Layer] = &[
+    ("resnet stem", 32, (3, 16), (3, 1, 1)),
+    ("resnet stage 1", 32, (16, 16), (3, 1, 1)),
+    ("resnet to stage 2", 32, (16, 32), (3, 2, 1)),
+    ("resnet stage 2", 16, (32, 32), (3, 1, 1)),
+    ("resnet to stage 3", 16, (32, 64), (3, 2, 1)),
+    ("resnet stage 3", 8, (64, 64), (3, 1, 1)),
+    ("mnist resnet stem", 28, (1, 16), (3, 1, 1)),
+    ("mnist resnet stage 1", 28, (16, 16), (3, 1, 1)),
+    ("mnist resnet stage 2", 14, (32, 32), (3, 1, 1)),
+    ("mnist resnet stage 3", 7, (64, 64), (3, 1, 1)),
+    ("lenet 1", 28, (1, 20), (5, 1, 0)),
+    ("lenet 2", 12, (20, 50), (5, 1, 0)),
+    ("shallow 1", 32, (3, 32), (5, 1, 2)),
+    ("shallow 2", 16, (32, 32), (5, 1, 2)),
+    ("shallow 3", 8, (32, 64), (5, 1, 2)),
+];
+
+const BATCH: usize = 128;
+
+struct Options {
+    threads: Vec<usize>,
+    isas: Vec<Isa>,
+    layers: Vec<String>,
+    rounds: usize,
+    exact: Vec<bool>,
+    best: bool,
+}
+
+fn options() -> Result<Options, String> {
+    let mut options = Options { threads: vec![], isas: vec![], layers: vec![], rounds: 5, exact: vec![false, true], best: false };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(flag) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{flag}: expected a value"));
+        match flag.as_str() {
+            "--threads" => options.threads.push(value()?.parse().map_err(|e| format!("--threads: {e}"))?),
+            "--isa" => options.isas.push(value()?.parse()?),
+            "--layer" => options.layers.push(value()?),
+            "--rounds" => options.rounds = value()?.parse().map_err(|e| format!("--rounds: {e}"))?,
+            "--best" => options.best = true,
+            "--exact-only" => options.exact = vec![true],
+            "--bench" => {} // cargo's own
+            _ => return Err(format!("unknown argument {flag}")),
+        }
+    }
+    if options.threads.is_empty() {
+        options.threads = vec![1, 2];
+    }
+    if options.isas.is_empty() {
+        options.isas = Isa::ALL.into_iter().filter(|isa| isa.is_supported()).collect();
+    }
+    Ok(options)
+}
+
+/// Seconds of one call.
+fn seconds(mut call: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    call();
+    start.elapsed().as_secs_f64()
+}
+
+
+/// GFLOP/s of multiply-adds in registers, on all threads at once: the best of some attempts.
+fn peak(threads: &Threads, isa: Isa) -> f64 {
+    const ROUNDS: usize = 1 << 20;
+    let attempt = || {
+        let flop = AtomicU64::new(0);
+        let seconds = seconds(|| {
+            threads.run(threads.count(), |_| {
+                flop.fetch_add(multiply_adds(isa, ROUNDS), Ordering::Relaxed);
+            });
+        });
+        flop.into_inner() as f64 / seconds / 1e9
+    };
+    (0..9).map(|_| attempt()).fold(0.0, f64::max)
+}
+
+struct Bench {
+    plan: Conv2d,
+    x: Vec<f32>,
+    weight: Vec<f32>,
+    dy: Vec<f32>,
+    y: Vec<f32>,
+    dx: Vec<f32>,
+    dw: Vec<f32>,
+    rates: [Vec<f64>; 3],
+}
+
+impl Bench {
+    fn new(plan: Conv2d) -> Self {
+        let shape = *plan.shape();
+        let numbers = |len| (0..len).map(|i| ((i * 7919) % 1009) as f32 / 504.5 - 1.0).collect::<Vec<_>>();
+        let (x, y) = (shape.batch * shape.inputs_per_image(), shape.batch * shape.outputs_per_image());
+        Self {
+            plan,
+            x: numbers(x),
+            weight: numbers(shape.weights()),
+            dy: numbers(y),
+            y: vec![0.0; y],
+            dx: vec![0.0; x],
+            dw: vec![0.0; shape.weights()],
+            rates: Default::default(),
+        }
+    }
+
+    fn flop(&self) -> f64 {
+        let shape = self.plan.shape();
+        2.0 * (self.y.len() * shape.c_in * shape.kernel * shape.kernel) as f64
+    }
+
+    fn round(&mut self, threads: &Threads, scratch: &mut Scratch) {
+        let gflop = self.flop() / 1e9;
+        let Self { plan, x, weight, dy, y, dx, dw, rates } = self;
+        // The first call finds its memory cold, as it would after another layer's.
+        rates[0].push(gflop / seconds(|| plan.forward(threads, x, weight, Epilogue::None, y, scratch)));
+        if plan.shape().c_in > 3 {
+            rates[1].push(gflop / seconds(|| plan.backward_data(threads, dy, weight, false, dx, scratch)));
+        }
+        rates[2].push(gflop / seconds(|| plan.backward_weights(threads, x, dy, dw, scratch)));
+    }
+}
+
+fn main() {
+    let options = options().unwrap_or_else(|message| {
+        eprintln!("bench_conv: {message}");
+        std::process::exit(2)
+    });
+    for &count in &options.threads {
+        let threads = Threads::new(count).expect("threads");
+        for &isa in &options.isas {
+            run(&options, &threads, isa);
+        }
+    }
+}
+
+fn run(options: &Options, threads: &Threads, isa: Isa) {
+    let mut scratch = Scratch::default();
+    let mut benches = Vec::new();
+    for &(name, side, (c_in, c_out), (kernel, stride, padding)) in LAYERS {
+        if !options.layers.is_empty() && !options.layers.iter().any(|part| name.contains(part.as_str())) {
+            continue;
+        }
+        let shape = ConvShape { batch: BATCH, height: side, width: side, c_in, c_out, kernel, stride, padding };
+        let plans: Vec<_> = options.exact.iter().map(|&exact| Conv2d::new(shape, isa, exact)).collect();
+        for (i, plan) in plans.iter().enumerate() {
+            if i == 0 || plan.algorithm() != plans[0].algorithm() {
+                benches.push((name, Bench::new(plan.clone())));
+            }
+        }
+    }
+    let peak = peak(threads, isa);
+    println!("\n{isa}, {} thread(s): peak {peak:.0} GFLOP/s; batch {BATCH}", threads.count());
+    println!("{:22} {:9} {:>13} {:>13} {:>15}", "layer", "algorithm", "forward", "backward data", "backward weights");
+    for round in 0..=options.rounds {
+        for (_, bench) in &mut benches {
+            bench.round(threads, &mut scratch);
+            if round == 0 {
+                bench.rates = Default::default(); // warming up
+            }
+        }
+    }
+    for (name, bench) in &mut benches {
+        let figures: Vec<String> = bench.rates.iter_mut().map(|rates| figure(rates, options.best, peak)).collect();
+        println!("{name:22} {:9} {:>13} {:>13} {:>15}", bench.plan.algorithm(), figures[0], figures[1], figures[2]);
+    }
+}
+
+fn figure(rates: &mut [f64], best: bool, peak: f64) -> String {
+    rates.sort_by(f64::total_cmp);
+    let Some(rate) = rates.get(if best { rates.len().saturating_sub(1) } else { rates.len() / 2 }) else {
+        return "-".to_owned();
+    };
+    format!("{rate:.0} ({:.0}%)", 100.0 * rate / peak)
+}
