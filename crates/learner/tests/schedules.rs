@@ -1,0 +1,73 @@
+//! Schedules against PyTorch's schedulers, to the step. `tests/parity/schedules.py` made the fixture; what PyTorch has no
+//! counterpart of (ramps, `smith`, `paper`) is in hand tables beside the code.
+
+use learner::schedule::{PlateauState, Schedule};
+use serde::Deserialize;
+
+/// Of the value itself.
+const RELATIVE: f64 = 1e-12;
+/// Of the largest rate: the sources' formulas subtract it, or nearly, where the rate is small.
+const OF_LARGEST: f64 = 1e-15;
+
+#[derive(Deserialize)]
+struct Fixture {
+    base_momentum: f64,
+    cases: Vec<Case>,
+    plateaus: Vec<PlateauCase>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    source: String,
+    schedule: Schedule,
+    iterations: u64,
+    rows: Vec<(u64, f64, f64)>,
+}
+
+#[derive(Deserialize)]
+struct PlateauCase {
+    schedule: Schedule,
+    losses: Vec<f64>,
+    lr: Vec<f64>,
+}
+
+fn fixture() -> Fixture {
+    serde_json::from_str(include_str!("fixtures/schedules.json")).expect("the fixture is as its script writes it")
+}
+
+fn assert_close(found: f64, expected: f64, largest: f64, context: &str) {
+    let tolerance = RELATIVE * expected.abs() + OF_LARGEST * largest;
+    assert!((found - expected).abs() <= tolerance, "{context}: expected {expected:e}, found {found:e}");
+}
+
+#[test]
+fn every_step_is_the_reference_s() {
+    let Fixture { base_momentum, cases, .. } = fixture();
+    assert!(cases.len() > 40, "{} cases", cases.len());
+    for Case { source, schedule, iterations, rows } in cases {
+        schedule.validate(iterations).unwrap();
+        assert_eq!((rows[0].0, rows[rows.len() - 1].0), (1, iterations), "the ends of every run are looked at");
+        let largest = rows.iter().map(|row| row.1).fold(0.0, f64::max);
+        for (step, lr, momentum) in rows {
+            let found = schedule.rates(step, iterations, base_momentum, &PlateauState::default());
+            let context = format!("{source}, {} of {iterations}, step {step}", schedule.name());
+            assert_close(found.lr, lr, largest, &context);
+            assert_close(found.momentum, momentum, 1.0, &context);
+        }
+    }
+}
+
+#[test]
+fn plateau_lowers_the_rate_when_pytorch_does() {
+    let Fixture { base_momentum, plateaus, .. } = fixture();
+    for PlateauCase { schedule, losses, lr } in plateaus {
+        schedule.validate(losses.len() as u64).unwrap();
+        assert!(lr.windows(2).filter(|pair| pair[1] < pair[0]).count() >= 2, "the rate falls more than once");
+        let mut state = PlateauState::default();
+        for (step, (loss, expected)) in (1..).zip(losses.iter().zip(lr)) {
+            schedule.observe(&mut state, *loss);
+            let found = schedule.rates(step + 1, 1000, base_momentum, &state);
+            assert_close(found.lr, expected, 0.0, &format!("{schedule:?}, measurement {step}"));
+        }
+    }
+}
