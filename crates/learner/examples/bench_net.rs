@@ -1,0 +1,143 @@
+//! Images per second and peak memory of whole training steps, or with `--eval` of evaluation, on random images.
+//!
+//!     cargo run --release -p learner --example bench_net -- --net resnet20 --batch 128 --threads 2
+//!
+//! A step is what `sc-train` does for one batch, through the same engine: gather and normalise the bytes of the images,
+//! forward, loss, backward, SGD. Prints one line of JSON, with the keys of tests/peer/torch_bench.py.
+
+use std::time::Instant;
+
+use clap::Parser;
+use kernels::device::{self, Device, Options};
+use kernels::engine::{Augmentation, Batch, DataSet, Engine, Images, Optimizer, Split, Update};
+use kernels::isa::Isa;
+use learner::initial::{self, Scheme};
+use learner::nets;
+use rand_chacha::rand_core::Rng;
+
+/// The programs' allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const CLASSES: usize = 10;
+const UPDATE: Update =
+    Update { optimizer: Optimizer::Sgd { nesterov: false }, lr: 0.1, momentum: 0.9, weight_decay: 1e-4 };
+
+/// Measure training steps
+#[derive(Parser)]
+struct Arguments {
+    /// lenet, shallow or resnetN
+    #[arg(long, default_value = "resnet20")]
+    net: String,
+    /// Images a step
+    #[arg(long, default_value_t = 128)]
+    batch: usize,
+    /// Side of the images in pixels
+    #[arg(long, default_value_t = 32)]
+    size: usize,
+    /// Channels of the images
+    #[arg(long, default_value_t = 3)]
+    channels: usize,
+    /// Worker threads
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Steps that are measured
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..))]
+    steps: u64,
+    /// Steps before them
+    #[arg(long, default_value_t = 3)]
+    warmup: u64,
+    /// Forward only, by the running statistics
+    #[arg(long)]
+    eval: bool,
+    /// portable, avx2 or avx512 [default: the best of this processor]
+    #[arg(long)]
+    isa: Option<Isa>,
+    /// Convolve directly, never by Winograd's algorithm
+    #[arg(long)]
+    exact_conv: bool,
+    /// cpu, cuda or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    let arguments = Arguments::parse();
+    let mut engine = engine(&arguments)?;
+    let mut seconds = Vec::new();
+    for step in 0..arguments.warmup + arguments.steps {
+        let taken = time_step(engine.as_mut(), &arguments)?;
+        if step >= arguments.warmup {
+            seconds.push(taken);
+        }
+    }
+    let median = median(seconds);
+    let result = serde_json::json!({
+        "program": concat!("superconv ", env!("CARGO_PKG_VERSION")),
+        "kernels": engine.description(),
+        "net": arguments.net,
+        "mode": if arguments.eval { "eval" } else { "train" },
+        "batch": arguments.batch,
+        "threads": arguments.threads,
+        "images_per_second": (arguments.batch as f64 / median * 10.0).round() / 10.0,
+        "step_seconds_median": (median * 1e5).round() / 1e5,
+        "peak_rss_bytes": peak_rss_bytes(),
+    });
+    println!("{result}");
+    Ok(())
+}
+
+/// The net on its device, freshly initialised.
+fn engine(arguments: &Arguments) -> Result<Box<dyn Engine>, Failure> {
+    let Arguments { net, batch, size, channels, threads, exact_conv, .. } = arguments;
+    let data = random_data([*channels, *size, *size], *batch);
+    let graph = nets::build(net, nets::default_shortcut(net), data.shape, CLASSES)?;
+    let isa = arguments.isa.unwrap_or_else(Isa::detect);
+    let options = Options { threads: *threads, isa, exact_conv: *exact_conv };
+    let mut engine = device::open(&arguments.device, &graph, &data, *batch, &options)?;
+    let (parameters, buffers) = initial::draw(&graph, 1, Scheme::Kaiming);
+    engine.set_state(&parameters, &buffers)?;
+    Ok(engine)
+}
+
+/// `count` random images a split.
+fn random_data(shape: [usize; 3], count: usize) -> DataSet {
+    let mut rng = learner::stream::stream("bench", 1, 0);
+    let mut pixels = vec![0; count * shape.iter().product::<usize>()];
+    rng.fill_bytes(&mut pixels);
+    let labels = (0..count).map(|image| (image % CLASSES) as u32).collect();
+    let images = Images { pixels: pixels.into(), labels };
+    let (mean, std) = (vec![0.5; shape[0]], vec![0.29; shape[0]]); // those of uniform bytes
+    DataSet { shape, classes: CLASSES, mean, std, train: images.clone(), test: images }
+}
+
+/// Seconds of one step on the whole of the data, augmented as by `--augment crop-flip`.
+fn time_step(engine: &mut dyn Engine, arguments: &Arguments) -> Result<f64, Failure> {
+    let indices: Vec<u32> = (0..arguments.batch as u32).collect();
+    let shift =
+        |image: u32| Augmentation { flip: image % 2 == 1, crop_y: (image % 9) as u8, crop_x: (image % 7) as u8 };
+    let augmentations: Vec<Augmentation> = indices.iter().map(|image| shift(*image)).collect();
+    let start = Instant::now();
+    if arguments.eval {
+        engine.evaluate(&Batch { split: Split::Test, indices: &indices, augmentations: &[] }, None)?;
+    } else {
+        let batch = Batch { split: Split::Train, indices: &indices, augmentations: &augmentations };
+        engine.train_step(&batch, 0.1, &UPDATE)?;
+    }
+    Ok(start.elapsed().as_secs_f64())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+}
+
+/// Peak resident memory of this process, where Linux tells; else 0.
+fn peak_rss_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+    kib.unwrap_or(0u64) * 1024
+}
