@@ -6,18 +6,21 @@
 mod chunks;
 mod direct;
 mod finish;
+mod peak;
 pub mod reference;
 mod scratch;
 mod simd;
 #[cfg(test)]
 mod tests;
+mod tiles;
+mod winograd;
 
-use self::direct::{Correlation, WeightGradient};
 use self::finish::Output;
 use crate::graph::window;
 use crate::isa::Isa;
 use crate::threads::Threads;
 
+pub use peak::multiply_adds;
 pub use scratch::Scratch;
 
 /// The shape of a convolution with a square kernel.
@@ -100,9 +103,41 @@ pub enum Epilogue<'a> {
 #[derive(Clone, Debug)]
 pub struct Conv2d {
     shape: ConvShape,
-    forward: Correlation,
-    backward_data: Correlation,
-    backward_weights: WeightGradient,
+    algorithm: Algorithm,
+}
+
+/// Forward, backward to the input, backward to the weight.
+#[derive(Clone, Debug)]
+enum Algorithm {
+    Direct(direct::Correlation, direct::Correlation, direct::WeightGradient),
+    /// F(4x4, 3x3).
+    Winograd3(winograd::Correlation<4, 3>, winograd::Correlation<4, 3>, winograd::WeightGradient<4, 3>),
+    /// F(2x2, 5x5).
+    Winograd5(winograd::Correlation<2, 5>, winograd::Correlation<2, 5>, winograd::WeightGradient<2, 5>),
+}
+
+impl Algorithm {
+    fn new(shape: &ConvShape, isa: Isa, exact: bool) -> Self {
+        if exact || !winograd::pays(shape) {
+            Self::Direct(
+                direct::Correlation::forward(shape, isa),
+                direct::Correlation::backward(shape, isa),
+                direct::WeightGradient::new(shape, isa),
+            )
+        } else if shape.kernel == 3 {
+            Self::Winograd3(
+                winograd::Correlation::forward(shape, isa),
+                winograd::Correlation::backward(shape, isa),
+                winograd::WeightGradient::new(shape, isa),
+            )
+        } else {
+            Self::Winograd5(
+                winograd::Correlation::forward(shape, isa),
+                winograd::Correlation::backward(shape, isa),
+                winograd::WeightGradient::new(shape, isa),
+            )
+        }
+    }
 }
 
 impl Conv2d {
@@ -116,13 +151,7 @@ impl Conv2d {
             shape.inputs_per_image() > 0 && shape.outputs_per_image() > 0 && shape.kernel > 0 && shape.stride > 0,
             "empty convolution: {shape:?}"
         );
-        let _ = exact;
-        Self {
-            shape,
-            forward: Correlation::forward(&shape, isa),
-            backward_data: Correlation::backward(&shape, isa),
-            backward_weights: WeightGradient::new(&shape, isa),
-        }
+        Self { shape, algorithm: Algorithm::new(&shape, isa, exact) }
     }
 
     /// The shape.
@@ -132,7 +161,10 @@ impl Conv2d {
 
     /// The algorithm, for the record: `direct` or `winograd`.
     pub fn algorithm(&self) -> &'static str {
-        "direct"
+        match self.algorithm {
+            Algorithm::Direct(..) => "direct",
+            Algorithm::Winograd3(..) | Algorithm::Winograd5(..) => "winograd",
+        }
     }
 
     /// `y` [N, OH, OW, O] of `x` [N, H, W, I] and `weight` [O, I, k, k].
@@ -149,7 +181,11 @@ impl Conv2d {
         scratch: &mut Scratch,
     ) {
         let output = Output::through(epilogue, self.shape.c_out, y);
-        self.forward.run(threads, x, weight, &output, y.len(), scratch);
+        match &self.algorithm {
+            Algorithm::Direct(plan, ..) => plan.run(threads, x, weight, &output, y.len(), scratch),
+            Algorithm::Winograd3(plan, ..) => plan.run(threads, x, weight, &output, y.len(), scratch),
+            Algorithm::Winograd5(plan, ..) => plan.run(threads, x, weight, &output, y.len(), scratch),
+        }
     }
 
     /// The gradient `dx` [N, H, W, I] of the input, given that of the output, `dy` [N, OH, OW, O]; added to what `dx`
@@ -167,7 +203,11 @@ impl Conv2d {
         scratch: &mut Scratch,
     ) {
         let output = Output::plain(accumulate, dx);
-        self.backward_data.run(threads, dy, weight, &output, dx.len(), scratch);
+        match &self.algorithm {
+            Algorithm::Direct(_, plan, _) => plan.run(threads, dy, weight, &output, dx.len(), scratch),
+            Algorithm::Winograd3(_, plan, _) => plan.run(threads, dy, weight, &output, dx.len(), scratch),
+            Algorithm::Winograd5(_, plan, _) => plan.run(threads, dy, weight, &output, dx.len(), scratch),
+        }
     }
 
     /// The gradient `dw` [O, I, k, k] of the weight, overwritten: summed over images in an order that depends on the
@@ -176,6 +216,10 @@ impl Conv2d {
     /// # Panics
     /// When a slice's length does not fit.
     pub fn backward_weights(&self, threads: &Threads, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut Scratch) {
-        self.backward_weights.run(threads, x, dy, dw, scratch);
+        match &self.algorithm {
+            Algorithm::Direct(.., plan) => plan.run(threads, x, dy, dw, scratch),
+            Algorithm::Winograd3(.., plan) => plan.run(threads, x, dy, dw, scratch),
+            Algorithm::Winograd5(.., plan) => plan.run(threads, x, dy, dw, scratch),
+        }
     }
 }

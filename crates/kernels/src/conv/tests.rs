@@ -7,6 +7,9 @@ use crate::threads::Threads;
 /// Largest error of a direct convolution, as a share of the largest result: `f32` sums of up to 1600 products.
 const DIRECT_TOLERANCE: f64 = 2e-6;
 
+/// The same for Winograd's, whose transforms lose some bits.
+const WINOGRAD_TOLERANCE: f64 = 1e-5;
+
 fn shape(batch: usize, side: (usize, usize), channels: (usize, usize), window: (usize, usize, usize)) -> ConvShape {
     let ((height, width), (c_in, c_out), (kernel, stride, padding)) = (side, channels, window);
     ConvShape { batch, height, width, c_in, c_out, kernel, stride, padding }
@@ -117,6 +120,16 @@ fn check_all(shapes: &[ConvShape], exact: bool, tolerance: f64) {
 #[test]
 fn direct_kernels_equal_the_reference() {
     check_all(&shapes(), true, DIRECT_TOLERANCE);
+}
+
+#[test]
+fn winograd_kernels_equal_the_reference() {
+    let shapes: Vec<_> = shapes()
+        .into_iter()
+        .filter(|shape| Conv2d::new(*shape, Isa::Portable, false).algorithm() == "winograd")
+        .collect();
+    assert!(shapes.len() > 20, "{}", shapes.len());
+    check_all(&shapes, false, WINOGRAD_TOLERANCE);
 }
 
 #[test]

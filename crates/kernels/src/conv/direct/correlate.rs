@@ -2,11 +2,11 @@
 #![allow(unsafe_code)]
 
 use super::frame::{Geometry, Phase};
-use super::{even_parts, with_constant};
 use crate::conv::ConvShape;
 use crate::conv::finish::Output;
 use crate::conv::scratch::Scratch;
-use crate::conv::simd::{All, First, Kernel, Vector, dispatch, lanes};
+use crate::conv::simd::{Kernel, Vector, dispatch, lanes};
+use crate::conv::tiles::{PixelTile, blocks, even_parts};
 use crate::isa::Isa;
 use crate::threads::Threads;
 
@@ -118,13 +118,6 @@ impl Correlation {
     }
 }
 
-/// The blocks of one or two vectors that hold `channels`: first channel and width in lanes.
-pub(super) fn blocks(channels: usize, lanes: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..channels)
-        .step_by(2 * lanes)
-        .map(move |first| (first, (channels - first).next_multiple_of(lanes).min(2 * lanes)))
-}
-
 /// One image of a correlation. Needs: lengths as in the plan, and the image's part of the output to itself.
 struct Image<'a> {
     plan: &'a Correlation,
@@ -164,7 +157,7 @@ impl Image<'_> {
         let [_, out_width, outs] = g.out;
         let vectors = width / V::LANES;
         let limit = if vectors == 1 { V::ROWS_OF_ONE } else { V::ROWS_OF_TWO };
-        let tile = Tile {
+        let tile = PixelTile {
             source: self.frame.as_ptr(),
             source_step: g.source_step * g.source[2],
             rows: rows.taps,
@@ -186,81 +179,7 @@ impl Image<'_> {
                 // SAFETY: the frame reaches as far as the last window of every phase, so `source` and all that the tile
                 // reads lie in it, or the tile reads nothing; its output pixels lie in this image.
                 unsafe {
-                    let tile = Tile { source: tile.source.wrapping_add(source), offset, ..tile };
-                    if vectors == 1 {
-                        with_constant!(pixels, P => V::call(Pixels::<P, 1>(tile)));
-                    } else {
-                        with_constant!(pixels, P => V::call(Pixels::<P, 2>(tile)));
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Some neighbouring output pixels of a phase, one block of channels.
-#[derive(Clone, Copy)]
-struct Tile {
-    /// Element under the first tap, first channel of the first pixel.
-    source: *const f32,
-    /// Elements between the windows of neighbouring pixels.
-    source_step: usize,
-    /// Kernel rows.
-    rows: usize,
-    /// Elements between source rows.
-    row_distance: usize,
-    /// Elements along a kernel row: taps x channels.
-    run: usize,
-    /// Packed weights of the block.
-    weights: *const f32,
-    output: Output,
-    /// First element of the output.
-    offset: usize,
-    /// Elements between neighbouring output pixels.
-    out_distance: usize,
-    /// First channel of the block.
-    channel: usize,
-    /// Channels in the last vector.
-    last_lanes: usize,
-}
-
-/// The sums of a tile of `P` pixels x `N` vectors of channels. Needs: everything that the tile describes in bounds.
-struct Pixels<const P: usize, const N: usize>(Tile);
-
-impl<const P: usize, const N: usize> Kernel for Pixels<P, N> {
-    #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
-        let tile = self.0;
-        // SAFETY: the caller promises that windows, weights and outputs of the tile are in bounds.
-        unsafe {
-            let mut sums = [[V::zero(); N]; P];
-            let mut weights = tile.weights;
-            for row in 0..tile.rows {
-                let mut source = tile.source.add(row * tile.row_distance);
-                for _ in 0..tile.run {
-                    let mut factors = [V::zero(); N];
-                    for (n, factor) in factors.iter_mut().enumerate() {
-                        *factor = V::load(weights.add(n * V::LANES));
-                    }
-                    for (p, sums) in sums.iter_mut().enumerate() {
-                        let value = V::splat(*source.add(p * tile.source_step));
-                        for (sum, factor) in sums.iter_mut().zip(factors) {
-                            *sum = value.mul_add(factor, *sum);
-                        }
-                    }
-                    weights = weights.add(N * V::LANES);
-                    source = source.add(1);
-                }
-            }
-            for (p, sums) in sums.into_iter().enumerate() {
-                for (n, sum) in sums.into_iter().enumerate() {
-                    let offset = tile.offset + p * tile.out_distance + n * V::LANES;
-                    let channel = tile.channel + n * V::LANES;
-                    if n + 1 < N || tile.last_lanes == V::LANES {
-                        tile.output.put(All, sum, offset, channel);
-                    } else {
-                        tile.output.put(First(tile.last_lanes), sum, offset, channel);
-                    }
+                    PixelTile { source: tile.source.wrapping_add(source), offset, ..tile }.run::<V>(pixels, vectors);
                 }
             }
         }

@@ -2,13 +2,12 @@
 //! registers while all pixels of an image go by.
 #![allow(unsafe_code)]
 
-use super::correlate::blocks;
 use super::frame::Geometry;
-use super::{even_parts, with_constant};
 use crate::conv::ConvShape;
-use crate::conv::chunks::{chunk_of, chunks};
+use crate::conv::chunks::{chunk_of, chunks, reduce};
 use crate::conv::scratch::{Parts, Scratch};
-use crate::conv::simd::{All, First, Kernel, Span, Vector, dispatch, lanes};
+use crate::conv::simd::{Kernel, Vector, dispatch, lanes};
+use crate::conv::tiles::{ProductTile, blocks, even_parts};
 use crate::isa::Isa;
 use crate::threads::Threads;
 
@@ -54,11 +53,11 @@ impl WeightGradient {
                 }
             });
         });
-        self.reduce(threads, partials, dw);
+        let taps = self.kernel * self.kernel;
+        reduce(threads, partials.chunks_exact(len), [g.out[2], g.source[2], taps], lanes(self.isa), dw);
     }
 
-    /// Elements of one chunk's sums: by block of output channels, kernel row, kernel column, input channel, output
-    /// channel.
+    /// Elements of one chunk's sums, in the layout of [`reduce`].
     fn packed_len(&self) -> usize {
         let g = &self.geometry;
         self.kernel * self.run_len() * g.out[2].next_multiple_of(lanes(self.isa))
@@ -67,33 +66,6 @@ impl WeightGradient {
     /// Elements along a kernel row.
     fn run_len(&self) -> usize {
         self.kernel * self.geometry.source[2]
-    }
-
-    /// Sums the chunks in their order, into PyTorch's layout.
-    fn reduce(&self, threads: &Threads, partials: &[f32], dw: &mut [f32]) {
-        let lanes = lanes(self.isa);
-        let [inputs, outs] = [self.geometry.source[2], self.geometry.out[2]];
-        let (area, len) = (self.kernel * self.kernel, self.packed_len());
-        let per_out = inputs * area;
-        let parts = Parts::new(dw, 2 * lanes * per_out);
-        threads.run(parts.count(), |block| {
-            let first = block * 2 * lanes;
-            let width = (outs - first).next_multiple_of(lanes).min(2 * lanes);
-            // SAFETY: each task takes the part of its own number.
-            let dw = unsafe { parts.get(block) };
-            let mut sums = vec![0.0; width];
-            for row in 0..self.kernel * self.run_len() {
-                sums.fill(0.0);
-                for partial in partials.chunks_exact(len) {
-                    let from = &partial[first * self.kernel * self.run_len() + row * width..][..width];
-                    sums.iter_mut().zip(from).for_each(|(sum, value)| *sum += value);
-                }
-                let (tap, input) = (row / inputs, row % inputs);
-                for (dw, sum) in dw.chunks_exact_mut(per_out).zip(&sums) {
-                    dw[input * area + tap] = *sum;
-                }
-            }
-        });
     }
 }
 
@@ -122,7 +94,7 @@ impl Kernel for Image<'_> {
                     // SAFETY: the frame reaches as far as the last window, of which `first .. first + rows` is a part;
                     // `own` holds the sums of this block and kernel row.
                     unsafe {
-                        let tile = Tile {
+                        let tile = ProductTile {
                             source: self.frame.as_ptr().add(ky * g.frame_row() + first),
                             source_step: g.source_step * g.source[2],
                             source_row: g.source_step * g.frame_row(),
@@ -133,78 +105,8 @@ impl Kernel for Image<'_> {
                             sums: own.as_mut_ptr().add(first * block),
                             last_lanes,
                         };
-                        match (vectors, last_lanes == V::LANES) {
-                            (1, true) => with_constant!(rows, R => V::call(Products::<R, 1, true>(tile))),
-                            (1, false) => with_constant!(rows, R => V::call(Products::<R, 1, false>(tile))),
-                            (_, true) => with_constant!(rows, R => V::call(Products::<R, 2, true>(tile))),
-                            (_, false) => with_constant!(rows, R => V::call(Products::<R, 2, false>(tile))),
-                        }
+                        tile.run::<V>(rows, vectors);
                     }
-                }
-            }
-        }
-    }
-}
-
-/// Some neighbouring elements of a window, one block of output channels, and all pixels that they meet at.
-#[derive(Clone, Copy)]
-struct Tile {
-    /// The first element at the first output pixel.
-    source: *const f32,
-    /// Elements between the windows of neighbouring pixels ..
-    source_step: usize,
-    /// .. and of neighbouring rows.
-    source_row: usize,
-    /// Gradient of the block's first channel at the first output pixel.
-    dy: *const f32,
-    /// Elements between output pixels.
-    outs: usize,
-    height: usize,
-    width: usize,
-    /// Sums of the tile, a block's width apart.
-    sums: *mut f32,
-    /// Channels in the last vector.
-    last_lanes: usize,
-}
-
-/// A tile of `R` window elements x `N` vectors of channels; `FULL` if the last vector is. Needs: everything that the tile
-/// describes in bounds.
-struct Products<const R: usize, const N: usize, const FULL: bool>(Tile);
-
-impl<const R: usize, const N: usize, const FULL: bool> Kernel for Products<R, N, FULL> {
-    #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
-        let tile = self.0;
-        // SAFETY: the caller promises that windows, gradients and sums of the tile are in bounds.
-        unsafe {
-            let mut sums = [[V::zero(); N]; R];
-            for (r, sums) in sums.iter_mut().enumerate() {
-                for (n, sum) in sums.iter_mut().enumerate() {
-                    *sum = V::load(tile.sums.add((r * N + n) * V::LANES));
-                }
-            }
-            let mut dy = tile.dy;
-            for y in 0..tile.height {
-                let mut source = tile.source.add(y * tile.source_row);
-                for _ in 0..tile.width {
-                    let mut factors = [V::zero(); N];
-                    for (n, factor) in factors.iter_mut().enumerate() {
-                        let from = dy.add(n * V::LANES);
-                        *factor = if FULL || n + 1 < N { All.load(from) } else { First(tile.last_lanes).load(from) };
-                    }
-                    for (r, sums) in sums.iter_mut().enumerate() {
-                        let value = V::splat(*source.add(r));
-                        for (sum, factor) in sums.iter_mut().zip(factors) {
-                            *sum = value.mul_add(factor, *sum);
-                        }
-                    }
-                    dy = dy.wrapping_add(tile.outs);
-                    source = source.wrapping_add(tile.source_step);
-                }
-            }
-            for (r, sums) in sums.into_iter().enumerate() {
-                for (n, sum) in sums.into_iter().enumerate() {
-                    sum.store(tile.sums.add((r * N + n) * V::LANES));
                 }
             }
         }

@@ -1,0 +1,216 @@
+//! The innermost loops: tiles of sums that stay in registers.
+#![allow(unsafe_code)]
+
+use super::finish::Output;
+use super::simd::{All, First, Kernel, Span, Vector};
+
+/// Runs `$body` with the constant `$name` equal to `$value`, which must be 1 to 16.
+macro_rules! with_constant {
+    ($value:expr, $name:ident => $body:expr) => {
+        with_constant!(@match $value, $name, $body, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+    };
+    (@match $value:expr, $name:ident, $body:expr, $($n:literal)*) => {
+        match $value {
+            $($n => { const $name: usize = $n; $body })*
+            other => unreachable!("a tile of {other}"),
+        }
+    };
+}
+/// `total` in parts of at most `limit`, as equal as can be: their starts and lengths.
+pub(super) fn even_parts(total: usize, limit: usize) -> impl Iterator<Item = (usize, usize)> {
+    let parts = total.div_ceil(limit);
+    (0..parts).map(move |i| {
+        let (start, end) = (total * i / parts, total * (i + 1) / parts);
+        (start, end - start)
+    })
+}
+
+/// The blocks of one or two vectors that hold `channels`: first channel and width in lanes.
+pub(super) fn blocks(channels: usize, lanes: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..channels)
+        .step_by(2 * lanes)
+        .map(move |first| (first, (channels - first).next_multiple_of(lanes).min(2 * lanes)))
+}
+
+/// Some neighbouring output pixels of a phase, one block of channels.
+#[derive(Clone, Copy)]
+pub(super) struct PixelTile {
+    /// Element under the first tap, first channel of the first pixel.
+    pub(super) source: *const f32,
+    /// Elements between the windows of neighbouring pixels.
+    pub(super) source_step: usize,
+    /// Kernel rows.
+    pub(super) rows: usize,
+    /// Elements between source rows.
+    pub(super) row_distance: usize,
+    /// Elements along a kernel row: taps x channels.
+    pub(super) run: usize,
+    /// Packed weights of the block.
+    pub(super) weights: *const f32,
+    pub(super) output: Output,
+    /// First element of the output.
+    pub(super) offset: usize,
+    /// Elements between neighbouring output pixels.
+    pub(super) out_distance: usize,
+    /// First channel of the block.
+    pub(super) channel: usize,
+    /// Channels in the last vector.
+    pub(super) last_lanes: usize,
+}
+
+impl PixelTile {
+    /// Computes `pixels` pixels of `vectors` vectors of channels.
+    ///
+    /// # Safety
+    /// The instruction set of `V` is supported; everything that the tile describes is in bounds.
+    #[inline(always)]
+    pub(super) unsafe fn run<V: Vector>(self, pixels: usize, vectors: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if vectors == 1 {
+                with_constant!(pixels, P => V::call(Pixels::<P, 1>(self)));
+            } else {
+                with_constant!(pixels, P => V::call(Pixels::<P, 2>(self)));
+            }
+        }
+    }
+}
+
+/// The sums of a tile of `P` pixels x `N` vectors of channels. Needs: everything that the tile describes in bounds.
+struct Pixels<const P: usize, const N: usize>(PixelTile);
+
+impl<const P: usize, const N: usize> Kernel for Pixels<P, N> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let tile = self.0;
+        // SAFETY: the caller promises that windows, weights and outputs of the tile are in bounds.
+        unsafe {
+            let mut sums = [[V::zero(); N]; P];
+            let mut weights = tile.weights;
+            for row in 0..tile.rows {
+                let mut source = tile.source.add(row * tile.row_distance);
+                for _ in 0..tile.run {
+                    let mut factors = [V::zero(); N];
+                    for (n, factor) in factors.iter_mut().enumerate() {
+                        *factor = V::load(weights.add(n * V::LANES));
+                    }
+                    for (p, sums) in sums.iter_mut().enumerate() {
+                        let value = V::splat(*source.add(p * tile.source_step));
+                        for (sum, factor) in sums.iter_mut().zip(factors) {
+                            *sum = value.mul_add(factor, *sum);
+                        }
+                    }
+                    weights = weights.add(N * V::LANES);
+                    source = source.add(1);
+                }
+            }
+            for (p, sums) in sums.into_iter().enumerate() {
+                for (n, sum) in sums.into_iter().enumerate() {
+                    let offset = tile.offset + p * tile.out_distance + n * V::LANES;
+                    let channel = tile.channel + n * V::LANES;
+                    if n + 1 < N || tile.last_lanes == V::LANES {
+                        tile.output.put(All, sum, offset, channel);
+                    } else {
+                        tile.output.put(First(tile.last_lanes), sum, offset, channel);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Some neighbouring elements of a window, one block of output channels, and all pixels that they meet at.
+#[derive(Clone, Copy)]
+pub(super) struct ProductTile {
+    /// The first element at the first output pixel.
+    pub(super) source: *const f32,
+    /// Elements between the windows of neighbouring pixels ..
+    pub(super) source_step: usize,
+    /// .. and of neighbouring rows.
+    pub(super) source_row: usize,
+    /// Gradient of the block's first channel at the first output pixel.
+    pub(super) dy: *const f32,
+    /// Elements between output pixels.
+    pub(super) outs: usize,
+    pub(super) height: usize,
+    pub(super) width: usize,
+    /// Sums of the tile, a block's width apart.
+    pub(super) sums: *mut f32,
+    /// Channels in the last vector.
+    pub(super) last_lanes: usize,
+}
+
+impl ProductTile {
+    /// Adds to the sums of `rows` elements x `vectors` vectors of channels.
+    ///
+    /// # Safety
+    /// The instruction set of `V` is supported; everything that the tile describes is in bounds.
+    #[inline(always)]
+    pub(super) unsafe fn run<V: Vector>(self, rows: usize, vectors: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match (vectors, self.last_lanes == V::LANES) {
+                (1, true) => with_constant!(rows, R => V::call(Products::<R, 1, true>(self))),
+                (1, false) => with_constant!(rows, R => V::call(Products::<R, 1, false>(self))),
+                (_, true) => with_constant!(rows, R => V::call(Products::<R, 2, true>(self))),
+                (_, false) => with_constant!(rows, R => V::call(Products::<R, 2, false>(self))),
+            }
+        }
+    }
+}
+
+/// A tile of `R` window elements x `N` vectors of channels; `FULL` if the last vector is. Needs: everything that the tile
+/// describes in bounds.
+struct Products<const R: usize, const N: usize, const FULL: bool>(ProductTile);
+
+impl<const R: usize, const N: usize, const FULL: bool> Kernel for Products<R, N, FULL> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let tile = self.0;
+        // SAFETY: the caller promises that windows, gradients and sums of the tile are in bounds.
+        unsafe {
+            let mut sums = [[V::zero(); N]; R];
+            for (r, sums) in sums.iter_mut().enumerate() {
+                for (n, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(tile.sums.add((r * N + n) * V::LANES));
+                }
+            }
+            let mut dy = tile.dy;
+            for y in 0..tile.height {
+                let mut source = tile.source.add(y * tile.source_row);
+                for _ in 0..tile.width {
+                    let mut factors = [V::zero(); N];
+                    for (n, factor) in factors.iter_mut().enumerate() {
+                        let from = dy.add(n * V::LANES);
+                        *factor = if FULL || n + 1 < N { All.load(from) } else { First(tile.last_lanes).load(from) };
+                    }
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let value = V::splat(*source.add(r));
+                        for (sum, factor) in sums.iter_mut().zip(factors) {
+                            *sum = value.mul_add(factor, *sum);
+                        }
+                    }
+                    dy = dy.wrapping_add(tile.outs);
+                    source = source.wrapping_add(tile.source_step);
+                }
+            }
+            for (r, sums) in sums.into_iter().enumerate() {
+                for (n, sum) in sums.into_iter().enumerate() {
+                    sum.store(tile.sums.add((r * N + n) * V::LANES));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::even_parts;
+
+    #[test]
+    fn parts_are_whole_and_even() {
+        assert_eq!(even_parts(32, 14).collect::<Vec<_>>(), [(0, 10), (10, 11), (21, 11)]);
+        assert_eq!(even_parts(16, 16).collect::<Vec<_>>(), [(0, 16)]);
+        assert_eq!(even_parts(0, 6).count(), 0);
+    }
+}

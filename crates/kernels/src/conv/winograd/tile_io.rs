@@ -1,0 +1,198 @@
+//! Transforms of many tiles, from images to matrices and back: one tile and one vector of channels at a time.
+//!
+//! A matrix of the transformed domain holds a row of channels for each tile; the 36 of them follow one another.
+#![allow(unsafe_code)]
+
+use std::ops::Range;
+
+use super::grid::Grid;
+use super::transform::{gradient_pass, input_pass, output_pass};
+use super::{AREA, SIDE, SKEW};
+use crate::conv::finish::Output;
+use crate::conv::simd::{All, First, Kernel, Span, Vector};
+
+/// How the 36 matrices of some tiles lie in memory.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    /// Numbers from one tile to the next: channels in whole vectors.
+    pub(super) tile: usize,
+    /// Numbers from one matrix to the next.
+    pub(super) matrix: usize,
+}
+
+impl Layout {
+    pub(super) fn new(tiles: usize, channels: usize, lanes: usize) -> Self {
+        let tile = channels.next_multiple_of(lanes);
+        Self { tile, matrix: (tiles * tile).next_multiple_of(SKEW) + SKEW }
+    }
+
+    /// Numbers in all.
+    pub(super) fn len(&self) -> usize {
+        AREA * self.matrix
+    }
+}
+
+/// Runs `$body` for each vector of channels: `$span` says how many of its lanes hold any.
+macro_rules! for_each_vector {
+    ($channels:expr, |$channel:ident, $span:ident| $body:expr) => {
+        let (channels, mut $channel) = ($channels, 0);
+        while $channel + V::LANES <= channels {
+            let $span = All;
+            $body;
+            $channel += V::LANES;
+        }
+        if $channel < channels {
+            let $span = First(channels - $channel);
+            $body;
+        }
+    };
+}
+
+/// Bᵀ d B of overlapping tiles of source pixels. Needs: `source` holds the tiles' images, `zeros` is a row of zeros as long
+/// as an image's, `matrices` as long as its layout says.
+pub(super) struct Input<'a> {
+    pub(super) grid: &'a Grid,
+    pub(super) source: &'a [f32],
+    pub(super) zeros: &'a [f32],
+    pub(super) tiles: Range<usize>,
+    pub(super) layout: Layout,
+    pub(super) matrices: &'a mut [f32],
+}
+
+impl Kernel for Input<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let [height, width, channels] = self.grid.source;
+        for (index, tile) in self.tiles.clone().map(|tile| self.grid.tile(tile)).enumerate() {
+            let (y, first_row, end_row) = self.grid.overlap(tile.y, height);
+            let (x, first_column, end_column) = self.grid.overlap(tile.x, width);
+            let mut rows = [self.zeros.as_ptr(); SIDE];
+            for (i, row) in rows.iter_mut().enumerate().take(end_row).skip(first_row) {
+                let pixel = (tile.image * height + y + i - first_row) * width + x;
+                *row = self.source[pixel * channels..].as_ptr();
+            }
+            // SAFETY: the rows hold the columns from `first_column` to `end_column`, all inside the image or in the row of
+            // zeros; the matrices hold the tile's row.
+            unsafe {
+                let to = self.matrices.as_mut_ptr().add(index * self.layout.tile);
+                for_each_vector!(channels, |channel, span| {
+                    let mut half = [[V::zero(); SIDE]; SIDE];
+                    for j in 0..SIDE {
+                        if j < first_column || j >= end_column {
+                            continue;
+                        }
+                        let mut column = [V::zero(); SIDE];
+                        for (value, row) in column.iter_mut().zip(rows) {
+                            *value = span.load(row.add((j - first_column) * channels + channel));
+                        }
+                        let column = input_pass(column);
+                        for i in 0..SIDE {
+                            half[i][j] = column[i];
+                        }
+                    }
+                    for (i, half) in half.into_iter().enumerate() {
+                        for (j, value) in input_pass(half).into_iter().enumerate() {
+                            value.store(to.add((i * SIDE + j) * self.layout.matrix + channel));
+                        }
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// A e Aᵀ of tiles of `M` x `M` pixels of the output's gradient, cut off at the image's end. Needs: `gradient` holds the
+/// tiles' images, `matrices` is as long as its layout says.
+pub(super) struct Gradient<'a, const M: usize> {
+    pub(super) grid: &'a Grid,
+    pub(super) gradient: &'a [f32],
+    pub(super) tiles: Range<usize>,
+    pub(super) layout: Layout,
+    pub(super) matrices: &'a mut [f32],
+}
+
+impl<const M: usize> Kernel for Gradient<'_, M> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let [height, width, channels] = self.grid.out;
+        for (index, tile) in self.tiles.clone().map(|tile| self.grid.tile(tile)).enumerate() {
+            let (rows, columns) = (M.min(height - tile.y), M.min(width - tile.x));
+            let from = self.gradient[((tile.image * height + tile.y) * width + tile.x) * channels..].as_ptr();
+            // SAFETY: `rows` and `columns` keep to the image; the matrices hold the tile's row.
+            unsafe {
+                let to = self.matrices.as_mut_ptr().add(index * self.layout.tile);
+                for_each_vector!(channels, |channel, span| {
+                    let mut half = [[V::zero(); M]; SIDE];
+                    for j in 0..M {
+                        if j >= columns {
+                            break;
+                        }
+                        let mut column = [V::zero(); M];
+                        for (i, value) in column.iter_mut().enumerate() {
+                            if i < rows {
+                                *value = span.load(from.add((i * width + j) * channels + channel));
+                            }
+                        }
+                        let column = gradient_pass::<V, M>(column);
+                        for i in 0..SIDE {
+                            half[i][j] = column[i];
+                        }
+                    }
+                    for (i, half) in half.into_iter().enumerate() {
+                        for (j, value) in gradient_pass::<V, M>(half).into_iter().enumerate() {
+                            value.store(to.add((i * SIDE + j) * self.layout.matrix + channel));
+                        }
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// Aᵀ m A of tiles of `M` x `M` output pixels, cut off at the image's end. Needs: `output` holds the tiles' images, whose
+/// tiles are this thread's own; `matrices` is as long as its layout says.
+pub(super) struct Outputs<'a, const M: usize> {
+    pub(super) grid: &'a Grid,
+    pub(super) matrices: &'a [f32],
+    pub(super) layout: Layout,
+    pub(super) tiles: Range<usize>,
+    pub(super) output: &'a Output,
+}
+
+impl<const M: usize> Kernel for Outputs<'_, M> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let [height, width, channels] = self.grid.out;
+        for (index, tile) in self.tiles.clone().map(|tile| self.grid.tile(tile)).enumerate() {
+            let (rows, columns) = (M.min(height - tile.y), M.min(width - tile.x));
+            let to = ((tile.image * height + tile.y) * width + tile.x) * channels;
+            // SAFETY: `rows` and `columns` keep to the image; the matrices hold the tile's row.
+            unsafe {
+                let from = self.matrices.as_ptr().add(index * self.layout.tile);
+                for_each_vector!(channels, |channel, span| {
+                    let mut half = [[V::zero(); SIDE]; M];
+                    for j in 0..SIDE {
+                        let mut column = [V::zero(); SIDE];
+                        for (i, value) in column.iter_mut().enumerate() {
+                            *value = V::load(from.add((i * SIDE + j) * self.layout.matrix + channel));
+                        }
+                        let column = output_pass::<V, M>(column);
+                        for i in 0..M {
+                            half[i][j] = column[i];
+                        }
+                    }
+                    for (i, half) in half.into_iter().enumerate() {
+                        if i >= rows {
+                            break;
+                        }
+                        for (j, value) in output_pass::<V, M>(half).into_iter().enumerate() {
+                            if j < columns {
+                                self.output.put(span, value, to + (i * width + j) * channels + channel, channel);
+                            }
+                        }
+                    }
+                });
+            }
+        }
+    }
+}

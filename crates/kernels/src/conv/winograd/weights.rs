@@ -1,0 +1,174 @@
+//! Winograd's convolution, backward to the weight: the adjoint of the forward one. Sums over tiles are kept in the
+//! transformed domain and go back once a chunk of images.
+#![allow(unsafe_code)]
+
+use super::grid::Grid;
+use super::tile_io::{Gradient, Input, Layout};
+use super::transform::KernelMatrix;
+use super::{AREA, SIDE, SKEW};
+use crate::conv::ConvShape;
+use crate::conv::chunks::{chunk_of, chunks, reduce};
+use crate::conv::scratch::{Parts, Scratch};
+use crate::conv::simd::{Kernel, Vector, dispatch, lanes};
+use crate::conv::tiles::{ProductTile, blocks, even_parts};
+use crate::isa::Isa;
+use crate::threads::Threads;
+
+/// Tiles that are transformed together.
+const TILES: usize = 32;
+
+/// The gradient of the weight by tiles of `M` x `M` output pixels, `R` = 7 - M, made ready.
+#[derive(Clone, Debug)]
+pub(crate) struct WeightGradient<const M: usize, const R: usize> {
+    grid: Grid,
+    isa: Isa,
+}
+
+impl<const M: usize, const R: usize> WeightGradient<M, R> {
+    /// For the convolution of this shape.
+    pub(crate) fn new(shape: &ConvShape, isa: Isa) -> Self {
+        let source = [shape.height, shape.width, shape.c_in];
+        let out = [shape.out_height(), shape.out_width(), shape.c_out];
+        Self { grid: Grid::new(source, out, shape.padding, M), isa }
+    }
+
+    /// `dw` [O, I, k, k] of the images `x` and the output's gradient `dy`.
+    ///
+    /// # Panics
+    /// When the lengths do not fit.
+    pub(crate) fn run(&self, threads: &Threads, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut Scratch) {
+        let grid = &self.grid;
+        let ([_, width, inputs], outs) = (grid.source, grid.out[2]);
+        let images = x.len() / grid.source_len();
+        assert_eq!(x.len(), images * grid.source_len(), "input: not a whole number of images");
+        assert_eq!(dy.len(), images * grid.out_len(), "output gradient: as many images as the input");
+        assert_eq!(dw.len(), inputs * outs * R * R, "weight gradient");
+        let lanes = lanes(self.isa);
+        let (sources, gradients) = (Layout::new(TILES, inputs, lanes), Layout::new(TILES, outs, lanes));
+        let zeros_len = (width * inputs).next_multiple_of(SKEW);
+        let matrix = (inputs * gradients.tile).next_multiple_of(SKEW) + SKEW;
+        let chunk_len = R * R * inputs * gradients.tile;
+        let partials = scratch.partials.get(chunks(images) * chunk_len);
+        let parts = Parts::new(partials, chunk_len);
+        let workers = scratch.workers.prepare(threads);
+        threads.run(chunks(images), |chunk| {
+            // SAFETY: each task takes the part of its own number.
+            let partial = unsafe { parts.get(chunk) };
+            workers.with(zeros_len + AREA * matrix + sources.len() + gradients.len(), |memory| {
+                let (zeros, memory) = memory.split_at_mut(zeros_len);
+                let (sums, memory) = memory.split_at_mut(AREA * matrix);
+                let (from, to) = memory.split_at_mut(sources.len());
+                zeros.fill(0.0);
+                sums.fill(0.0);
+                let own = chunk_of(images, chunk);
+                let own = own.start * grid.tiles()..own.end * grid.tiles();
+                for (first, count) in even_parts(own.len(), TILES) {
+                    let tiles = own.start + first..own.start + first + count;
+                    let matrices = &mut *from;
+                    let input = Input { grid, source: x, zeros, tiles: tiles.clone(), layout: sources, matrices };
+                    let matrices = &mut *to;
+                    let gradient = Gradient::<M> { grid, gradient: dy, tiles, layout: gradients, matrices };
+                    // SAFETY: the instruction set was checked when the plan was made; all memory is as long as layouts and
+                    // plan say (asserted above).
+                    unsafe {
+                        dispatch(self.isa, input);
+                        dispatch(self.isa, gradient);
+                        let (from, to) = (&*from, &*to);
+                        let channels = [inputs, outs];
+                        let sums = &mut *sums;
+                        dispatch(
+                            self.isa,
+                            Products { from, sources, to, gradients, sums, matrix, tiles: count, channels },
+                        );
+                    }
+                }
+                // SAFETY: as above.
+                unsafe { dispatch(self.isa, Back::<R> { sums, matrix, channels: [inputs, outs], partial }) }
+            });
+        });
+        reduce(threads, partials.chunks_exact(chunk_len), [outs, inputs, R * R], lanes, dw);
+    }
+}
+
+/// Adds the 36 products of matrices, source channels x tiles by tiles x output channels, to the sums; these lie by matrix,
+/// block of one or two vectors of output channels, input channel, output channel. Needs: layouts that hold.
+struct Products<'a> {
+    from: &'a [f32],
+    sources: Layout,
+    to: &'a [f32],
+    gradients: Layout,
+    sums: &'a mut [f32],
+    matrix: usize,
+    tiles: usize,
+    /// Input and output channels.
+    channels: [usize; 2],
+}
+
+impl Kernel for Products<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let [inputs, outs] = self.channels;
+        for matrix in 0..AREA {
+            for (channel, width) in blocks(outs, V::LANES) {
+                let vectors = width / V::LANES;
+                let limit = if vectors == 1 { V::ROWS_OF_ONE } else { V::ROWS_OF_TWO };
+                for (first, rows) in even_parts(inputs, limit) {
+                    // SAFETY: the caller's promise.
+                    unsafe {
+                        ProductTile {
+                            source: self.from.as_ptr().add(matrix * self.sources.matrix + first),
+                            source_step: self.sources.tile,
+                            source_row: 0,
+                            dy: self.to.as_ptr().add(matrix * self.gradients.matrix + channel),
+                            outs: self.gradients.tile,
+                            height: 1,
+                            width: self.tiles,
+                            sums: self.sums.as_mut_ptr().add(matrix * self.matrix + channel * inputs + first * width),
+                            last_lanes: V::LANES,
+                        }
+                        .run::<V>(rows, vectors);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Gᵀ u G of the sums, into a chunk's gradient in the layout of [`reduce`]. Needs: lengths that fit.
+struct Back<'a, const R: usize> {
+    sums: &'a [f32],
+    matrix: usize,
+    /// Input and output channels.
+    channels: [usize; 2],
+    partial: &'a mut [f32],
+}
+
+impl<const R: usize> Kernel for Back<'_, R> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let kernel_matrix = KernelMatrix::<R>::new();
+        let [inputs, outs] = self.channels;
+        for (block, width) in blocks(outs, V::LANES) {
+            for input in 0..inputs {
+                for lane in (0..width).step_by(V::LANES) {
+                    // SAFETY: the caller vouches for the instruction set and the lengths.
+                    unsafe {
+                        let from = self.sums.as_ptr().add(block * inputs + input * width + lane);
+                        let mut u = [[V::zero(); SIDE]; SIDE];
+                        for (i, row) in u.iter_mut().enumerate() {
+                            for (j, value) in row.iter_mut().enumerate() {
+                                *value = V::load(from.add((i * SIDE + j) * self.matrix));
+                            }
+                        }
+                        for (i, row) in kernel_matrix.transform_back(u).into_iter().enumerate() {
+                            for (j, value) in row.into_iter().enumerate() {
+                                let at = block * inputs * R * R + ((i * R + j) * inputs + input) * width + lane;
+                                value.store(self.partial.as_mut_ptr().add(at));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
