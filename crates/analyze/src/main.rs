@@ -1,2 +1,166 @@
-//! placeholder
-fn main() {}
+//! `sc-analyze`: the command line of the analysis. Results to stdout, everything else to stderr.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use analyze::curve::{Curve, csv, run};
+use analyze::error::{BadInput, exit_code, hint};
+use analyze::report::{PAGE, Report};
+use analyze::runs::{self, Run};
+use analyze::suggest::suggest;
+use analyze::{choose, glob, number, table};
+use anyhow::Result;
+use artifacts::suggestion::Suggestion;
+use artifacts::{json, suggestion};
+use clap::Parser as _;
+
+mod flags;
+
+use flags::{ChooseFlags, Command, CompareFlags, Flags, ReportFlags, ShapeFlags, SuggestFlags, TableFlags};
+
+fn main() -> ExitCode {
+    match dispatch(Flags::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sc-analyze: {error:#}");
+            if let Some(hint) = hint(&error) {
+                eprintln!("  {hint}");
+            }
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<()> {
+    match command {
+        Command::Suggest(flags) => suggest_command(&flags),
+        Command::Report(flags) => report_command(&flags),
+        Command::Choose(flags) => choose_command(&flags),
+        Command::Compare(flags) => compare_command(&flags),
+        Command::Table(flags) => table_command(&flags),
+    }
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("sc-analyze: warning: {warning}");
+    }
+}
+
+fn suggest_command(flags: &SuggestFlags) -> Result<()> {
+    if flags.out.is_none() && !flags.json {
+        let hint = "name a file for the suggestion (--out suggestion.json), or ask for it on stdout (--json)";
+        return Err(BadInput::new("expected --out FILE or --json, found neither", hint).into());
+    }
+    let curves = flags.curves.iter().map(|path| read_curve(path, flags.classes)).collect::<Result<Vec<_>>>()?;
+    let suggestion = suggest(&curves)?;
+    if let Some(path) = &flags.out {
+        json::write(path, &suggestion)?;
+    }
+    if flags.json {
+        println!("{}", serde_json::to_string_pretty(&suggestion)?);
+    } else {
+        print_suggestion(&suggestion);
+    }
+    Ok(())
+}
+
+fn read_curve(path: &Path, classes: Option<u32>) -> Result<Curve> {
+    let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    if is_csv {
+        let read = csv::read(path, classes.map(|classes| classes as usize))?;
+        warn(&read.warnings);
+        return Ok(read.curve);
+    }
+    let (curve, warnings) = run::read(&runs::folder_of(path))?;
+    warn(&warnings);
+    Ok(curve)
+}
+
+fn print_suggestion(suggestion: &Suggestion) {
+    let rate = |lr: Option<f64>| lr.map_or_else(|| "none".to_owned(), number::rate);
+    println!(
+        "{}: learning rates from {} to {} (confidence {})",
+        analyze::suggest::name_of(suggestion.outcome),
+        rate(suggestion.min_lr),
+        rate(suggestion.max_lr),
+        suggestion.confidence
+    );
+    for reason in &suggestion.reasons {
+        println!("- {reason}");
+    }
+}
+
+fn report_command(flags: &ReportFlags) -> Result<()> {
+    let (runs, warnings) = runs::load(&flags.runs)?;
+    warn(&warnings);
+    let suggestions = flags.suggestion.iter().map(|path| Ok(suggestion::read(path)?)).collect::<Result<Vec<_>>>()?;
+    let left_out = warnings.len();
+    let report = Report::new(&flags.title, runs, suggestions, warnings)?;
+    warn(&report.warnings[left_out..]);
+    report.write(&flags.out)?;
+    for finding in &report.findings {
+        println!("{finding}");
+    }
+    println!("report: {}", flags.out.join(PAGE).display());
+    Ok(())
+}
+
+fn choose_command(flags: &ChooseFlags) -> Result<()> {
+    let runs = finished(&flags.runs)?;
+    let choice = choose::choose(&runs)?;
+    json::write(&flags.out, &choice)?;
+    let mean = choice.candidates.iter().find(|c| c.lr == choice.lr).and_then(|c| c.mean_val_accuracy);
+    let edge = if choice.at_edge { ", at the edge of its grid: a better rate may lie beyond" } else { "" };
+    println!(
+        "learning rate {} of {} rates at {} steps (held-out accuracy {}){edge}",
+        number::rate(choice.lr),
+        choice.candidates.len(),
+        number::count(choice.iterations),
+        mean.map_or_else(|| "unknown".to_owned(), number::percent)
+    );
+    Ok(())
+}
+
+/// The runs at `paths`, every one of them finished: to choose among some would be to choose by which were quick.
+fn finished(paths: &[PathBuf]) -> Result<Vec<Run>> {
+    let (runs, unfinished) = runs::load(paths)?;
+    match unfinished.first() {
+        None => Ok(runs),
+        Some(first) => {
+            let message = first.trim_end_matches(": left out");
+            Err(BadInput::new(message, "finish the run (--resume), then choose").into())
+        }
+    }
+}
+
+fn compare_command(flags: &CompareFlags) -> Result<()> {
+    let (runs, warnings) = runs::load(&flags.runs)?;
+    warn(&warnings);
+    let vary: BTreeSet<String> = flags.vary.iter().map(|key| key.trim().replace('-', "_")).collect();
+    table::check_comparable(&runs, &vary)?;
+    print_table(&table::of(&runs), &flags.shape)
+}
+
+fn table_command(flags: &TableFlags) -> Result<()> {
+    let mut folders = Vec::new();
+    for pattern in &flags.patterns {
+        folders.extend(glob::runs(pattern)?);
+    }
+    folders.dedup();
+    let (runs, warnings) = runs::load(&folders)?;
+    warn(&warnings);
+    print_table(&table::of(&runs), &flags.shape)
+}
+
+fn print_table(table: &table::Table, shape: &ShapeFlags) -> Result<()> {
+    if shape.json {
+        println!("{}", serde_json::to_string_pretty(&table.to_json())?);
+    } else if shape.csv {
+        print!("{}", table.to_csv());
+    } else {
+        print!("{}", table.to_text());
+    }
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! The curve of a range test: what was measured at each rate of a rising ramp, from whatever file.
+
+pub mod csv;
+pub mod run;
+
+use artifacts::suggestion::Setting;
+
+use crate::error::BadInput;
+
+/// Caffe's cross-entropy where the probability underflows: -ln(FLT_MIN) = 87.3365. It stands for an overflowing loss.
+pub const CAFFE_OVERFLOW: f64 = 87.3;
+/// Rates that a curve needs at least to be read.
+pub const LEAST_RATES: usize = 12;
+
+/// What was measured at one rate. `None`: not measured. Not finite: measured, and blown up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Point {
+    /// Number of the optimizer step.
+    pub iteration: u64,
+    /// Learning rate, finite, at least 0.
+    pub lr: f64,
+    /// Mean cross-entropy of the step's batch, in nats.
+    pub train_loss: Option<f64>,
+    /// Fraction of the step's batch classified correctly.
+    pub train_accuracy: Option<f64>,
+    /// Euclidean norm of the gradient.
+    pub grad_norm: Option<f64>,
+    /// Mean cross-entropy of images that were not trained on.
+    pub val_loss: Option<f64>,
+    /// Fraction of them classified correctly.
+    pub val_accuracy: Option<f64>,
+}
+
+/// One range test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// Run or file that it was read from.
+    pub source: String,
+    /// Number of classes where known: chance is 1 in so many.
+    pub classes: Option<usize>,
+    /// Seed where known.
+    pub seed: Option<u64>,
+    /// The setting where known.
+    pub setting: Setting,
+    /// What else must agree between curves that are read together: name and value.
+    pub conditions: Vec<(&'static str, String)>,
+    /// In order of iteration and of rate.
+    pub points: Vec<Point>,
+}
+
+/// What can be read along a curve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// [`Point::train_loss`]
+    TrainLoss,
+    /// [`Point::train_accuracy`]
+    TrainAccuracy,
+    /// [`Point::grad_norm`]
+    GradNorm,
+    /// [`Point::val_loss`]
+    ValLoss,
+    /// [`Point::val_accuracy`]
+    ValAccuracy,
+}
+
+impl Measure {
+    /// What sentences call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TrainLoss => "training loss",
+            Self::TrainAccuracy => "training accuracy",
+            Self::GradNorm => "gradient norm",
+            Self::ValLoss => "held-out loss",
+            Self::ValAccuracy => "held-out accuracy",
+        }
+    }
+
+    /// Its value at a point.
+    pub fn of(self, point: &Point) -> Option<f64> {
+        match self {
+            Self::TrainLoss => point.train_loss,
+            Self::TrainAccuracy => point.train_accuracy,
+            Self::GradNorm => point.grad_norm,
+            Self::ValLoss => point.val_loss,
+            Self::ValAccuracy => point.val_accuracy,
+        }
+    }
+
+    /// Whether it is a loss, in nats.
+    pub fn is_loss(self) -> bool {
+        matches!(self, Self::TrainLoss | Self::ValLoss)
+    }
+}
+
+impl Curve {
+    /// The finite values of a measure at positive rates: (log10 rate, value), ascending. Overflowing losses are left
+    /// out: they say that the run blew up, not how high the loss was.
+    pub fn series(&self, measure: Measure) -> Vec<(f64, f64)> {
+        let usable = |value: &f64| value.is_finite() && !(measure.is_loss() && *value >= CAFFE_OVERFLOW);
+        let positive = self.points.iter().filter(|point| point.lr > 0.0);
+        positive.filter_map(|p| Some((p.lr.log10(), measure.of(p).filter(usable)?))).collect()
+    }
+
+    /// Whether a measure was taken at enough rates to be read.
+    pub fn has(&self, measure: Measure) -> bool {
+        self.series(measure).len() >= LEAST_RATES
+    }
+
+    /// The positive rates from which on every loss measured is overflowing or not finite, to the end of the ramp.
+    pub fn blown_from(&self) -> Option<f64> {
+        let blown = |p: &Point| {
+            let losses = [p.train_loss, p.val_loss].into_iter().flatten();
+            losses.map(|loss| !loss.is_finite() || loss >= CAFFE_OVERFLOW).reduce(|all, one| all && one)
+        };
+        let measured: Vec<(f64, bool)> = self.points.iter().filter_map(|p| Some((p.lr, blown(p)?))).collect();
+        let tail = measured.iter().rev().take_while(|(_, blown)| *blown).count();
+        (tail > 0 && tail < measured.len()).then(|| measured[measured.len() - tail].0)
+    }
+
+    /// The highest rate tried.
+    pub fn highest_rate(&self) -> f64 {
+        self.points.last().map_or(0.0, |point| point.lr)
+    }
+
+    /// Refuses a curve from which nothing can be read.
+    ///
+    /// # Errors
+    /// Too few rates, nothing finite, constant values, rates that do not rise.
+    pub fn check(&self) -> Result<(), BadInput> {
+        self.check_rates()?;
+        self.check_values()
+    }
+
+    fn check_rates(&self) -> Result<(), BadInput> {
+        let hint = "a range test raises the rate at every row: sort by iteration, one row for each rate";
+        for pair in self.points.windows(2) {
+            let (a, b) = (&pair[0], &pair[1]);
+            if b.lr == a.lr {
+                let what = format!(
+                    "{}: duplicate rate {} (iterations {} and {})",
+                    self.source, a.lr, a.iteration, b.iteration
+                );
+                return Err(BadInput::new(what, hint));
+            }
+            if b.lr < a.lr || b.iteration <= a.iteration {
+                let what = format!(
+                    "{}: expected rates and iterations that rise, found rate {} at iteration {} after rate {} at iteration {}",
+                    self.source, b.lr, b.iteration, a.lr, a.iteration
+                );
+                return Err(BadInput::new(what, hint));
+            }
+        }
+        let rates = self.points.iter().filter(|point| point.lr > 0.0).count();
+        if rates < LEAST_RATES {
+            let what = format!("{}: expected at least {LEAST_RATES} rates above 0, found {rates}", self.source);
+            return Err(BadInput::new(
+                what,
+                "run the range test for more iterations, or measure more often (--val-every)",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_values(&self) -> Result<(), BadInput> {
+        let curves = [Measure::TrainAccuracy, Measure::ValAccuracy, Measure::TrainLoss, Measure::ValLoss];
+        let found: Vec<Vec<(f64, f64)>> = curves.iter().map(|measure| self.series(*measure)).collect();
+        let most = found.iter().map(Vec::len).max().unwrap_or(0);
+        if most == 0 {
+            let what = format!("{}: every loss and accuracy is missing or not finite", self.source);
+            return Err(BadInput::new(what, "start the ramp at a lower rate, so that some of it is finite"));
+        }
+        if most < LEAST_RATES {
+            let what = format!(
+                "{}: expected at least {LEAST_RATES} rates with a finite loss or accuracy, found {most}",
+                self.source
+            );
+            return Err(BadInput::new(
+                what,
+                "run the range test for more iterations, start it lower, or measure more often",
+            ));
+        }
+        let constant = |series: &Vec<(f64, f64)>| series.iter().all(|point| point.1 == series[0].1);
+        if found.iter().filter(|series| !series.is_empty()).all(constant) {
+            let what = format!("{}: every value of the curve is the same", self.source);
+            return Err(BadInput::new(
+                what,
+                "a net that trains changes its loss from step to step: check what was recorded",
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(points: Vec<Point>) -> Curve {
+        let (source, setting) = ("curve.csv".to_owned(), Setting::default());
+        Curve { source, classes: None, seed: None, setting, conditions: Vec::new(), points }
+    }
+
+    fn ramp(n: usize, loss: impl Fn(usize) -> f64) -> Vec<Point> {
+        let point = |i| Point { iteration: i as u64, lr: 0.1 * i as f64, val_loss: Some(loss(i)), ..Point::default() };
+        (0..n).map(point).collect()
+    }
+
+    fn refusal(points: Vec<Point>) -> String {
+        curve(points).check().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn unusable_curves_are_refused_by_what_is_wrong() {
+        assert!(curve(ramp(20, |i| 3.0 - 0.1 * i as f64)).check().is_ok());
+        assert!(refusal(ramp(5, |i| i as f64)).contains("at least 12 rates above 0, found 4"));
+        assert!(refusal(ramp(20, |_| f64::NAN)).contains("every loss and accuracy is missing or not finite"));
+        assert!(refusal(ramp(20, |i| if i < 5 { 1.0 } else { f64::NAN })).contains("found 4"));
+        assert!(refusal(ramp(20, |_| 2.3)).contains("every value of the curve is the same"));
+        let mut points = ramp(20, |i| i as f64);
+        points[7].lr = points[6].lr;
+        assert!(refusal(points.clone()).contains("duplicate rate"));
+        points[7].lr = 0.05;
+        assert!(refusal(points).contains("rates and iterations that rise"));
+    }
+
+    #[test]
+    fn overflow_at_the_end_is_a_blow_up_and_at_the_start_is_not() {
+        let early = curve(ramp(20, |i| if i == 0 { 87.3366 } else { 1.0 + 0.01 * i as f64 }));
+        assert_eq!(early.blown_from(), None);
+        let late = curve(ramp(20, |i| if i >= 15 { 87.3366 } else { 1.0 }));
+        assert_eq!(late.blown_from(), Some(0.1 * 15.0));
+        assert_eq!(late.series(Measure::ValLoss).len(), 14);
+    }
+}

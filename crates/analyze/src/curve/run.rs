@@ -1,0 +1,84 @@
+//! A range test as a run of `sc-rangetest`.
+
+use std::path::Path;
+
+use anyhow::Result;
+use artifacts::run::{self, Kind, RunRecord};
+use artifacts::suggestion::Setting;
+
+use super::{Curve, Point};
+use crate::error::BadInput;
+use crate::frame;
+
+/// Reads the run in `folder`, and says what the reader should be told about it.
+///
+/// # Errors
+/// When a record cannot be read, or the run is no range test.
+pub fn read(folder: &Path) -> Result<(Curve, Vec<String>)> {
+    let record = run::read_run(folder)?;
+    if record.config.kind != Kind::RangeTest {
+        let hint = "a suggestion is read from runs of sc-rangetest";
+        return Err(BadInput::file(folder, "a range test", "a training run", hint).into());
+    }
+    let mut warnings = Vec::new();
+    if run::read_result(folder)?.is_none() {
+        warnings.push(format!("{}: the range test has not finished: read as far as it went", folder.display()));
+    }
+    let metrics = frame::read(folder, &frame::COLUMNS)?;
+    if metrics.torn {
+        warnings.push(format!("{}: dropped a torn last line of metrics.jsonl", folder.display()));
+    }
+    let column = |name| frame::numbers(&metrics.frame, name);
+    let (iteration, lr) = (column("iteration")?, column("lr")?);
+    let (train_loss, train_accuracy, grad_norm) =
+        (column("train_loss")?, column("train_accuracy")?, column("grad_norm")?);
+    let (val_loss, val_accuracy) = (column("val_loss")?, column("val_accuracy")?);
+    let points = (0..iteration.len())
+        .map(|i| Point {
+            iteration: iteration[i] as u64,
+            lr: lr[i],
+            // The training loss is measured at every step: null says that it was not finite.
+            train_loss: Some(train_loss[i]),
+            train_accuracy: finite(train_accuracy[i]),
+            grad_norm: finite(grad_norm[i]),
+            // An accuracy without a loss beside it says the same of the held-out loss.
+            val_loss: finite(val_accuracy[i]).map(|_| val_loss[i]),
+            val_accuracy: finite(val_accuracy[i]),
+        })
+        .collect();
+    let (setting, conditions) = (setting(&record), conditions(&record));
+    let seed = Some(record.config.seed);
+    let curve = Curve { source: record.name, classes: Some(record.classes), seed, setting, conditions, points };
+    Ok((curve, warnings))
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+/// What a suggestion read from this run holds for.
+pub fn setting(record: &RunRecord) -> Setting {
+    let config = &record.config;
+    Setting {
+        data_sha256: Some(record.data.sha256.clone()),
+        data_name: Some(record.data_name.clone()),
+        net: Some(config.net.clone()),
+        shortcut: Some(config.shortcut.clone()),
+        batch_size: Some(config.batch_size),
+        optimizer: Some(config.optimizer.clone()),
+        momentum: Some(config.momentum),
+        weight_decay: Some(config.weight_decay),
+        iterations: Some(config.iterations),
+    }
+}
+
+/// What changes the curve besides the setting: curves read together must agree in it.
+fn conditions(record: &RunRecord) -> Vec<(&'static str, String)> {
+    let config = &record.config;
+    vec![
+        ("augment", config.augment.clone()),
+        ("bn_momentum", config.bn_momentum.to_string()),
+        ("bn_reestimate", config.bn_reestimate.to_string()),
+        ("train_images", record.train_images.to_string()),
+    ]
+}

@@ -1,0 +1,57 @@
+//! Numbers as people write them.
+
+/// A learning rate to three digits: `0.0123`, `1.5`, `12`, `3e-5`.
+pub fn rate(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value}");
+    }
+    let rounded: f64 = format!("{value:.2e}").parse().unwrap_or(value);
+    if rounded.abs() < 1e-3 || rounded.abs() >= 1e5 { format!("{rounded:e}") } else { format!("{rounded}") }
+}
+
+/// A fraction in percent with one decimal: `97.3%`.
+pub fn percent(fraction: f64) -> String {
+    format!("{:.1}%", 100.0 * fraction)
+}
+
+/// A count with its digits grouped: `10,000`.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// The next of 1, 2, 5, 10, ... at or above a positive value.
+pub fn round_up_125(value: f64) -> f64 {
+    let decade = 10f64.powf(value.log10().floor());
+    let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * decade >= value * 0.999_999);
+    let factor: f64 = factor.unwrap_or(10.0);
+    format!("{:.0e}", factor * decade).parse().unwrap_or(factor * decade)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_have_three_digits() {
+        let shown = [0.012345, 1.5, 12.0, 2.9850001, 3e-5, 1e-7, 0.0].map(rate);
+        assert_eq!(shown, ["0.0123", "1.5", "12", "2.99", "3e-5", "1e-7", "0"]);
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!([0, 999, 1000, 80_000, 1_234_567].map(count), ["0", "999", "1,000", "80,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn limits_are_rounded_up() {
+        assert_eq!([0.3, 1.0, 1.9, 29.85, 5.1].map(round_up_125), [0.5, 1.0, 2.0, 50.0, 10.0]);
+    }
+}

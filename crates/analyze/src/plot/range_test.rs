@@ -1,0 +1,167 @@
+//! Range tests: accuracy and loss over the rate, with the suggested rates marked.
+
+use artifacts::suggestion::Suggestion;
+use plotters::style::RGBColor;
+
+use super::axes::{Axis, Entry, Panel, Scale, legend};
+use super::figure::Figure;
+use super::{BELOW, BETWEEN, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH, palette};
+use crate::curve::{Curve, Measure};
+use crate::number::rate;
+use crate::smooth::{Smooth, WINDOW_DECADES};
+use crate::suggest::outcome::smoothed;
+
+const FRAME_HEIGHT: f64 = 190.0;
+/// Points of a raw curve that are drawn at most: more would be one blot.
+const RAW_POINTS: usize = 400;
+
+/// How the rate rises along a ramp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ramp {
+    Linear,
+    Log,
+}
+
+impl Ramp {
+    /// By where the middle step's rate lies: at the middle of a linear ramp, or far below.
+    fn of(curve: &Curve) -> Self {
+        let lr = |i: usize| curve.points[i].lr;
+        let last = curve.points.len() - 1;
+        if lr(last / 2) > lr(0) + 0.3 * (lr(last) - lr(0)) { Self::Linear } else { Self::Log }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear ramp",
+            Self::Log => "log ramp",
+        }
+    }
+
+    fn color(self) -> RGBColor {
+        match self {
+            Self::Linear => palette::GREEN,
+            Self::Log => palette::BLUE,
+        }
+    }
+}
+
+/// The range tests on a logarithmic and on a linear axis.
+pub fn figures(curves: &[Curve], suggestion: Option<&Suggestion>) -> Vec<Figure> {
+    if curves.is_empty() {
+        return Vec::new();
+    }
+    let low = curves.iter().flat_map(|c| &c.points).map(|p| p.lr).filter(|lr| *lr > 0.0).fold(f64::INFINITY, f64::min);
+    let high = curves.iter().map(Curve::highest_rate).fold(0.0, f64::max);
+    // A linear ramp's first rates alone would leave most of a log axis empty.
+    let low = low.max(high * 1e-6);
+    vec![
+        figure("range-test-log", Axis::log(low, high), curves, suggestion),
+        figure("range-test-linear", Axis::linear(0.0, high, false), curves, suggestion),
+    ]
+}
+
+fn figure(name: &str, x: Axis, curves: &[Curve], suggestion: Option<&Suggestion>) -> Figure {
+    let scale = if x.scale == Scale::Log { "a logarithmic" } else { "a linear" };
+    let description = format!("Learning rate range test on {scale} axis: accuracy and loss over the learning rate");
+    let mut figure = Figure::new(name, description, WIDTH, 0.0);
+    let taken = legend(&mut figure, &entries(curves), LEFT, RIGHT, LEGEND_TOP);
+    let top = LEGEND_TOP + taken + TITLE_ROOM;
+    let accuracy = Panel { left: LEFT, top, right: RIGHT, bottom: top + FRAME_HEIGHT, x, y: accuracy_axis(curves) };
+    let top = accuracy.bottom + BETWEEN;
+    let loss = Panel { top, bottom: top + FRAME_HEIGHT, y: loss_axis(curves), ..accuracy };
+    let label = if x.scale == Scale::Log { "learning rate (log scale)" } else { "learning rate" };
+    shade(&mut figure, &[accuracy, loss], suggestion);
+    accuracy.frame(&mut figure, "accuracy", None);
+    loss.frame(&mut figure, "loss (nats)", Some(label));
+    for curve in curves {
+        draw(&mut figure, &accuracy, curve, Measure::TrainAccuracy, Measure::ValAccuracy);
+        draw(&mut figure, &loss, curve, Measure::TrainLoss, Measure::ValLoss);
+    }
+    mark(&mut figure, &accuracy, &loss, suggestion);
+    figure.height = loss.bottom + BELOW;
+    figure
+}
+
+fn entries(curves: &[Curve]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for ramp in [Ramp::Log, Ramp::Linear] {
+        let of_ramp: Vec<&Curve> = curves.iter().filter(|curve| Ramp::of(curve) == ramp).collect();
+        let measured = |measures: [Measure; 2]| of_ramp.iter().any(|curve| measures.iter().any(|m| curve.has(*m)));
+        if measured([Measure::TrainAccuracy, Measure::TrainLoss]) {
+            entries.push(Entry { text: format!("{}, training", ramp.name()), color: ramp.color(), dashed: false });
+        }
+        if measured([Measure::ValAccuracy, Measure::ValLoss]) {
+            entries.push(Entry { text: format!("{}, held-out", ramp.name()), color: ramp.color(), dashed: true });
+        }
+    }
+    entries
+}
+
+fn accuracy_axis(curves: &[Curve]) -> Axis {
+    let values = curves.iter().flat_map(|curve| {
+        let measures = [Measure::TrainAccuracy, Measure::ValAccuracy];
+        measures.into_iter().filter_map(|measure| smoothed(curve, measure, WINDOW_DECADES)).flat_map(|s| s.value)
+    });
+    Axis::linear(0.0, values.fold(0.1, f64::max).min(1.0), true).in_percent()
+}
+
+/// From 0 to somewhat above the loss at the start: beyond that a curve has left the picture, and how far says little.
+fn loss_axis(curves: &[Curve]) -> Axis {
+    let start = |curve: &Curve| {
+        let measures = [Measure::TrainLoss, Measure::ValLoss];
+        let first = measures.into_iter().filter_map(|m| smoothed(curve, m, WINDOW_DECADES)).map(|s| s.value[0]);
+        curve.classes.map_or(0.0, |classes| (classes as f64).ln()).max(first.fold(0.0, f64::max))
+    };
+    Axis::linear(0.0, 1.15 * curves.iter().map(start).fold(0.1, f64::max), true)
+}
+
+/// Training drawn solid over its raw values, held-out dashed over its own where there is no training.
+fn draw(figure: &mut Figure, panel: &Panel, curve: &Curve, training: Measure, held_out: Measure) {
+    let color = Ramp::of(curve).color();
+    let has_training = curve.has(training);
+    let raw = if has_training { training } else { held_out };
+    panel.series(figure, &raw_points(curve, raw), color, 0.8, 0.28);
+    if let Some(smooth) = smoothed(curve, training, WINDOW_DECADES) {
+        panel.series(figure, &line(&smooth), color, 2.2, 1.0);
+    }
+    if let Some(smooth) = smoothed(curve, held_out, WINDOW_DECADES) {
+        panel.dashed_series(figure, &line(&smooth), color, if has_training { 1.4 } else { 2.2 });
+    }
+}
+
+fn raw_points(curve: &Curve, measure: Measure) -> Vec<(f64, f64)> {
+    let series = curve.series(measure);
+    let stride = series.len().div_ceil(RAW_POINTS).max(1);
+    series.into_iter().step_by(stride).map(|(log, value)| (10f64.powf(log), value)).collect()
+}
+
+fn line(smooth: &Smooth) -> Vec<(f64, f64)> {
+    (0..smooth.len()).map(|i| (smooth.rate(i), smooth.value[i])).collect()
+}
+
+fn shade(figure: &mut Figure, panels: &[Panel], suggestion: Option<&Suggestion>) {
+    let Some(suggestion) = suggestion else {
+        return;
+    };
+    for panel in panels {
+        for (interval, color) in
+            [(suggestion.min_lr_interval, palette::PURPLE), (suggestion.max_lr_interval, palette::VERMILLION)]
+        {
+            if let Some(interval) = interval {
+                panel.shade(figure, interval.low, interval.high, color);
+            }
+        }
+    }
+}
+
+fn mark(figure: &mut Figure, accuracy: &Panel, loss: &Panel, suggestion: Option<&Suggestion>) {
+    let marks = suggestion.map(|s| [("min", s.min_lr, palette::PURPLE), ("max", s.max_lr, palette::VERMILLION)]);
+    for (name, lr, color) in marks.into_iter().flatten() {
+        let Some(lr) = lr.filter(|lr| *lr >= accuracy.x.low && *lr <= accuracy.x.high * 1.001) else {
+            continue;
+        };
+        // The loss falls from the top left and the accuracy rises to it: labels have room at the top of the loss.
+        accuracy.marker(figure, lr, "", color);
+        loss.marker(figure, lr, &format!("{name} {}", rate(lr)), color);
+    }
+}

@@ -1,0 +1,319 @@
+//! The page of a report: one file that holds everything, drawn without a script, for screens large and small, light and
+//! dark.
+
+use std::fmt::Write as _;
+
+use artifacts::suggestion::{Interval, Suggestion};
+
+use super::Report;
+use crate::escape::html as escape;
+use crate::number::{count, percent, rate};
+use crate::plot::palette;
+use crate::runs::Run;
+use crate::study::{BASELINE_ARM, Cell, Comparison, GridPoint, Verdict};
+use crate::suggest::name_of;
+
+const STYLE: &str = include_str!("page.css");
+
+/// The page. `drawings`: the figures' names and SVG texts.
+pub fn html(report: &Report, drawings: &[(String, String)]) -> String {
+    let mut page = String::new();
+    let title = escape(&report.title);
+    page.push_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+    let _ = write!(page, "<title>{title}</title>\n<style>\n{STYLE}{}</style>\n</head>\n<body>\n", dark_plots());
+    let _ = writeln!(page, "<h1>{title}</h1>\n{}", setting(report));
+    page.push_str(&list("findings", &report.findings));
+    let figure = |name: &str| drawings.iter().find(|(drawn, _)| drawn == name).map(|(_, svg)| svg.as_str());
+    page.push_str(&arms(report, figure("accuracy-by-length")));
+    page.push_str(&range_tests(report, &[figure("range-test-log"), figure("range-test-linear")]));
+    page.push_str(&grid(report, figure("grid")));
+    let curves = drawings.iter().filter(|(name, _)| name == "schedules" || name.starts_with("curves-"));
+    page.push_str(&training(&curves.collect::<Vec<_>>()));
+    page.push_str(&runs(report));
+    if !report.warnings.is_empty() {
+        page.push_str("<h2>Warnings</h2>\n");
+        page.push_str(&list("warnings", &report.warnings));
+    }
+    page.push_str("</body>\n</html>\n");
+    page
+}
+
+/// On a dark page every colour of the plots gives way to its dark counterpart.
+fn dark_plots() -> String {
+    let mut style = String::from("@media (prefers-color-scheme: dark) {\n");
+    for (color, dark) in palette::DARK {
+        let hex = format!("#{:02X}{:02X}{:02X}", color.0, color.1, color.2);
+        let _ =
+            writeln!(style, "  svg [fill=\"{hex}\"] {{ fill: {dark}; }} svg [stroke=\"{hex}\"] {{ stroke: {dark}; }}");
+    }
+    style.push_str("}\n");
+    style
+}
+
+fn list(class: &str, items: &[String]) -> String {
+    let items: String = items.iter().map(|item| format!("<li>{}</li>\n", escape(item))).collect();
+    format!("<ul class=\"{class}\">\n{items}</ul>\n")
+}
+
+/// What the runs have in common, in a line.
+fn setting(report: &Report) -> String {
+    let runs: Vec<&Run> = report.study.all_runs().collect();
+    let Some(first) = runs.first() else {
+        return String::new();
+    };
+    let shared = |name: &str, of: &dyn Fn(&Run) -> String| {
+        let value = of(first);
+        runs.iter().all(|run| of(run) == value).then(|| format!("{name} {value}"))
+    };
+    let parts = [
+        shared("data", &|run| run.record.data_name.clone()),
+        shared("net", &|run| run.record.config.net.clone()),
+        shared("batch", &|run| run.record.config.batch_size.to_string()),
+        shared("optimizer", &|run| run.record.config.optimizer.clone()),
+        shared("weight decay", &|run| rate(run.record.config.weight_decay)),
+        shared("augmentation", &|run| run.record.config.augment.clone()),
+        shared("batch norm momentum", &|run| rate(run.record.config.bn_momentum)),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!("<p class=\"setting\">{}; {} runs</p>", escape(&parts.join(", ")), runs.len())
+}
+
+fn figure(svg: Option<&str>, caption: &str) -> String {
+    svg.map_or_else(String::new, |svg| {
+        format!("<figure>\n{svg}<figcaption>{}</figcaption>\n</figure>\n", escape(caption))
+    })
+}
+
+fn table(head: &[(&str, bool)], rows: &[Vec<String>]) -> String {
+    let class = |is_text: bool| if is_text { " class=\"text\"" } else { "" };
+    let mut table = String::from("<div class=\"scroll\"><table>\n<thead><tr>");
+    for (name, is_text) in head {
+        let _ = write!(table, "<th{}>{}</th>", class(*is_text), escape(name));
+    }
+    table.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows {
+        table.push_str("<tr>");
+        for (cell, (_, is_text)) in row.iter().zip(head) {
+            // Cells are made in this file: numbers, escaped names, and verdicts with their colour.
+            let _ = write!(table, "<td{}>{cell}</td>", class(*is_text));
+        }
+        table.push_str("</tr>\n");
+    }
+    table.push_str("</tbody></table></div>\n");
+    table
+}
+
+fn arms(report: &Report, by_length: Option<&str>) -> String {
+    let Some(score) = report.score else {
+        return String::new();
+    };
+    let mut section = format!("<h2>Final {} by arm and length</h2>\n", score.name());
+    let caption =
+        "Each dot a seed, whiskers one standard deviation over seeds. Final accuracy, never the best along the way.";
+    section.push_str(&figure(by_length, caption));
+    let head = [
+        ("steps", false),
+        ("arm", true),
+        ("highest rate", false),
+        ("mean", false),
+        ("sd", false),
+        ("training", false),
+        ("gap", false),
+        ("against the baseline", false),
+        ("95% interval", false),
+        ("", true),
+    ];
+    let mut cells: Vec<&Cell> = report.cells.iter().collect();
+    cells.sort_by(|a, b| (a.iterations, &a.arm).cmp(&(b.iterations, &b.arm)));
+    let rows: Vec<Vec<String>> = cells.into_iter().map(|cell| arm_row(report, cell)).collect();
+    section.push_str(&table(&head, &rows));
+    if report.comparisons.is_empty() {
+        return section;
+    }
+    let note = format!(
+        "An arm wins or loses against {BASELINE_ARM} where the 95% interval (Student's t) of the difference, paired by seed, lies above or below 0; else it ties. \
+         The gap is training accuracy minus final accuracy, in points; training accuracy is measured on the images as they are, after the last step."
+    );
+    let _ = writeln!(section, "<p class=\"note\">{}</p>", escape(&note));
+    section
+}
+
+fn arm_row(report: &Report, cell: &Cell) -> Vec<String> {
+    let comparison = report.comparisons.iter().find(|c| c.arm == cell.arm && c.iterations == cell.iterations);
+    let optional = |value: Option<f64>| value.map_or_else(String::new, percent);
+    let points = |fraction: f64| format!("{:+.1}", 100.0 * fraction);
+    let rates: Vec<String> = cell.max_lr.iter().map(|lr| rate(*lr)).collect();
+    vec![
+        count(cell.iterations),
+        escape(&cell.arm),
+        rates.join(", "),
+        percent(cell.mean_accuracy),
+        cell.sd_accuracy.map_or_else(String::new, |sd| format!("{:.2}", 100.0 * sd)),
+        optional(cell.mean_train_accuracy),
+        cell.mean_gap.map_or_else(String::new, points),
+        comparison.map_or_else(String::new, |c| points(c.mean_difference)),
+        comparison
+            .and_then(|c| c.interval)
+            .map_or_else(String::new, |(low, high)| format!("{} to {}", points(low), points(high))),
+        comparison.map_or_else(String::new, verdict),
+    ]
+}
+
+fn verdict(comparison: &Comparison) -> String {
+    let (class, word) = match comparison.verdict {
+        Verdict::Wins => ("wins", "wins"),
+        Verdict::Ties => ("ties", "ties"),
+        Verdict::Loses => ("loses", "loses"),
+        Verdict::Unclear => ("ties", "one seed"),
+    };
+    format!("<span class=\"{class}\">{word}</span>")
+}
+
+fn range_tests(report: &Report, drawings: &[Option<&str>]) -> String {
+    if report.curves.is_empty() && report.suggestions.is_empty() {
+        return String::new();
+    }
+    let mut section = String::from("<h2>Range test</h2>\n");
+    for suggestion in &report.suggestions {
+        section.push_str(&suggestion_box(suggestion));
+    }
+    section.push_str("<div class=\"figures\">\n");
+    for drawing in drawings {
+        let caption = "Thin lines as measured, bold ones smoothed over log rate. Lines mark the suggested rates, shades their intervals.";
+        section.push_str(&figure(*drawing, caption));
+    }
+    section.push_str("</div>\n");
+    for suggestion in &report.suggestions {
+        section.push_str(&rivals(suggestion));
+    }
+    section
+}
+
+fn suggestion_box(suggestion: &Suggestion) -> String {
+    let entry = |name: &str, lr: Option<f64>, interval: Option<Interval>| {
+        let within = interval.map_or_else(String::new, |i| format!("{} to {}", rate(i.low), rate(i.high)));
+        let lr = lr.map_or_else(|| "none".to_owned(), rate);
+        format!("<div><span class=\"note\">{name}</span><b>{lr}</b><span class=\"note\">{within}</span></div>\n")
+    };
+    let mut text = String::from("<div class=\"rates\">\n");
+    let outcome = name_of(suggestion.outcome);
+    let _ = writeln!(
+        text,
+        "<div><span class=\"note\">outcome</span><b>{outcome}</b><span class=\"note\">confidence {}</span></div>",
+        suggestion.confidence
+    );
+    text.push_str(&entry("lowest useful rate", suggestion.min_lr, suggestion.min_lr_interval));
+    text.push_str(&entry("highest useful rate", suggestion.max_lr, suggestion.max_lr_interval));
+    text.push_str("</div>\n");
+    text.push_str(&list("reasons", &suggestion.reasons));
+    text
+}
+
+fn rivals(suggestion: &Suggestion) -> String {
+    let rows: Vec<Vec<String>> = suggestion
+        .rivals
+        .iter()
+        .map(|(name, lr)| vec![escape(name), lr.map_or_else(|| "none".to_owned(), rate)])
+        .collect();
+    let head = [("rule", true), ("rate", false)];
+    format!(
+        "<details><summary>What other rules answer on the same curves</summary>\n{}</details>\n",
+        table(&head, &rows)
+    )
+}
+
+fn grid(report: &Report, drawing: Option<&str>) -> String {
+    if report.grid.is_empty() {
+        return String::new();
+    }
+    let mut section = String::from("<h2>The baseline's grid</h2>\n");
+    let note = "The baseline gets its own best rate at each length, chosen on held-out training images; the test set chooses nothing.";
+    let _ = writeln!(section, "<p class=\"note\">{note}</p>");
+    section.push_str(&figure(drawing, "Mean over the grid's seeds; runs that diverged count at chance."));
+    let head = [
+        ("steps", false),
+        ("rate", false),
+        ("held-out accuracy", false),
+        ("runs", false),
+        ("diverged", false),
+        ("", true),
+    ];
+    let rows: Vec<Vec<String>> = report.grid.iter().map(grid_row).collect();
+    section.push_str(&table(&head, &rows));
+    section
+}
+
+fn grid_row(point: &GridPoint) -> Vec<String> {
+    let chosen = match (point.chosen, point.at_edge) {
+        (true, true) => "chosen, at the grid's edge: a better rate may lie beyond",
+        (true, false) => "chosen",
+        _ => "",
+    };
+    vec![
+        count(point.iterations),
+        rate(point.lr),
+        percent(point.mean_val_accuracy),
+        point.runs.to_string(),
+        point.diverged.to_string(),
+        chosen.to_owned(),
+    ]
+}
+
+fn training(drawings: &[&(String, String)]) -> String {
+    if drawings.is_empty() {
+        return String::new();
+    }
+    let mut section = String::from("<h2>Schedules and curves</h2>\n<div class=\"figures\">\n");
+    for (name, svg) in drawings {
+        let caption = match name.strip_prefix("curves-") {
+            Some(steps) => format!(
+                "{} steps: mean over seeds, band one standard deviation; dots are the final accuracy of each seed.",
+                steps.parse().map_or_else(|_| steps.to_owned(), count)
+            ),
+            None => "Rate and momentum of each arm.".to_owned(),
+        };
+        section.push_str(&figure(Some(svg), &caption));
+    }
+    section.push_str("</div>\n");
+    section
+}
+
+fn runs(report: &Report) -> String {
+    let head = [
+        ("run", true),
+        ("arm", true),
+        ("steps", false),
+        ("seed", false),
+        ("rate", false),
+        ("status", true),
+        ("training", false),
+        ("held-out", false),
+        ("test", false),
+        ("images/s", false),
+        ("seconds", false),
+    ];
+    let optional = |value: Option<f64>| value.map_or_else(String::new, percent);
+    let row = |run: &Run| {
+        vec![
+            escape(&run.record.name),
+            escape(run.arm()),
+            count(run.record.config.iterations),
+            run.record.config.seed.to_string(),
+            run.main_lr().map_or_else(String::new, rate),
+            if run.diverged() { "diverged".to_owned() } else { "completed".to_owned() },
+            optional(run.result.final_train_accuracy),
+            optional(run.result.final_val_accuracy),
+            optional(run.result.test_accuracy),
+            run.result.images_per_second.map_or_else(String::new, |speed| count(speed.round() as u64)),
+            format!("{:.1}", run.result.wall_seconds),
+        ]
+    };
+    let rows: Vec<Vec<String>> = report.study.all_runs().map(row).collect();
+    let files = "The same numbers as files: <a href=\"summary.json\">summary.json</a>, <a href=\"summary.csv\">summary.csv</a>, <a href=\"summary.parquet\">summary.parquet</a>.";
+    format!(
+        "<h2>Runs</h2>\n<details><summary>{} runs</summary>\n{}</details>\n<p class=\"note\">{files}</p>\n",
+        rows.len(),
+        table(&head, &rows)
+    )
+}

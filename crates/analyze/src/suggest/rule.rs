@@ -1,0 +1,166 @@
+//! The rule: from one range test to the lowest and the highest useful rate. This file alone decides them, so that a
+//! better rule replaces it.
+//!
+//! A first, careful version. Trained with 1cycle at a grid of maximum rates, nets end about equally well over a factor of
+//! 10 to 60 and then fall off a cliff: the costly mistake is a rate past the cliff. A rising ramp reaches rates before
+//! the weights have had the time to blow up at them, so what it shows just below the cliff is too hopeful:
+//!
+//! - **plateau**: the end of the plateau, where accuracy, and training loss where there is one, leave [`KEEP`] of their
+//!   way; the highest rate tried, where they do not;
+//! - **hill**, and **collapse-and-recovery** up to its collapse: the minimum of the smoothed loss, or the end of the top
+//!   of the hill where that comes first;
+//! - **divergence**: the minimum of the smoothed loss before the cliff, divided by [`SAFETY`];
+//! - **no-learning**: none.
+//!
+//! The lowest rate is where learning starts: where the way comes to [`START`].
+//!
+//! Training loss and training accuracy are read in preference to held-out ones: in a net with batch norm, these lag on
+//! short ramps (running statistics) and peak far too low.
+
+use artifacts::suggestion::{Interval, Outcome};
+
+use super::outcome::{Reading, smoothed};
+use crate::curve::{Curve, Measure};
+use crate::smooth::WINDOW_DECADES;
+
+/// Way at which learning has started.
+pub const START: f64 = 0.10;
+/// Way that the end of a plateau, or of a hill's top, still has.
+pub const KEEP: f64 = 0.90;
+/// Factor to stay below the loss's minimum where a cliff follows.
+pub const SAFETY: f64 = 2.0;
+
+/// Another choice of the rule's constants: the interval is the span of the answers under all of them.
+#[derive(Clone, Copy, Debug)]
+struct Constants {
+    window: f64,
+    start: f64,
+    keep: f64,
+}
+
+const STATED: Constants = Constants { window: WINDOW_DECADES, start: START, keep: KEEP };
+const OTHERS: [Constants; 4] = [
+    Constants { window: WINDOW_DECADES / 2.0, ..STATED },
+    Constants { window: WINDOW_DECADES * 2.0, ..STATED },
+    Constants { start: START / 2.0, keep: 0.85, ..STATED },
+    Constants { start: START * 2.0, keep: 0.95, ..STATED },
+];
+
+/// What the rule says of one curve.
+#[derive(Clone, Debug)]
+pub struct Rates {
+    /// The lowest useful rate.
+    pub min: f64,
+    /// Its span under other constants.
+    pub min_interval: Interval,
+    /// The highest useful rate.
+    pub max: f64,
+    /// Its span under other constants.
+    pub max_interval: Interval,
+    /// Where the highest rate was read, as a clause.
+    pub max_reason: String,
+}
+
+/// Accuracies, the one to read first.
+const ACCURACIES: [Measure; 2] = [Measure::TrainAccuracy, Measure::ValAccuracy];
+/// Losses, the one to read first.
+const LOSSES: [Measure; 2] = [Measure::TrainLoss, Measure::ValLoss];
+
+/// The measure that outcome and plateau are read from: an accuracy if there is one.
+pub fn main_measure(curve: &Curve) -> Option<Measure> {
+    ACCURACIES.into_iter().chain(LOSSES).find(|measure| curve.has(*measure))
+}
+
+/// Reads what happened along a curve, with the stated window.
+pub fn read(curve: &Curve) -> Option<Reading> {
+    Reading::of(curve, main_measure(curve)?, WINDOW_DECADES)
+}
+
+/// The rates that a curve suggests; `None` where nothing was learnt.
+pub fn rates(curve: &Curve) -> Option<Rates> {
+    let (min, max, max_reason) = answer(curve, STATED)?;
+    let mut min_interval = Interval { low: min, high: min };
+    let mut max_interval = Interval { low: max, high: max };
+    for constants in OTHERS {
+        if let Some((min, max, _)) = answer(curve, constants) {
+            min_interval = include(min_interval, min);
+            max_interval = include(max_interval, max);
+        }
+    }
+    Some(Rates { min, min_interval, max, max_interval, max_reason })
+}
+
+/// The smallest interval that holds both.
+pub fn include(interval: Interval, rate: f64) -> Interval {
+    Interval { low: interval.low.min(rate), high: interval.high.max(rate) }
+}
+
+fn answer(curve: &Curve, constants: Constants) -> Option<(f64, f64, String)> {
+    let reading = Reading::of(curve, main_measure(curve)?, constants.window)?;
+    let (max, reason) = match reading.outcome {
+        Outcome::NoLearning => return None,
+        Outcome::Plateau => plateau_end(curve, &reading, constants),
+        Outcome::Hill | Outcome::CollapseAndRecovery => {
+            let (loss, loss_reason) = least_loss(curve, &reading, constants);
+            let top = reading.kept_until(constants.keep);
+            if loss <= top {
+                (loss, loss_reason)
+            } else {
+                (
+                    top,
+                    format!(
+                        "{} keeps {:.0}% of its way up to {}",
+                        reading.measure.name(),
+                        100.0 * constants.keep,
+                        show(top)
+                    ),
+                )
+            }
+        }
+        Outcome::Divergence => {
+            let (loss, reason) = least_loss(curve, &reading, constants);
+            (
+                loss / SAFETY,
+                format!("{reason}, and {} is {SAFETY} times below, for a cliff follows", show(loss / SAFETY)),
+            )
+        }
+    };
+    let min = reading.starts_at(constants.start).min(max);
+    Some((min, max, reason))
+}
+
+fn plateau_end(curve: &Curve, reading: &Reading, constants: Constants) -> (f64, String) {
+    let keep = constants.keep;
+    let ends = [Some(reading.measure), Some(Measure::TrainLoss)].into_iter().flatten().filter_map(|measure| {
+        let reading = Reading::of(curve, measure, constants.window)?;
+        Some((reading.kept_until(keep), measure))
+    });
+    let (end, measure) = ends.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((curve.highest_rate(), reading.measure));
+    let highest = curve.highest_rate();
+    if end >= 0.99 * highest {
+        return (
+            highest,
+            format!("{} keeps {:.0}% of its way up to the highest rate tried", measure.name(), 100.0 * keep),
+        );
+    }
+    (end, format!("the plateau ends at {}, where {} leaves {:.0}% of its way", show(end), measure.name(), 100.0 * keep))
+}
+
+/// The minimum of the smoothed loss before the curve falls; the peak of the accuracy where no loss was measured.
+fn least_loss(curve: &Curve, reading: &Reading, constants: Constants) -> (f64, String) {
+    let loss = LOSSES.into_iter().find_map(|measure| Some((smoothed(curve, measure, constants.window)?, measure)));
+    let Some((loss, measure)) = loss else {
+        let peak = reading.way.rate(reading.way.argmax());
+        return (peak, format!("{} peaks at {}", reading.measure.name(), show(peak)));
+    };
+    let until = reading.falls_at().unwrap_or_else(|| curve.highest_rate());
+    let last = loss.log_rate.partition_point(|x| *x <= until.log10()).clamp(1, loss.len()) - 1;
+    let loss = loss.up_to(last);
+    let least = loss.rate(loss.argmin());
+    (least, format!("the smoothed {} is least at {}", measure.name(), show(least)))
+}
+
+/// A rate as people write it, three digits.
+pub fn show(rate: f64) -> String {
+    crate::number::rate(rate)
+}

@@ -1,0 +1,214 @@
+//! Runs side by side: what was asked where they differ, and what came out.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::error::BadInput;
+use crate::number::rate;
+use crate::runs::Run;
+
+/// A table of runs.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// One row a run.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// Results, by the names of `result.json`.
+const RESULTS: [&str; 8] = [
+    "status",
+    "final_train_accuracy",
+    "final_val_accuracy",
+    "final_val_loss",
+    "test_accuracy",
+    "test_loss",
+    "images_per_second",
+    "wall_seconds",
+];
+
+/// What was asked of a run: the configuration with the schedule's parameters beside it, and what it was made from.
+fn asked(run: &Run) -> Map<String, Value> {
+    let mut asked = Map::new();
+    asked.insert("data".to_owned(), json!(run.record.data.sha256));
+    asked.insert("init".to_owned(), json!(run.record.init.sha256));
+    if !run.record.arm.is_empty() {
+        asked.insert("arm".to_owned(), json!(run.record.arm));
+    }
+    if let Ok(Value::Object(config)) = serde_json::to_value(&run.record.config) {
+        for (key, value) in config {
+            if let ("schedule_parameters", Value::Object(parameters)) = (key.as_str(), &value) {
+                asked.extend(parameters.clone());
+            } else {
+                asked.insert(key, value);
+            }
+        }
+    }
+    asked
+}
+
+/// The table of `runs`: their names, what differs in what was asked, and the results that at least one has.
+pub fn of(runs: &[Run]) -> Table {
+    let asked: Vec<Map<String, Value>> = runs.iter().map(asked).collect();
+    let results: Vec<Map<String, Value>> = runs
+        .iter()
+        .map(|run| match serde_json::to_value(&run.result) {
+            Ok(Value::Object(result)) => result,
+            _ => Map::new(),
+        })
+        .collect();
+    let mut columns = vec!["name".to_owned()];
+    columns.extend(differing(&asked));
+    let with_result = RESULTS.into_iter().filter(|key| results.iter().any(|result| !is_absent(result.get(*key))));
+    let results_from = columns.len();
+    columns.extend(with_result.map(str::to_owned));
+    let rows = runs
+        .iter()
+        .zip(asked.iter().zip(&results))
+        .map(|(run, (asked, result))| {
+            let cell = |(i, key): (usize, &String)| match i {
+                0 => json!(run.record.name),
+                i if i < results_from => asked.get(key).cloned().unwrap_or(Value::Null),
+                _ => result.get(key).cloned().unwrap_or(Value::Null),
+            };
+            columns.iter().enumerate().map(cell).collect()
+        })
+        .collect();
+    Table { columns, rows }
+}
+
+fn is_absent(value: Option<&Value>) -> bool {
+    value.is_none_or(Value::is_null)
+}
+
+/// Keys whose values are not the same in all.
+fn differing(asked: &[Map<String, Value>]) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    for key in asked.iter().flat_map(Map::keys) {
+        if !keys.contains(key) {
+            keys.push(key.clone());
+        }
+    }
+    let differs = |key: &String| asked.windows(2).any(|pair| pair[0].get(key) != pair[1].get(key));
+    keys.into_iter().filter(differs).collect()
+}
+
+/// Refuses runs that differ in their data, or in something that was not asked to vary. What follows from a varied key
+/// may differ with it: `init` and the order with `seed`, the bounds of a schedule with `lr`.
+///
+/// # Errors
+/// Naming the first key, two runs and their values.
+pub fn check_comparable(runs: &[Run], vary: &BTreeSet<String>) -> Result<(), BadInput> {
+    let asked: Vec<Map<String, Value>> = runs.iter().map(asked).collect();
+    for key in differing(&asked) {
+        if key != "data" && allowed(&key, vary) {
+            continue;
+        }
+        let other = (1..runs.len()).find(|i| asked[*i].get(&key) != asked[0].get(&key)).unwrap_or(0);
+        let show = |i: usize| asked[i].get(&key).map_or_else(|| "none".to_owned(), text);
+        let names = [&runs[0].record.name, &runs[other].record.name];
+        let message = format!("{} and {} differ in {key}: {} and {}", names[0], names[1], show(0), show(other));
+        let hint = if key == "data" {
+            "runs on different data cannot be compared".to_owned()
+        } else {
+            format!("compare runs that differ in one thing, or say that it may vary: --vary {key}")
+        };
+        return Err(BadInput::new(message, hint));
+    }
+    Ok(())
+}
+
+fn allowed(key: &str, vary: &BTreeSet<String>) -> bool {
+    let follows = match key {
+        "init" => vary.contains("seed") || vary.contains("net"),
+        "arm" => true,
+        "min_lr" | "max_lr" | "pieces" | "initial_lr" | "final_lr" => vary.contains("lr"),
+        "shortcut" => vary.contains("net"),
+        _ => false,
+    };
+    follows || vary.contains(key) || (vary.contains("schedule") && !is_shared(key))
+}
+
+/// Whether a key is every run's and not one schedule's own.
+fn is_shared(key: &str) -> bool {
+    const SHARED: [&str; 19] = [
+        "data",
+        "init",
+        "arm",
+        "kind",
+        "net",
+        "shortcut",
+        "seed",
+        "batch_size",
+        "iterations",
+        "optimizer",
+        "momentum",
+        "weight_decay",
+        "bn_momentum",
+        "bn_reestimate",
+        "augment",
+        "train_limit",
+        "val_from_train",
+        "val_every",
+        "test_every",
+    ];
+    SHARED.contains(&key)
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => text[..12].to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(String::new, rate),
+        other => other.to_string(),
+    }
+}
+
+impl Table {
+    /// As aligned text: numbers right, names left.
+    pub fn to_text(&self) -> String {
+        let mut lines: Vec<Vec<String>> = vec![self.columns.clone()];
+        lines.extend(self.rows.iter().map(|row| row.iter().map(text).collect()));
+        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
+        let left = |column: usize| self.rows.iter().any(|row| row[column].is_string());
+        let mut out = String::new();
+        for line in &lines {
+            let cells = line.iter().enumerate().map(|(i, cell)| {
+                let width = widths[i];
+                if left(i) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+            });
+            let line: Vec<String> = cells.collect();
+            out.push_str(line.join("  ").trim_end());
+            out.push('\n');
+        }
+        out
+    }
+
+    /// As CSV: text quoted where it needs to be.
+    pub fn to_csv(&self) -> String {
+        let quote = |cell: &str| {
+            if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+        };
+        let exact = |value: &Value| match value {
+            Value::Null => String::new(),
+            Value::String(text) => quote(text),
+            other => quote(&other.to_string()),
+        };
+        let mut out = self.columns.iter().map(|name| quote(name)).collect::<Vec<_>>().join(",") + "\n";
+        for row in &self.rows {
+            out.push_str(&row.iter().map(exact).collect::<Vec<_>>().join(","));
+            out.push('\n');
+        }
+        out
+    }
+
+    /// As JSON: an object a run.
+    pub fn to_json(&self) -> Value {
+        let object = |row: &Vec<Value>| Value::Object(self.columns.iter().cloned().zip(row.iter().cloned()).collect());
+        Value::Array(self.rows.iter().map(object).collect())
+    }
+}
