@@ -53,6 +53,12 @@ impl Output {
         Self { start: dx.as_mut_ptr(), finish: if accumulate { Finish::Accumulate } else { Finish::Store } }
     }
 
+    /// Whether sums are stored as they are.
+    #[inline(always)]
+    pub(super) fn stores(&self) -> bool {
+        matches!(self.finish, Finish::Store)
+    }
+
     /// Finishes a vector of sums: element `offset` of the output on, channel `channel` on.
     ///
     /// # Safety

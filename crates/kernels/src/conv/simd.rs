@@ -19,7 +19,9 @@ pub(super) trait Vector: Copy {
     /// .. and for two vectors a row.
     const ROWS_OF_TWO: usize;
 
-    /// Runs a kernel, compiled for this instruction set, as a function of its own.
+    /// Runs a kernel, compiled for this instruction set, as a function of its own: `#[inline(never)]`, or the tiles of
+    /// all sizes end up in one function and lose their registers. (On a function with `#[target_feature]` itself, that
+    /// attribute has no effect where the caller has other features, so it stands here.)
     unsafe fn call<K: Kernel>(kernel: K);
 
     unsafe fn splat(value: f32) -> Self;
@@ -143,6 +145,7 @@ impl Vector for Portable {
     const ROWS_OF_ONE: usize = 8;
     const ROWS_OF_TWO: usize = 6;
 
+    #[inline(never)]
     unsafe fn call<K: Kernel>(kernel: K) {
         // SAFETY: plain Rust runs anywhere; the caller vouches for the kernel's needs.
         unsafe { kernel.run::<Self>() }

@@ -16,6 +16,17 @@ macro_rules! with_constant {
         }
     };
 }
+/// Repeats `$body` for `$index` from 0 to `$limit` (16 at most) in the source itself: sums that a real loop indexes, even one
+/// that could be unrolled, may lose their registers.
+macro_rules! unrolled {
+    ($index:ident < $limit:expr, $body:block) => {
+        unrolled!(@repeat $index, $limit, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    };
+    (@repeat $index:ident, $limit:expr, $body:block, $($n:literal)*) => {
+        $(if $n < $limit { let $index = $n; $body })*
+    };
+}
+
 /// `total` in parts of at most `limit`, as equal as can be: their starts and lengths.
 pub(super) fn even_parts(total: usize, limit: usize) -> impl Iterator<Item = (usize, usize)> {
     let parts = total.div_ceil(limit);
@@ -104,8 +115,24 @@ impl<const P: usize, const N: usize> Kernel for Pixels<P, N> {
                     source = source.add(1);
                 }
             }
-            for (p, sums) in sums.into_iter().enumerate() {
-                for (n, sum) in sums.into_iter().enumerate() {
+            if tile.output.stores() && tile.last_lanes == V::LANES {
+                unrolled!(p < P, {
+                    for n in 0..N {
+                        sums[p][n].store(tile.output.start.add(tile.offset + p * tile.out_distance + n * V::LANES));
+                    }
+                });
+                return;
+            }
+            let mut staged = [[V::zero(); N]; P];
+            let place = staged.as_mut_ptr().cast::<f32>();
+            unrolled!(p < P, {
+                for n in 0..N {
+                    sums[p][n].store(place.add((p * N + n) * V::LANES));
+                }
+            });
+            for p in 0..P {
+                for n in 0..N {
+                    let sum = V::load(place.add((p * N + n) * V::LANES));
                     let offset = tile.offset + p * tile.out_distance + n * V::LANES;
                     let channel = tile.channel + n * V::LANES;
                     if n + 1 < N || tile.last_lanes == V::LANES {
@@ -194,11 +221,11 @@ impl<const R: usize, const N: usize, const FULL: bool> Kernel for Products<R, N,
                     source = source.wrapping_add(tile.source_step);
                 }
             }
-            for (r, sums) in sums.into_iter().enumerate() {
-                for (n, sum) in sums.into_iter().enumerate() {
-                    sum.store(tile.sums.add((r * N + n) * V::LANES));
+            unrolled!(r < R, {
+                for n in 0..N {
+                    sums[r][n].store(tile.sums.add((r * N + n) * V::LANES));
                 }
-            }
+            });
         }
     }
 }

@@ -175,8 +175,8 @@ impl<const R: usize> Kernel for Kernels<'_, R> {
                             kernel[tap / R][tap % R] = lanes.load(weights.as_ptr());
                         }
                         let at = block * sources + source * width + channel - block;
-                        for (i, row) in matrix.transform(kernel).into_iter().enumerate() {
-                            for (j, value) in row.into_iter().enumerate() {
+                        for (i, row) in matrix.transform(kernel).iter().enumerate() {
+                            for (j, &value) in row.iter().enumerate() {
                                 self.to.put(All, value, (i * SIDE + j) * self.matrix + at, 0);
                             }
                         }

@@ -90,8 +90,8 @@ impl Kernel for Input<'_> {
                             half[i][j] = column[i];
                         }
                     }
-                    for (i, half) in half.into_iter().enumerate() {
-                        for (j, value) in input_pass(half).into_iter().enumerate() {
+                    for (i, &half) in half.iter().enumerate() {
+                        for (j, &value) in input_pass(half).iter().enumerate() {
                             value.store(to.add((i * SIDE + j) * self.layout.matrix + channel));
                         }
                     }
@@ -138,8 +138,8 @@ impl<const M: usize> Kernel for Gradient<'_, M> {
                             half[i][j] = column[i];
                         }
                     }
-                    for (i, half) in half.into_iter().enumerate() {
-                        for (j, value) in gradient_pass::<V, M>(half).into_iter().enumerate() {
+                    for (i, &half) in half.iter().enumerate() {
+                        for (j, &value) in gradient_pass::<V, M>(half).iter().enumerate() {
                             value.store(to.add((i * SIDE + j) * self.layout.matrix + channel));
                         }
                     }
@@ -181,11 +181,11 @@ impl<const M: usize> Kernel for Outputs<'_, M> {
                             half[i][j] = column[i];
                         }
                     }
-                    for (i, half) in half.into_iter().enumerate() {
+                    for (i, &half) in half.iter().enumerate() {
                         if i >= rows {
                             break;
                         }
-                        for (j, value) in output_pass::<V, M>(half).into_iter().enumerate() {
+                        for (j, &value) in output_pass::<V, M>(half).iter().enumerate() {
                             if j < columns {
                                 self.output.put(span, value, to + (i * width + j) * channels + channel, channel);
                             }

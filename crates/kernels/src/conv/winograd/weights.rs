@@ -160,8 +160,8 @@ impl<const R: usize> Kernel for Back<'_, R> {
                                 *value = V::load(from.add((i * SIDE + j) * self.matrix));
                             }
                         }
-                        for (i, row) in kernel_matrix.transform_back(u).into_iter().enumerate() {
-                            for (j, value) in row.into_iter().enumerate() {
+                        for (i, row) in kernel_matrix.transform_back(u).iter().enumerate() {
+                            for (j, &value) in row.iter().enumerate() {
                                 let at = block * inputs * R * R + ((i * R + j) * inputs + input) * width + lane;
                                 value.store(self.partial.as_mut_ptr().add(at));
                             }
