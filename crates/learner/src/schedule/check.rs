@@ -1,5 +1,7 @@
 //! What every schedule asks of its parameters.
 
+use std::fmt::Display;
+
 /// A parameter that a schedule cannot run by.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{flag}: expected {expected}, found {found}")]
@@ -14,11 +16,11 @@ pub struct ScheduleError {
 
 pub(super) type Result = std::result::Result<(), ScheduleError>;
 
-pub(super) fn wrong(flag: &'static str, expected: impl Into<String>, found: impl ToString) -> ScheduleError {
-    ScheduleError { flag, expected: expected.into(), found: found.to_string() }
+pub(super) fn wrong(flag: &'static str, expected: &str, found: impl Display + Copy) -> ScheduleError {
+    ScheduleError { flag, expected: expected.to_owned(), found: found.to_string() }
 }
 
-pub(super) fn require(holds: bool, flag: &'static str, expected: &str, found: impl ToString) -> Result {
+pub(super) fn require(holds: bool, flag: &'static str, expected: &str, found: impl Display + Copy) -> Result {
     if holds { Ok(()) } else { Err(wrong(flag, expected, found)) }
 }
 

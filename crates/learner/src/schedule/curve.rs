@@ -9,7 +9,7 @@ pub(super) fn linear(start: f64, end: f64, fraction: f64) -> f64 {
 
 /// Along half a cosine: flat at both ends.
 pub(super) fn cosine(start: f64, end: f64, fraction: f64) -> f64 {
-    end + (start - end) * ((1.0 + libm::cos(PI * fraction)) / 2.0)
+    end + (start - end) / 2.0 * (1.0 + libm::cos(PI * fraction))
 }
 
 /// By equal factors, both ends above 0; exact at fractions 0 and 1.

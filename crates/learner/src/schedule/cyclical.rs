@@ -12,7 +12,7 @@ use super::curve;
 use super::momentum::{self, Bounds};
 
 /// Cycles between two rates.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Triangular {
     /// `--min-lr`, where every cycle starts and ends; may be 0.
@@ -54,7 +54,7 @@ impl Triangular {
 }
 
 /// Cycles whose height decays by a factor at every step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpRange {
     /// `--min-lr`, where every cycle starts and ends; may be 0.

@@ -54,9 +54,9 @@ impl Piecewise {
     pub(super) fn validate(&self, iterations: u64) -> Result {
         for piece in &self.pieces {
             let Piece { iterations, lr } = piece;
-            check::require(*iterations > 0, FLAG, "pieces of at least 1 iteration", format!("{iterations}:{lr}"))?;
+            check::require(*iterations > 0, FLAG, "pieces of at least 1 iteration", format_args!("{iterations}:{lr}"))?;
             let usable = *lr > 0.0 && lr.is_finite();
-            check::require(usable, FLAG, "finite rates above 0", format!("{iterations}:{lr}"))?;
+            check::require(usable, FLAG, "finite rates above 0", format_args!("{iterations}:{lr}"))?;
         }
         let expected = format!("pieces that add up to --iterations {iterations}");
         check::require(self.iterations() == iterations, FLAG, &expected, self.iterations())
@@ -83,7 +83,7 @@ impl FromStr for Piecewise {
 }
 
 fn piece(text: &str) -> std::result::Result<Piece, ScheduleError> {
-    let error = || wrong(FLAG, "iterations:rate pairs such as 1000:0.1,100:0.01", format!("{text:?}"));
+    let error = || wrong(FLAG, "iterations:rate pairs such as 1000:0.1,100:0.01", format_args!("{text:?}"));
     let (iterations, lr) = text.split_once(':').ok_or_else(error)?;
     Ok(Piece {
         iterations: iterations.trim().parse().map_err(|_| error())?,
