@@ -137,7 +137,8 @@ impl BatchNorm {
 
     /// Moves running statistics towards the last forward's batch by `momentum`, the weight of the batch.
     pub fn update_running(&self, momentum: f64, running_mean: &mut [f32], running_var: &mut [f32]) {
-        let mix = |running: &mut f32, new: f64| *running = (momentum * new + (1.0 - momentum) * f64::from(*running)) as f32;
+        let mix =
+            |running: &mut f32, new: f64| *running = (momentum * new + (1.0 - momentum) * f64::from(*running)) as f32;
         running_mean.iter_mut().zip(self.batch_mean()).for_each(|(running, new)| mix(running, new));
         running_var.iter_mut().zip(self.batch_variance()).for_each(|(running, new)| mix(running, new));
     }
@@ -395,23 +396,32 @@ impl Kernel for Moments<'_> {
         let (x, len, table, period) = (x.as_ptr(), x.len(), centre.as_ptr(), centre.len());
         // SAFETY: every place is below `len`, every position below `period`.
         unsafe {
-            let (mut sum, mut squares, mut middle) = ([V::splat(0.0); GROUP], [V::splat(0.0); GROUP], [V::splat(0.0); GROUP]);
-            walk!(V, len, period, |group| {
-                sum = [V::splat(0.0); GROUP];
-                squares = [V::splat(0.0); GROUP];
-                for (j, middle) in middle.iter_mut().enumerate() {
-                    *middle = V::load(table.add(group + j * V::LANES));
+            let (mut sum, mut squares): ([V; GROUP], [V; GROUP]);
+            let mut middle = [V::splat(0.0); GROUP];
+            walk!(
+                V,
+                len,
+                period,
+                |group| {
+                    sum = [V::splat(0.0); GROUP];
+                    squares = [V::splat(0.0); GROUP];
+                    for (j, middle) in middle.iter_mut().enumerate() {
+                        *middle = V::load(table.add(group + j * V::LANES));
+                    }
+                },
+                |at, j| {
+                    let d = V::load(x.add(at)).sub(middle[j]);
+                    sum[j] = sum[j].add(d);
+                    squares[j] = d.mul_add(d, squares[j]);
+                },
+                {
+                    fold_pair(&sum, &squares, group, GROUP * V::LANES, sums);
+                },
+                |place, count| {
+                    let d = load_part::<V>(x.add(place), count).sub(V::load(table.add(place % period)));
+                    fold_pair(&[d], &[d.mul(d)], place % period, count, sums);
                 }
-            }, |at, j| {
-                let d = V::load(x.add(at)).sub(middle[j]);
-                sum[j] = sum[j].add(d);
-                squares[j] = d.mul_add(d, squares[j]);
-            }, {
-                fold_pair(&sum, &squares, group, GROUP * V::LANES, sums);
-            }, |place, count| {
-                let d = load_part::<V>(x.add(place), count).sub(V::load(table.add(place % period)));
-                fold_pair(&[d], &[d.mul(d)], place % period, count, sums);
-            });
+            );
         }
     }
 }
@@ -459,20 +469,29 @@ impl Apply<'_> {
         // SAFETY: every place is below `len`, which all slices have; every position below `period`.
         unsafe {
             let (mut a, mut b) = ([V::splat(0.0); GROUP], [V::splat(0.0); GROUP]);
-            walk!(V, len, period, |group| {
-                for j in 0..GROUP {
-                    a[j] = V::load(scale.as_ptr().add(group + j * V::LANES));
-                    b[j] = V::load(shift.as_ptr().add(group + j * V::LANES));
+            walk!(
+                V,
+                len,
+                period,
+                |group| {
+                    for j in 0..GROUP {
+                        a[j] = V::load(scale.as_ptr().add(group + j * V::LANES));
+                        b[j] = V::load(shift.as_ptr().add(group + j * V::LANES));
+                    }
+                },
+                |at, j| {
+                    let value = V::load(x.add(at)).mul_add(a[j], b[j]);
+                    let other = if RESIDUAL { V::load(residual.add(at)) } else { value };
+                    finish(value, other).store(y.add(at));
+                },
+                {},
+                |place, count| {
+                    let (a, b) =
+                        (V::load(scale.as_ptr().add(place % period)), V::load(shift.as_ptr().add(place % period)));
+                    let value = load_part::<V>(x.add(place), count).mul_add(a, b);
+                    store_part(finish(value, load_part::<V>(residual.add(place), count)), y.add(place), count);
                 }
-            }, |at, j| {
-                let value = V::load(x.add(at)).mul_add(a[j], b[j]);
-                let other = if RESIDUAL { V::load(residual.add(at)) } else { value };
-                finish(value, other).store(y.add(at));
-            }, {}, |place, count| {
-                let (a, b) = (V::load(scale.as_ptr().add(place % period)), V::load(shift.as_ptr().add(place % period)));
-                let value = load_part::<V>(x.add(place), count).mul_add(a, b);
-                store_part(finish(value, load_part::<V>(residual.add(place), count)), y.add(place), count);
-            });
+            );
         }
     }
 }
@@ -503,25 +522,33 @@ impl GradientSums<'_> {
         let (x, len, dy, period) = (x.as_ptr(), x.len(), dy.as_ptr(), tables.centre.len());
         // SAFETY: every place is below `len`, which both slices have; every position below `period`.
         unsafe {
-            let (mut sum, mut product) = ([V::splat(0.0); GROUP], [V::splat(0.0); GROUP]);
-            walk!(V, len, period, |group| {
-                sum = [V::splat(0.0); GROUP];
-                product = [V::splat(0.0); GROUP];
-            }, |at, j| {
-                let position = group + j * V::LANES;
-                let value = V::load(x.add(at));
-                let g = tables.mask::<V, RELU>(V::load(dy.add(at)), value, position);
-                sum[j] = sum[j].add(g);
-                product[j] = g.mul_add(value.sub(V::load(tables.centre.as_ptr().add(position))), product[j]);
-            }, {
-                fold_pair(&sum, &product, group, GROUP * V::LANES, sums);
-            }, |place, count| {
-                let position = place % period;
-                let value = load_part::<V>(x.add(place), count);
-                let g = tables.mask::<V, RELU>(load_part::<V>(dy.add(place), count), value, position);
-                let d = value.sub(V::load(tables.centre.as_ptr().add(position)));
-                fold_pair(&[g], &[g.mul(d)], position, count, sums);
-            });
+            let (mut sum, mut product): ([V; GROUP], [V; GROUP]);
+            walk!(
+                V,
+                len,
+                period,
+                |group| {
+                    sum = [V::splat(0.0); GROUP];
+                    product = [V::splat(0.0); GROUP];
+                },
+                |at, j| {
+                    let position = group + j * V::LANES;
+                    let value = V::load(x.add(at));
+                    let g = tables.mask::<V, RELU>(V::load(dy.add(at)), value, position);
+                    sum[j] = sum[j].add(g);
+                    product[j] = g.mul_add(value.sub(V::load(tables.centre.as_ptr().add(position))), product[j]);
+                },
+                {
+                    fold_pair(&sum, &product, group, GROUP * V::LANES, sums);
+                },
+                |place, count| {
+                    let position = place % period;
+                    let value = load_part::<V>(x.add(place), count);
+                    let g = tables.mask::<V, RELU>(load_part::<V>(dy.add(place), count), value, position);
+                    let d = value.sub(V::load(tables.centre.as_ptr().add(position)));
+                    fold_pair(&[g], &[g.mul(d)], position, count, sums);
+                }
+            );
         }
     }
 }
@@ -582,30 +609,38 @@ impl MaskAndSums<'_> {
         let (x, len, dy, period) = (x.as_ptr(), x.len(), gradient.as_mut_ptr(), centre.len());
         // SAFETY: every place is below `len`, which all slices have; every position below `period`.
         unsafe {
-            let (mut sum, mut product) = ([V::splat(0.0); GROUP], [V::splat(0.0); GROUP]);
-            walk!(V, len, period, |group| {
-                sum = [V::splat(0.0); GROUP];
-                product = [V::splat(0.0); GROUP];
-            }, |at, j| {
-                let mut g = V::load(dy.add(at));
-                if RELU {
-                    g = g.where_positive(V::load(y.add(at)));
-                    g.store(dy.add(at));
+            let (mut sum, mut product): ([V; GROUP], [V; GROUP]);
+            walk!(
+                V,
+                len,
+                period,
+                |group| {
+                    sum = [V::splat(0.0); GROUP];
+                    product = [V::splat(0.0); GROUP];
+                },
+                |at, j| {
+                    let mut g = V::load(dy.add(at));
+                    if RELU {
+                        g = g.where_positive(V::load(y.add(at)));
+                        g.store(dy.add(at));
+                    }
+                    sum[j] = sum[j].add(g);
+                    let d = V::load(x.add(at)).sub(V::load(centre.as_ptr().add(group + j * V::LANES)));
+                    product[j] = g.mul_add(d, product[j]);
+                },
+                {
+                    fold_pair(&sum, &product, group, GROUP * V::LANES, sums);
+                },
+                |place, count| {
+                    let mut g = load_part::<V>(dy.add(place), count);
+                    if RELU {
+                        g = g.where_positive(load_part::<V>(y.add(place), count));
+                        store_part(g, dy.add(place), count);
+                    }
+                    let d = load_part::<V>(x.add(place), count).sub(V::load(centre.as_ptr().add(place % period)));
+                    fold_pair(&[g], &[g.mul(d)], place % period, count, sums);
                 }
-                sum[j] = sum[j].add(g);
-                let d = V::load(x.add(at)).sub(V::load(centre.as_ptr().add(group + j * V::LANES)));
-                product[j] = g.mul_add(d, product[j]);
-            }, {
-                fold_pair(&sum, &product, group, GROUP * V::LANES, sums);
-            }, |place, count| {
-                let mut g = load_part::<V>(dy.add(place), count);
-                if RELU {
-                    g = g.where_positive(load_part::<V>(y.add(place), count));
-                    store_part(g, dy.add(place), count);
-                }
-                let d = load_part::<V>(x.add(place), count).sub(V::load(centre.as_ptr().add(place % period)));
-                fold_pair(&[g], &[g.mul(d)], place % period, count, sums);
-            });
+            );
         }
     }
 }
@@ -672,16 +707,225 @@ unsafe fn write_gradient<V: Vector, const RELU: bool>(
     let (x, len, period) = (x.as_ptr(), x.len(), tables.centre.len());
     // SAFETY: every place is below `len`, every position below `period`.
     unsafe {
-        walk!(V, len, period, |group| {}, |at, j| {
-            let position = group + j * V::LANES;
-            let value = V::load(x.add(at));
-            let g = tables.mask::<V, RELU>(V::load(dy.add(at)), value, position);
-            tables.gradient(line, g, value, position).store(dx.add(at));
-        }, {}, |place, count| {
-            let position = place % period;
-            let value = load_part::<V>(x.add(place), count);
-            let g = tables.mask::<V, RELU>(load_part::<V>(dy.add(place), count), value, position);
-            store_part(tables.gradient(line, g, value, position), dx.add(place), count);
-        });
+        walk!(
+            V,
+            len,
+            period,
+            |group| {},
+            |at, j| {
+                let position = group + j * V::LANES;
+                let value = V::load(x.add(at));
+                let g = tables.mask::<V, RELU>(V::load(dy.add(at)), value, position);
+                tables.gradient(line, g, value, position).store(dx.add(at));
+            },
+            {},
+            |place, count| {
+                let position = place % period;
+                let value = load_part::<V>(x.add(place), count);
+                let g = tables.mask::<V, RELU>(load_part::<V>(dy.add(place), count), value, position);
+                store_part(tables.gradient(line, g, value, position), dx.add(place), count);
+            }
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPES: [(usize, usize); 6] = [(1000, 16), (37, 20), (5, 3), (131, 50), (2, 1), (5003, 64)];
+
+    fn noise(seed: u64, len: usize) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        };
+        std::iter::repeat_with(next).skip(8).take(len).collect()
+    }
+
+    fn isas() -> impl Iterator<Item = Isa> {
+        Isa::ALL.into_iter().filter(|isa| isa.is_supported())
+    }
+
+    /// Everything that a batch norm takes, of a shape.
+    struct Case {
+        channels: usize,
+        x: Vec<f32>,
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+        residual: Vec<f32>,
+        dy: Vec<f32>,
+    }
+
+    impl Case {
+        fn new(rows: usize, channels: usize) -> Self {
+            let len = rows * channels;
+            let weight = noise(2, channels).iter().map(|v| 1.0 + 0.5 * v).collect();
+            let (x, bias) = (noise(1, len).iter().map(|v| 2.0 * v + 0.7).collect(), noise(3, channels));
+            Self { channels, x, weight, bias, residual: noise(4, len), dy: noise(5, len) }
+        }
+
+        /// Plain forward in f64: y before the ReLU, and the normalised x.
+        fn reference(&self, x: &[f64], residual: bool) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+            let (c, rows) = (self.channels, (x.len() / self.channels) as f64);
+            let mut y = vec![0.0; x.len()];
+            let (mut normal, mut inverse_std) = (y.clone(), vec![0.0; c]);
+            for channel in 0..c {
+                let column = || x.iter().skip(channel).step_by(c);
+                let mean = column().sum::<f64>() / rows;
+                let variance = column().map(|v| (v - mean) * (v - mean)).sum::<f64>() / rows;
+                inverse_std[channel] = 1.0 / (variance + EPSILON).sqrt();
+                for i in (channel..x.len()).step_by(c) {
+                    normal[i] = (x[i] - mean) * inverse_std[channel];
+                    y[i] = normal[i] * f64::from(self.weight[channel]) + f64::from(self.bias[channel]);
+                    y[i] += if residual { f64::from(self.residual[i]) } else { 0.0 };
+                }
+            }
+            (y, normal, inverse_std)
+        }
+
+        /// Plain backward in f64: gradients of x, weight, bias and residual.
+        fn reference_backward(&self, residual: bool, relu: bool) -> [Vec<f64>; 4] {
+            let x: Vec<f64> = self.x.iter().map(|&v| f64::from(v)).collect();
+            let (y, normal, inverse_std) = self.reference(&x, residual);
+            let (c, rows) = (self.channels, (x.len() / self.channels) as f64);
+            let g: Vec<f64> =
+                self.dy.iter().zip(&y).map(|(&dy, &y)| if relu && y <= 0.0 { 0.0 } else { f64::from(dy) }).collect();
+            let (mut dx, mut d_weight, mut d_bias) = (vec![0.0; x.len()], vec![0.0; c], vec![0.0; c]);
+            for i in 0..x.len() {
+                d_weight[i % c] += g[i] * normal[i];
+                d_bias[i % c] += g[i];
+            }
+            for i in 0..x.len() {
+                let channel = i % c;
+                dx[i] = f64::from(self.weight[channel])
+                    * inverse_std[channel]
+                    * (g[i] - d_bias[channel] / rows - normal[i] * d_weight[channel] / rows);
+            }
+            [dx, d_weight, d_bias, g]
+        }
+
+        /// y, and the gradients of x, weight, bias and residual.
+        fn fast(&self, isa: Isa, threads: usize, residual: bool, relu: bool) -> [Vec<f32>; 5] {
+            let threads = Threads::new(threads).unwrap();
+            let (x, weight, bias) = (&self.x, &self.weight, &self.bias);
+            let mut norm = BatchNorm::new(self.channels, x.len() / self.channels, isa);
+            let mut y = vec![f32::NAN; x.len()];
+            norm.forward(&threads, x, weight, bias, residual.then_some(&self.residual[..]), relu, &mut y);
+            let (mut gradient, mut dx) = (self.dy.clone(), vec![f32::NAN; x.len()]);
+            let (mut d_weight, mut d_bias) = (vec![f32::NAN; self.channels], vec![f32::NAN; self.channels]);
+            if residual {
+                let mask = relu.then_some(&y[..]);
+                norm.backward_residual(&threads, x, weight, mask, &mut gradient, &mut dx, &mut d_weight, &mut d_bias);
+            } else {
+                norm.backward(&threads, x, weight, relu, &mut gradient, &mut d_weight, &mut d_bias);
+                dx.copy_from_slice(&gradient);
+            }
+            [y, dx, d_weight, d_bias, gradient]
+        }
+    }
+
+    fn assert_close(what: &str, found: &[f32], expected: &[f64], tolerance: f64) {
+        let largest = expected.iter().fold(1.0f64, |max, v| max.max(v.abs()));
+        for (i, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+            let apart = (f64::from(found) - expected).abs();
+            assert!(apart <= tolerance * largest, "{what}, {i}: found {found}, expected {expected}");
+        }
+    }
+
+    #[test]
+    fn forward_and_backward_equal_the_reference() {
+        for (rows, channels) in SHAPES {
+            let case = Case::new(rows, channels);
+            let x: Vec<f64> = case.x.iter().map(|&v| f64::from(v)).collect();
+            for (residual, relu) in [(false, false), (false, true), (true, false), (true, true)] {
+                let mut expected = case.reference(&x, residual).0;
+                expected.iter_mut().filter(|_| relu).for_each(|y| *y = y.max(0.0));
+                let [dx, d_weight, d_bias, g] = case.reference_backward(residual, relu);
+                for isa in isas() {
+                    let what = format!("{rows} x {channels}, {isa}, residual {residual}, relu {relu}");
+                    let found = case.fast(isa, 2, residual, relu);
+                    assert_close(&format!("y of {what}"), &found[0], &expected, 1e-5);
+                    // Two rows normalise to 1 and -1 whatever they are: the gradient is a difference of equals.
+                    let tolerance = if rows > 2 { 2e-5 } else { 1e-3 };
+                    assert_close(&format!("dx of {what}"), &found[1], &dx, tolerance);
+                    assert_close(&format!("d_weight of {what}"), &found[2], &d_weight, tolerance);
+                    assert_close(&format!("d_bias of {what}"), &found[3], &d_bias, 1e-5);
+                    if residual {
+                        assert_close(&format!("d_residual of {what}"), &found[4], &g, 0.0);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_reference_gradient_is_the_slope() {
+        let case = Case::new(7, 3);
+        let [dx, ..] = case.reference_backward(true, true);
+        let x: Vec<f64> = case.x.iter().map(|&v| f64::from(v)).collect();
+        let loss = |x: &[f64]| -> f64 {
+            case.reference(x, true).0.iter().zip(&case.dy).map(|(y, &dy)| y.max(0.0) * f64::from(dy)).sum()
+        };
+        for i in 0..x.len() {
+            let (mut up, mut down) = (x.clone(), x.clone());
+            up[i] += 1e-6;
+            down[i] -= 1e-6;
+            let slope = (loss(&up) - loss(&down)) / 2e-6;
+            assert!((slope - dx[i]).abs() < 1e-6, "{i}: {slope} {}", dx[i]);
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_threads() {
+        let case = Case::new(20_011, 20);
+        for isa in isas() {
+            let bits = |threads| case.fast(isa, threads, true, true).map(|v| v.iter().map(|v| v.to_bits()).collect());
+            let one: [Vec<u32>; 5] = bits(1);
+            assert!(one == bits(2) && one == bits(7), "{isa}");
+        }
+    }
+
+    #[test]
+    fn a_far_mean_costs_no_digits() {
+        for isa in isas() {
+            let x: Vec<f32> = noise(9, 4000).iter().map(|v| 1000.0 + v).collect();
+            let mut norm = BatchNorm::new(2, 2000, isa);
+            let threads = Threads::new(1).unwrap();
+            norm.forward(&threads, &x, &[1.0; 2], &[0.0; 2], None, false, &mut vec![0.0; 4000]);
+            for (channel, found) in norm.batch_variance().enumerate() {
+                let column = || x.iter().skip(channel).step_by(2).map(|&v| f64::from(v));
+                let mean = column().sum::<f64>() / 2000.0;
+                let expected = column().map(|v| (v - mean).powi(2)).sum::<f64>() / 1999.0;
+                assert!((found / expected - 1.0).abs() < 1e-6, "{isa}: {found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn running_statistics_take_the_unbiased_variance() {
+        let mut norm = BatchNorm::new(1, 4, Isa::Portable);
+        let threads = Threads::new(1).unwrap();
+        norm.forward(&threads, &[1.0, 2.0, 3.0, 6.0], &[1.0], &[0.0], None, false, &mut [0.0; 4]);
+        let (mut mean, mut variance) = ([1.0], [2.0]);
+        norm.update_running(0.25, &mut mean, &mut variance);
+        // Mean 3, sum of squares 14, by 3 in the unbiased variance.
+        assert_eq!(mean, [0.75 + 0.25 * 3.0]);
+        assert!((variance[0] - (1.5 + 0.25 * 14.0 / 3.0)).abs() < 1e-6, "{variance:?}");
+    }
+
+    #[test]
+    fn evaluation_uses_the_statistics_it_is_given() {
+        let (mut scale, mut shift) = ([0.0; 2], [0.0; 2]);
+        evaluation_affine(&[2.0, 1.0], &[0.5, 0.0], &[1.0, -1.0], &[4.0, 0.25], &mut scale, &mut shift);
+        let threads = Threads::new(1).unwrap();
+        let mut y = [0.0; 4];
+        forward_evaluation(&threads, Isa::Portable, &[3.0, 0.0, -3.0, -2.0], &scale, &shift, None, true, &mut y);
+        for (found, expected) in y.iter().zip([2.5, 2.0, 0.0, 0.0]) {
+            assert!((found - expected).abs() < 1e-4, "{y:?}");
+        }
     }
 }

@@ -57,7 +57,10 @@ pub(crate) fn multiply(
     let c = Disjoint::new(&mut c[..m * n]);
     threads.run(m.div_ceil(BLOCK) * columns, |task| {
         let (i, j) = (task / columns * BLOCK, task % columns * BLOCK);
-        dispatch(isa, Block { a, b, rows: i..(i + BLOCK).min(m), columns: j..(j + BLOCK).min(n), k, n, accumulate, c: &c });
+        dispatch(
+            isa,
+            Block { a, b, rows: i..(i + BLOCK).min(m), columns: j..(j + BLOCK).min(n), k, n, accumulate, c: &c },
+        );
     });
 }
 
@@ -77,8 +80,10 @@ impl Kernel for Block<'_, '_> {
     type Output = ();
 
     #[inline(always)]
+    #[allow(clippy::large_stack_arrays)] // see below
     unsafe fn run<V: Vector>(self) {
         let tile_columns = TILE_VECTORS * V::LANES;
+        // About 100 KiB: threads have 2 MiB of stack, and a level-2 cache holds it.
         let mut left = [0.0f32; PACKED_ROWS * DEPTH];
         let mut right = [0.0f32; TILE_VECTORS * MAX_LANES * DEPTH];
         let mut tile = [0.0f32; TILE_ROWS * TILE_VECTORS * MAX_LANES];
@@ -189,8 +194,9 @@ mod tests {
                 let a_transposed: Vec<f32> = (0..k * m).map(|i| a[i % m * k + i / m]).collect();
                 let b_transposed: Vec<f32> = (0..n * k).map(|i| b[i % k * n + i / k]).collect();
                 // Multiples of 1/64 in this range are summed without rounding.
-                let expected: Vec<f32> =
-                    (0..m * n).map(|i| 1.0 + (0..k).map(|l| a[i / n * k + l] * b[l * n + i % n]).sum::<f32>()).collect();
+                let expected: Vec<f32> = (0..m * n)
+                    .map(|i| 1.0 + (0..k).map(|l| a[i / n * k + l] * b[l * n + i % n]).sum::<f32>())
+                    .collect();
                 let threads = Threads::new(2).unwrap();
                 let lefts = [Matrix::row_major(&a, k), Matrix::row_major(&a_transposed, m).transposed()];
                 let rights = [Matrix::row_major(&b, n), Matrix::row_major(&b_transposed, k).transposed()];

@@ -15,8 +15,10 @@ pub struct ParameterId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BufferId(pub usize);
 
-/// One operation; its inputs come earlier in the list.
+/// One operation; its inputs come earlier in the list. `x` is the input; the other fields are called as the arguments of
+/// the PyTorch module that each names.
 #[derive(Clone, Debug)]
+#[allow(missing_docs)] // the fields, by the sentence above
 pub enum Op {
     /// The normalised images.
     Input,

@@ -54,7 +54,7 @@ impl Input {
 }
 
 /// The half of the data set that a batch is of.
-pub fn images<'a>(data: &'a DataSet, split: Split) -> &'a Images {
+pub fn images(data: &DataSet, split: Split) -> &Images {
     match split {
         Split::Train => &data.train,
         Split::Test => &data.test,
@@ -87,7 +87,8 @@ mod tests {
         let len: usize = shape.iter().product();
         let pixels: Arc<[u8]> = (0..2 * len).map(|i| (i * 7 % 251) as u8 + 1).collect();
         let images = Images { pixels, labels: Arc::new([0, 1]) };
-        let (mean, std) = ((0..shape[0]).map(|c| 0.4 + c as f32 / 9.0).collect(), vec![0.25, 0.3, 0.2][..shape[0]].to_vec());
+        let (mean, std) =
+            ((0..shape[0]).map(|c| 0.4 + c as f32 / 9.0).collect(), vec![0.25, 0.3, 0.2][..shape[0]].to_vec());
         DataSet { shape, classes: 2, mean, std, train: images.clone(), test: images }
     }
 
@@ -118,12 +119,17 @@ mod tests {
         for shape in [[3, 5, 7], [1, 2, 3]] {
             let data = data(shape);
             let (input, threads) = (Input::new(&data), Threads::new(2).unwrap());
-            for (crop_y, crop_x, flip) in [(4, 4, false), (4, 4, true), (0, 8, false), (8, 0, true), (3, 6, true), (8, 8, false)] {
+            for (crop_y, crop_x, flip) in
+                [(4, 4, false), (4, 4, true), (0, 8, false), (8, 0, true), (3, 6, true), (8, 8, false)]
+            {
                 let augmentations = [Augmentation { flip, crop_y, crop_x }, Augmentation::NONE];
                 let batch = Batch { split: Split::Train, indices: &[1, 0], augmentations: &augmentations };
                 let mut out = vec![f32::NAN; 2 * shape.iter().product::<usize>()];
                 input.gather(&threads, &data.train, &batch, &mut out);
-                assert_eq!(out, [expected(&data, 1, augmentations[0]), expected(&data, 0, Augmentation::NONE)].concat());
+                assert_eq!(
+                    out,
+                    [expected(&data, 1, augmentations[0]), expected(&data, 0, Augmentation::NONE)].concat()
+                );
             }
         }
     }

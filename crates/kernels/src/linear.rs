@@ -43,3 +43,46 @@ pub fn backward_parameters(
         *d_bias = dy.iter().skip(o).step_by(outputs).map(|&g| f64::from(g)).sum::<f64>() as f32;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Multiples of 1/8: sums of products are exact.
+    fn noise(seed: usize, len: usize) -> Vec<f32> {
+        (0..len).map(|i| ((i * 37 + seed * 11) % 19) as f32 / 8.0 - 1.0).collect()
+    }
+
+    #[test]
+    fn forward_and_gradients_equal_the_sums() {
+        let threads = Threads::new(2).unwrap();
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
+            for [n, inputs, outputs] in [[1, 1, 1], [3, 70, 10], [70, 33, 5]] {
+                let (x, weight) = (noise(1, n * inputs), noise(2, outputs * inputs));
+                let (bias, dy) = (noise(3, outputs), noise(4, n * outputs));
+                let mut y = vec![f32::NAN; n * outputs];
+                forward(&threads, isa, &x, &weight, &bias, &mut y);
+                for (i, y) in y.iter().enumerate() {
+                    let (row, o) = (i / outputs, i % outputs);
+                    let sum: f32 = (0..inputs).map(|j| x[row * inputs + j] * weight[o * inputs + j]).sum();
+                    assert_eq!(*y, bias[o] + sum, "{isa}");
+                }
+                let mut dx = vec![1.0; x.len()];
+                backward_data(&threads, isa, outputs, &dy, &weight, true, &mut dx);
+                for (i, dx) in dx.iter().enumerate() {
+                    let (row, j) = (i / inputs, i % inputs);
+                    let sum: f32 = (0..outputs).map(|o| dy[row * outputs + o] * weight[o * inputs + j]).sum();
+                    assert_eq!(*dx, 1.0 + sum, "{isa}");
+                }
+                let (mut d_weight, mut d_bias) = (vec![f32::NAN; weight.len()], vec![f32::NAN; outputs]);
+                backward_parameters(&threads, isa, &x, &dy, &mut d_weight, &mut d_bias);
+                for (i, d_weight) in d_weight.iter().enumerate() {
+                    let (o, j) = (i / inputs, i % inputs);
+                    let sum: f32 = (0..n).map(|row| dy[row * outputs + o] * x[row * inputs + j]).sum();
+                    assert_eq!(*d_weight, sum, "{isa}");
+                }
+                assert_eq!(d_bias[0], dy.iter().step_by(outputs).sum::<f32>());
+            }
+        }
+    }
+}

@@ -24,8 +24,7 @@ const ADAM_BETA2: f64 = 0.999;
 const ADAM_EPSILON: f64 = 1e-8;
 
 /// Every name that a slot can have, PyTorch's.
-pub const SLOT_NAMES: [&str; 6] =
-    ["momentum_buffer", "sum", "square_avg", "acc_delta", "exp_avg", "exp_avg_sq"];
+pub const SLOT_NAMES: [&str; 6] = ["momentum_buffer", "sum", "square_avg", "acc_delta", "exp_avg", "exp_avg_sq"];
 
 /// What an optimizer remembers between steps, over all parameters in one.
 #[derive(Clone, Debug, Default)]
@@ -50,13 +49,11 @@ pub fn slots_of(optimizer: Optimizer) -> &'static [&'static str] {
 impl Memory {
     /// Takes the slot `name` out, as it is or as zeros; says whether it was there.
     fn take(&mut self, name: &'static str, len: usize) -> (Vec<f32>, bool) {
-        match self.slots.iter_mut().find(|(slot, _)| *slot == name) {
-            Some((_, values)) => (std::mem::take(values), true),
-            None => {
-                self.slots.push((name, Vec::new()));
-                (vec![0.0; len], false)
-            }
+        if let Some((_, values)) = self.slots.iter_mut().find(|(slot, _)| *slot == name) {
+            return (std::mem::take(values), true);
         }
+        self.slots.push((name, Vec::new()));
+        (vec![0.0; len], false)
     }
 
     fn put_back(&mut self, name: &'static str, values: Vec<f32>) {
@@ -172,7 +169,7 @@ impl Kernel for Step<'_> {
         unsafe {
             let splat = |value: f32| V::splat(value);
             match self.rule {
-                Rule::Sgd { lr, momentum, decay, .. } if momentum == 0.0 => {
+                Rule::Sgd { lr, momentum: 0.0, decay, .. } => {
                     self.each::<V>(|p, g, a, b| {
                         let g = decayed(g, p, decay);
                         (g.mul_add(splat(-lr), p), a, b)
@@ -276,5 +273,82 @@ impl Step<'_> {
             }
             at += count;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: [f32; 3] = [0.5, -1.25, 2.0];
+    const GRADIENTS: [[f32; 3]; 3] = [[0.3, -0.1, 1e-3], [-0.2, 0.4, 2e-3], [0.05, 0.25, -1.0]];
+    const RATES: [f64; 3] = [0.1, 10.0, 0.5];
+    const MOMENTA: [f64; 3] = [0.9, 0.8, 0.95];
+
+    /// Three steps of `torch.optim` 2.15 on the CPU, `foreach=False`, weight decay 0.01, rate and momentum (for Adam
+    /// beta1) set before each step to the numbers above; `None` is a momentum of 0.
+    const CASES: [(Optimizer, Option<[f64; 3]>, [f32; 3]); 9] = [
+        (SGD, Some(MOMENTA), [-0.065_492_85, -4.460_166_5, 2.083_639_4]),
+        (Optimizer::Sgd { nesterov: true }, Some(MOMENTA), [1.920_278_9, -7.792_562_5, 2.409_541]),
+        (SGD, None, [2.385_437_3, -5.214_300_6, 2.269_219_4]),
+        (Optimizer::Adagrad, None, [5.663_359_6, -10.921_475, -4.671_266_6]),
+        (Optimizer::Adadelta, None, [0.524_261_9, -1.294_408_2, 1.969_626_4]),
+        (Optimizer::RmsProp, Some(MOMENTA), [-23.303_034, -18.290_695, -129.967_36]),
+        (Optimizer::RmsProp, None, [51.194_027, -92.171_036, -43.802_555]),
+        (Optimizer::Adam, Some(MOMENTA), [2.177_489_5, -8.841_629, -5.606_45]),
+        (Optimizer::AdamW, Some(MOMENTA), [2.304_379, -8.871_488, -6.388_923]),
+    ];
+    const SGD: Optimizer = Optimizer::Sgd { nesterov: false };
+
+    /// Runs a case over `copies` of the three numbers.
+    fn run(isa: Isa, threads: usize, optimizer: Optimizer, momenta: Option<[f64; 3]>, copies: usize) -> Vec<f32> {
+        let threads = Threads::new(threads).unwrap();
+        let mut memory = Memory::default();
+        let mut parameters = START.repeat(copies);
+        for i in 0..3 {
+            let momentum = momenta.map_or(0.0, |momenta| momenta[i]);
+            let update = Update { optimizer, lr: RATES[i], momentum, weight_decay: 0.01 };
+            step(&threads, isa, &update, &mut memory, &mut parameters, &GRADIENTS[i].repeat(copies));
+        }
+        assert_eq!(memory.updates, 3);
+        parameters
+    }
+
+    #[test]
+    fn three_steps_equal_pytorch() {
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
+            for (optimizer, momenta, expected) in CASES {
+                for row in run(isa, 2, optimizer, momenta, 11).chunks_exact(3) {
+                    for (found, expected) in row.iter().zip(expected) {
+                        let apart = (found / expected - 1.0).abs();
+                        assert!(apart < 1e-5, "{isa} {optimizer:?}: found {found}, expected {expected}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_threads() {
+        for (optimizer, momenta, _) in CASES {
+            let bits = |threads| run(Isa::detect(), threads, optimizer, momenta, CHUNK);
+            assert!(bits(1) == bits(2) && bits(1) == bits(7), "{optimizer:?}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_is_not_finite_stays_alone() {
+        let (threads, mut memory) = (Threads::new(1).unwrap(), Memory::default());
+        let mut parameters = [f32::INFINITY, 1.0];
+        let update = Update { optimizer: SGD, lr: 0.5, momentum: 0.0, weight_decay: 0.0 };
+        step(&threads, Isa::detect(), &update, &mut memory, &mut parameters, &[1.0, 1.0]);
+        assert_eq!(parameters, [f32::INFINITY, 0.5]);
+        assert!(memory.slots.is_empty(), "without momentum there is nothing to remember");
+    }
+
+    #[test]
+    fn norm_of_any_length() {
+        assert_eq!(norm(&[3.0, 4.0]), 5.0);
+        assert_eq!(norm(&[2.0; 25]), 10.0);
     }
 }

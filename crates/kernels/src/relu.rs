@@ -78,3 +78,29 @@ impl Kernel for Backward<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forward_and_backward_on_every_instruction_set() {
+        let threads = Threads::new(2).unwrap();
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
+            for len in [1, 7, 33, CHUNK + 5] {
+                let x: Vec<f32> = (0..len).map(|i| (i % 7) as f32 - 3.0).collect();
+                let mut y = x.clone();
+                forward(&threads, isa, &mut y);
+                assert_eq!(y, x.iter().map(|v| v.max(0.0)).collect::<Vec<_>>(), "{isa} {len}");
+                let mut gradient: Vec<f32> = (0..len).map(|i| i as f32 + 1.0).collect();
+                let expected: Vec<f32> =
+                    gradient.iter().zip(&x).map(|(&g, &x)| if x > 0.0 { g } else { 0.0 }).collect();
+                backward(&threads, isa, &y, &mut gradient);
+                assert_eq!(gradient, expected, "{isa} {len}");
+            }
+            let mut missing = [f32::NAN; 17];
+            forward(&threads, isa, &mut missing);
+            assert!(missing.iter().all(|v| v.is_nan()), "{isa}: what is not a number stays");
+        }
+    }
+}

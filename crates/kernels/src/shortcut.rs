@@ -180,3 +180,88 @@ pub fn sum_rows(threads: &Threads, rows: &[f32], sums: &mut [f32]) {
         *sum = partial.iter().skip(channel).step_by(c).sum::<f64>() as f32;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: ImageShape = ImageShape { height: 5, width: 4, channels: 3 };
+    const IMAGES: usize = 2;
+
+    /// Whole numbers: sums of products are exact.
+    fn noise(seed: usize, len: usize) -> Vec<f32> {
+        (0..len).map(|i| ((i * 31 + seed * 17) % 23) as f32 - 11.0).collect()
+    }
+
+    /// Checks that `backward` is the adjoint of `forward`, <dy, forward(x)> = <backward(dy), x>, and that it adds.
+    fn check_adjoint(
+        outputs: usize,
+        forward: impl Fn(&[f32], &mut [f32]),
+        backward: impl Fn(&[f32], bool, &mut [f32]),
+    ) {
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        let (x, dy) = (noise(1, IMAGES * SHAPE.len()), noise(2, IMAGES * outputs));
+        let (mut y, mut dx) = (vec![f32::NAN; dy.len()], vec![f32::NAN; x.len()]);
+        forward(&x, &mut y);
+        backward(&dy, false, &mut dx);
+        assert_eq!(dot(&dy, &y), dot(&dx, &x));
+        let mut twice = dx.clone();
+        backward(&dy, true, &mut twice);
+        assert_eq!(twice, dx.iter().map(|v| 2.0 * v).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_gradient_is_the_adjoint() {
+        let threads = Threads::new(2).unwrap();
+        for stride in [1, 2, 3] {
+            let pixels = SHAPE.height.div_ceil(stride) * SHAPE.width.div_ceil(stride);
+            check_adjoint(
+                pixels * SHAPE.channels,
+                |x, y| subsample(&threads, SHAPE, stride, x, y),
+                |dy, add, dx| subsample_backward(&threads, SHAPE, stride, dy, add, dx),
+            );
+        }
+        for (before, after) in [(0, 0), (1, 2), (3, 0)] {
+            check_adjoint(
+                SHAPE.len() / 3 * (3 + before + after),
+                |x, y| pad_channels(&threads, 3, before, after, x, y),
+                |dy, add, dx| pad_channels_backward(&threads, 3, before, after, dy, add, dx),
+            );
+        }
+        check_adjoint(
+            SHAPE.len(),
+            |x, y| flatten(&threads, SHAPE, x, y),
+            |dy, add, dx| flatten_backward(&threads, SHAPE, dy, add, dx),
+        );
+    }
+
+    #[test]
+    fn numbers_land_where_they_belong() {
+        let threads = Threads::new(1).unwrap();
+        let shape = ImageShape { height: 3, width: 3, channels: 2 };
+        let x: Vec<f32> = (0..18).map(|i| i as f32).collect();
+        let mut y = [0.0; 8];
+        subsample(&threads, shape, 2, &x, &mut y);
+        assert_eq!(y, [0.0, 1.0, 4.0, 5.0, 12.0, 13.0, 16.0, 17.0]);
+        let mut y = [f32::NAN; 8];
+        pad_channels(&threads, 2, 1, 1, &x[..4], &mut y);
+        assert_eq!(y, [0.0, 0.0, 1.0, 0.0, 0.0, 2.0, 3.0, 0.0]);
+        let mut y = [0.0; 18];
+        flatten(&threads, shape, &x, &mut y);
+        assert_eq!(y[..10], [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 1.0]);
+    }
+
+    #[test]
+    fn sums_of_rows_and_of_slices() {
+        let threads = Threads::new(2).unwrap();
+        let rows = noise(3, 9001 * 5);
+        let mut sums = [f32::NAN; 5];
+        sum_rows(&threads, &rows, &mut sums);
+        for (channel, sum) in sums.iter().enumerate() {
+            assert_eq!(*sum, rows.iter().skip(channel).step_by(5).sum::<f32>());
+        }
+        let mut to = vec![1.0; rows.len()];
+        accumulate(&threads, &rows, &mut to);
+        assert_eq!(to, rows.iter().map(|v| v + 1.0).collect::<Vec<_>>());
+    }
+}

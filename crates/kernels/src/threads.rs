@@ -23,6 +23,11 @@ impl Threads {
         self.pool.current_num_threads()
     }
 
+    /// Does `work` on one of the threads: what it then [`run`](Self::run)s has no other thread to wake and wait for.
+    pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        if self.count() == 1 { work() } else { self.pool.install(work) }
+    }
+
     /// Calls `task(0)`, `task(1)` .. `task(tasks - 1)`, each exactly once, in any order, on any thread.
     pub fn run(&self, tasks: usize, task: impl Fn(usize) + Sync) {
         if self.count() == 1 || tasks <= 1 {

@@ -12,8 +12,8 @@ use std::ops::Range;
 pub(super) enum Layer {
     /// Operations that need nothing but the shape of their input.
     Plain(ImageShape),
-    Conv(ConvLayer),
-    BatchNorm(BatchNormLayer),
+    Conv(Box<ConvLayer>),
+    BatchNorm(Box<BatchNormLayer>),
     MaxPool {
         pooling: Pooling,
         /// Where each maximum came from.
@@ -51,13 +51,13 @@ impl Layer {
                 let shape =
                     ConvShape { batch: batch_size, height, width, c_in: channels, c_out, kernel, stride, padding };
                 let conv = Conv2d::new(shape, isa, exact_conv);
-                Layer::Conv(ConvLayer { conv, scale: vec![1.0; c_out], shift: vec![0.0; c_out] })
+                Layer::Conv(Box::new(ConvLayer { conv, scale: vec![1.0; c_out], shift: vec![0.0; c_out] }))
             }
-            Op::BatchNorm { .. } => Layer::BatchNorm(BatchNormLayer {
+            Op::BatchNorm { .. } => Layer::BatchNorm(Box::new(BatchNormLayer {
                 norm: BatchNorm::new(channels, batch_size * height * width, isa),
                 scale: vec![1.0; channels],
                 shift: vec![0.0; channels],
-            }),
+            })),
             Op::MaxPool { kernel, stride, padding, .. } => Layer::MaxPool {
                 pooling: Pooling { input: shape, kernel, stride, padding },
                 winners: vec![0; batch_size * out_height * out_width * channels],

@@ -116,9 +116,8 @@ mod tests {
 
     #[test]
     fn buffers_share_memory_only_when_never_alive_together() {
-        let lifetimes: Vec<Lifetime> = (0..40)
-            .map(|i| Lifetime { len: 1 + i * 7 % 13 * 5, first: i, last: i + i * 5 % 11 })
-            .collect();
+        let lifetimes: Vec<Lifetime> =
+            (0..40).map(|i| Lifetime { len: 1 + i * 7 % 13 * 5, first: i, last: i + i * 5 % 11 }).collect();
         let layout = Layout::new(&lifetimes, 3);
         for (i, a) in lifetimes.iter().enumerate() {
             for (j, b) in lifetimes.iter().enumerate().skip(i + 1) {

@@ -8,10 +8,10 @@ mod memory;
 mod pass;
 mod plan;
 
+use std::sync::Arc;
+
 use crate::conv::Scratch;
-use crate::engine::{
-    Batch, Buffers, DataSet, Engine, EngineError, Evaluation, OptimizerState, StepOutcome, Update,
-};
+use crate::engine::{Batch, Buffers, DataSet, Engine, EngineError, Evaluation, OptimizerState, StepOutcome, Update};
 use crate::graph::{Graph, Op, TensorSpec};
 use crate::input::{self, Input};
 use crate::isa::Isa;
@@ -40,7 +40,7 @@ pub struct CpuEngine {
     data: DataSet,
     batch_size: usize,
     isa: Isa,
-    threads: Threads,
+    threads: Arc<Threads>,
     input: Input,
     layers: Vec<Layer>,
     places: ParameterLayout,
@@ -68,14 +68,15 @@ impl CpuEngine {
             return Err(EngineError::Device(format!("this processor has no {}", options.isa)));
         }
         check_graph(graph, data)?;
-        let threads = Threads::new(options.threads).map_err(|error| EngineError::Device(format!("threads: {error}")))?;
+        let threads =
+            Threads::new(options.threads).map_err(|error| EngineError::Device(format!("threads: {error}")))?;
         let layer = |node| Layer::new(graph, node, batch_size, options.isa, options.exact_conv);
         let (training, evaluation) = (TrainingPlan::new(graph), EvaluationPlan::new(graph));
         let places = ParameterLayout::new(&graph.parameters);
         Ok(Self {
             batch_size,
             isa: options.isa,
-            threads,
+            threads: Arc::new(threads),
             input: Input::new(data),
             layers: (0..graph.nodes.len()).map(layer).collect(),
             training_layout: Layout::new(&training.lifetimes, batch_size),
@@ -153,6 +154,20 @@ impl CpuEngine {
         self.softmax.score_and_backward(&self.threads, gradient, &self.labels)
     }
 
+    /// Forward, loss and backward: leaves gradients, and moves the running statistics.
+    fn forward_backward(&mut self, batch: &Batch, bn_momentum: f64) -> Result<StepOutcome, EngineError> {
+        self.training_forward(batch)?;
+        let score = self.loss();
+        self.update_running(bn_momentum);
+        let (mut pass, training, _, gradients) = self.pass(Mode::Training);
+        pass.backward(&training.backward, gradients);
+        Ok(StepOutcome {
+            loss: score.loss_sum / batch.indices.len() as f64,
+            correct: score.correct,
+            grad_norm: optimizer::norm(&self.gradients),
+        })
+    }
+
     /// Moves every batch norm's running statistics towards the last batch.
     fn update_running(&mut self, momentum: f64) {
         for (node, layer) in self.graph.nodes.iter().zip(&self.layers) {
@@ -171,16 +186,25 @@ impl CpuEngine {
         &mut self,
         batch: &Batch,
         statistics: Option<&Buffers>,
-        mut collect: impl FnMut(&mut SoftmaxCrossEntropy, &Threads, &[f32], &[u32]),
+        mut collect: impl FnMut(&mut SoftmaxCrossEntropy, &Threads, &[f32], &[u32]) + Send,
     ) -> Result<(), EngineError> {
         if let Some(statistics) = statistics {
             check_lengths(&self.graph.buffers, statistics)?;
         }
         input::check(&self.data, batch)?;
+        let threads = Arc::clone(&self.threads);
+        threads.enter(|| self.evaluate_each(batch, statistics, &mut collect))
+    }
+
+    fn evaluate_each(
+        &mut self,
+        batch: &Batch,
+        statistics: Option<&Buffers>,
+        collect: &mut impl FnMut(&mut SoftmaxCrossEntropy, &Threads, &[f32], &[u32]),
+    ) -> Result<(), EngineError> {
         for start in (0..batch.indices.len()).step_by(self.batch_size) {
             let part = start..(start + self.batch_size).min(batch.indices.len());
-            let augmentations =
-                if batch.augmentations.is_empty() { &[] } else { &batch.augmentations[part.clone()] };
+            let augmentations = if batch.augmentations.is_empty() { &[] } else { &batch.augmentations[part.clone()] };
             let part = Batch { split: batch.split, indices: &batch.indices[part], augmentations };
             self.load(&part, Mode::Evaluation)?;
             let running = std::mem::take(&mut self.buffers);
@@ -207,22 +231,17 @@ impl Engine for CpuEngine {
                 found: "another optimizer's".to_string(),
             });
         }
-        let outcome = self.gradients_of(batch, bn_momentum)?;
-        optimizer::step(&self.threads, self.isa, update, &mut self.memory, &mut self.parameters, &self.gradients);
-        Ok(outcome)
+        let threads = Arc::clone(&self.threads);
+        threads.enter(|| {
+            let outcome = self.forward_backward(batch, bn_momentum)?;
+            optimizer::step(&self.threads, self.isa, update, &mut self.memory, &mut self.parameters, &self.gradients);
+            Ok(outcome)
+        })
     }
 
     fn gradients_of(&mut self, batch: &Batch, bn_momentum: f64) -> Result<StepOutcome, EngineError> {
-        self.training_forward(batch)?;
-        let score = self.loss();
-        self.update_running(bn_momentum);
-        let (mut pass, training, _, gradients) = self.pass(Mode::Training);
-        pass.backward(&training.backward, gradients);
-        Ok(StepOutcome {
-            loss: score.loss_sum / batch.indices.len() as f64,
-            correct: score.correct,
-            grad_norm: optimizer::norm(&self.gradients),
-        })
+        let threads = Arc::clone(&self.threads);
+        threads.enter(|| self.forward_backward(batch, bn_momentum))
     }
 
     fn evaluate(&mut self, batch: &Batch, statistics: Option<&Buffers>) -> Result<Evaluation, EngineError> {

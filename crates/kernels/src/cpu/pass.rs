@@ -1,6 +1,6 @@
 //! Forward and backward passes over planned buffers.
 
-use super::layers::{BatchNormLayer, ConvLayer, Layer, ParameterLayout};
+use super::layers::{ConvLayer, Layer, ParameterLayout};
 use super::memory::{Arena, Layout};
 use super::plan::{BackwardStep, Step};
 use crate::batch_norm::{evaluation_affine, forward_evaluation};
@@ -52,20 +52,23 @@ impl Pass<'_> {
                 _ => continue,
             };
             let folded = step.folded.map(|norm| match &self.layers[norm] {
-                Layer::BatchNorm(BatchNormLayer { scale, shift, .. }) => (scale.clone(), shift.clone()),
+                Layer::BatchNorm(layer) => (layer.scale.clone(), layer.shift.clone()),
                 _ => unreachable!("only batch norms are folded"),
             });
             if let (Layer::Conv(conv), Some((scale, shift))) = (&mut self.layers[step.node], folded) {
                 (conv.scale, conv.shift) = (scale, shift);
-                let add = |((shift, scale), bias): ((&mut f32, &f32), &f32)| *shift += scale * bias;
-                bias.into_iter().for_each(|bias| conv.shift.iter_mut().zip(&conv.scale).zip(bias).for_each(add));
+                for ((shift, scale), bias) in conv.shift.iter_mut().zip(&conv.scale).zip(bias.into_iter().flatten()) {
+                    *shift += scale * bias;
+                }
             }
         }
     }
 
     /// Runs a forward pass; the input lies in its buffer already.
     pub(super) fn forward(&mut self, steps: &[Step], mode: Mode) {
-        steps.iter().for_each(|step| self.forward_step(step, mode));
+        for step in steps {
+            self.forward_step(step, mode);
+        }
     }
 
     fn forward_step(&mut self, step: &Step, mode: Mode) {
@@ -94,7 +97,8 @@ impl Pass<'_> {
             }
         };
         match (op, &mut self.layers[step.node]) {
-            (Op::Conv2d { weight, bias, .. }, Layer::Conv(ConvLayer { conv, scale, shift })) => {
+            (Op::Conv2d { weight, bias, .. }, Layer::Conv(layer)) => {
+                let ConvLayer { conv, scale, shift } = layer.as_mut();
                 let relu_after = step.folded.map_or(step.relu, |norm| {
                     step.relu || matches!(self.graph.nodes[norm].op, Op::BatchNorm { relu: true, .. })
                 });

@@ -140,7 +140,11 @@ impl<'a> Forward<'a> {
     fn is_folded_later(&self, node: usize) -> bool {
         matches!(self.graph.nodes[node].op, Op::Conv2d { .. })
             && self.only_user(NodeId(node))
-            && self.graph.nodes.iter().any(|n| matches!(n.op, Op::BatchNorm { x, residual, .. } if x.0 == node && residual != Some(x)))
+            && self
+                .graph
+                .nodes
+                .iter()
+                .any(|n| matches!(n.op, Op::BatchNorm { x, residual, .. } if x.0 == node && residual != Some(x)))
     }
 
     fn plan(&mut self, node: usize, fold: bool) -> BufferId {
@@ -175,7 +179,9 @@ impl<'a> Forward<'a> {
         let (x, residual) = (self.places[x.0], residual.map(|r| self.places[r.0]));
         let y = self.buffers.add(len, time);
         self.buffers.touch(x, time);
-        residual.into_iter().for_each(|r| self.buffers.touch(r, time));
+        if let Some(residual) = residual {
+            self.buffers.touch(residual, time);
+        }
         self.push(Step { node, folded, x, residual, y, relu: false })
     }
 
@@ -304,7 +310,9 @@ impl Backward<'_> {
                 }
                 self.steps.push(operation);
                 self.hand_on(dx, x);
-                residual.into_iter().for_each(|residual| self.hand_on(dy, residual));
+                if let Some(residual) = residual {
+                    self.hand_on(dy, residual);
+                }
             }
             Op::Relu { .. } => {
                 self.buffers.touch(y, self.time);

@@ -8,9 +8,7 @@ mod update;
 use candle_core::{D, DType, Device, Tensor, Var};
 
 use crate::cpu::{check_graph, check_lengths, known_slot};
-use crate::engine::{
-    Batch, Buffers, DataSet, Engine, EngineError, Evaluation, OptimizerState, StepOutcome, Update,
-};
+use crate::engine::{Batch, Buffers, DataSet, Engine, EngineError, Evaluation, OptimizerState, StepOutcome, Update};
 use crate::graph::{Graph, NodeId, Op};
 use crate::input::{self, Input};
 use crate::optimizer::slots_of;
@@ -99,7 +97,7 @@ impl CandleEngine {
     /// The logits [N, classes]; batch moments are pushed to `moments` where batch norm goes by the batch.
     fn forward(
         &self,
-        x: Tensor,
+        input: &Tensor,
         statistics: Statistics,
         moments: &mut Vec<BatchMoments>,
     ) -> Result<Tensor, EngineError> {
@@ -107,7 +105,7 @@ impl CandleEngine {
         for node in &self.graph.nodes {
             let of = |id: NodeId| &values[id.0];
             let y = match &node.op {
-                Op::Input => x.clone(),
+                Op::Input => input.clone(),
                 Op::Conv2d { x, weight, bias, stride, padding, .. } => {
                     let y = of(*x).conv2d(self.parameter(*weight), *padding, *stride, 1, 1)?;
                     match bias {
@@ -201,7 +199,7 @@ impl CandleEngine {
             let augmentations = if batch.augmentations.is_empty() { &[] } else { &batch.augmentations[part.clone()] };
             let part = Batch { split: batch.split, indices: &batch.indices[part], augmentations };
             let (x, labels) = self.load(&part)?;
-            let logits = self.forward(x, Statistics::Given(&statistics), &mut Vec::new())?.detach();
+            let logits = self.forward(&x, Statistics::Given(&statistics), &mut Vec::new())?.detach();
             collect(&logits, &labels)?;
         }
         Ok(())
@@ -244,7 +242,7 @@ impl Engine for CandleEngine {
     fn gradients_of(&mut self, batch: &Batch, bn_momentum: f64) -> Result<StepOutcome, EngineError> {
         let (x, labels) = self.load(batch)?;
         let mut moments = Vec::new();
-        let logits = self.forward(x, Statistics::Batch, &mut moments)?;
+        let logits = self.forward(&x, Statistics::Batch, &mut moments)?;
         let loss = (self.loss_sum(&logits, &labels)? / labels.len() as f64)?;
         let mut store = loss.backward()?;
         for (slot, parameter) in self.gradients.iter_mut().zip(&self.parameters) {
@@ -293,7 +291,7 @@ impl Engine for CandleEngine {
         let mut sums: Vec<Vec<f64>> = self.graph.buffers.iter().map(|spec| vec![0.0; spec.len()]).collect();
         for batch in batches {
             let mut moments = Vec::new();
-            self.forward(self.load(batch)?.0, Statistics::Batch, &mut moments)?;
+            self.forward(&self.load(batch)?.0, Statistics::Batch, &mut moments)?;
             for BatchMoments { running_mean, running_var, mean, variance } in moments {
                 for (buffer, new) in [(running_mean, mean), (running_var, variance)] {
                     sums[buffer].iter_mut().zip(values(&new)?).for_each(|(sum, new)| *sum += f64::from(new));
@@ -334,9 +332,10 @@ impl Engine for CandleEngine {
     }
 
     fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError> {
-        let slots = state.slots.iter().map(|(name, parts)| {
-            Ok((known_slot(name)?, self.tensors(&self.graph.parameters, parts)?))
-        });
+        let slots = state
+            .slots
+            .iter()
+            .map(|(name, parts)| Ok((known_slot(name)?, self.tensors(&self.graph.parameters, parts)?)));
         self.slots = slots.collect::<Result<_, EngineError>>()?;
         self.updates = state.updates;
         Ok(())

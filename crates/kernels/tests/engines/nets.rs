@@ -5,16 +5,16 @@ use std::sync::Arc;
 use kernels::engine::{Augmentation, Buffers, DataSet, Images};
 use kernels::graph::{Graph, NodeId};
 
-pub const IMAGES: usize = 24;
+pub(crate) const IMAGES: usize = 24;
 
 /// A net with its name, and whether it works with a batch of one image.
-pub struct Net {
-    pub name: &'static str,
-    pub graph: Graph,
-    pub single: bool,
+pub(crate) struct Net {
+    pub(crate) name: &'static str,
+    pub(crate) graph: Graph,
+    pub(crate) single: bool,
 }
 
-pub fn all() -> Vec<Net> {
+pub(crate) fn all() -> Vec<Net> {
     let net = |name, graph: Graph| Net { name, single: graph.buffers.is_empty(), graph };
     vec![
         net("residual, option A", residual(false)),
@@ -26,7 +26,7 @@ pub fn all() -> Vec<Net> {
 }
 
 /// Two stages of basic blocks on 9 x 7 images.
-pub fn residual(average: bool) -> Graph {
+pub(crate) fn residual(average: bool) -> Graph {
     let (mut g, input) = Graph::new(3, 9, 7);
     let stem = g.conv2d("stem", input, 16, 3, 1, 1, false);
     let x = g.batch_norm("stem_bn", stem, None, true);
@@ -108,7 +108,7 @@ fn oddities() -> Graph {
 }
 
 /// Numbers that look random, in (-1, 1).
-pub fn noise(seed: u64) -> impl Iterator<Item = f32> {
+pub(crate) fn noise(seed: u64) -> impl Iterator<Item = f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     std::iter::repeat_with(move || {
         state ^= state << 13;
@@ -119,7 +119,7 @@ pub fn noise(seed: u64) -> impl Iterator<Item = f32> {
     .skip(8)
 }
 
-pub fn data(graph: &Graph) -> DataSet {
+pub(crate) fn data(graph: &Graph) -> DataSet {
     let shape = graph.nodes[0].shape;
     let len: usize = shape.iter().product();
     let half = |seed| Images {
@@ -137,7 +137,7 @@ pub fn data(graph: &Graph) -> DataSet {
 }
 
 /// Parameters and buffers that leave nothing at 0 or 1.
-pub fn state(graph: &Graph) -> (Vec<Vec<f32>>, Buffers) {
+pub(crate) fn state(graph: &Graph) -> (Vec<Vec<f32>>, Buffers) {
     let parameters = graph.parameters.iter().enumerate().map(|(i, spec)| {
         let (scale, base) = match spec.shape.len() {
             1 if spec.name.ends_with("weight") => (0.3, 1.0),
@@ -154,7 +154,7 @@ pub fn state(graph: &Graph) -> (Vec<Vec<f32>>, Buffers) {
 }
 
 /// Crops and flips for a batch.
-pub fn augmentations(count: usize) -> Vec<Augmentation> {
+pub(crate) fn augmentations(count: usize) -> Vec<Augmentation> {
     (0..count)
         .map(|i| Augmentation { flip: i % 2 == 0, crop_y: (i * 5 % 9) as u8, crop_x: (i * 7 % 9) as u8 })
         .collect()
