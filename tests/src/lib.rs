@@ -1,1 +1,75 @@
-//! Finds and runs the binaries of the workspace for the end-to-end tests.
+//! Finds and runs the programs of the workspace, for the end-to-end tests.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The root of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
+}
+
+/// The folder that the programs are in, once they are built.
+///
+/// # Panics
+/// When they cannot be built.
+pub fn programs() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let cargo = option_env!("CARGO").unwrap_or("cargo");
+        let build = ["build", "--release", "--workspace", "--bins", "--quiet"];
+        let status = Command::new(cargo).args(build).current_dir(workspace()).status().expect("cargo runs");
+        assert!(status.success(), "the programs could not be built");
+        // A test runs as TARGET/release/deps/NAME.
+        let own = std::env::current_exe().expect("a test has a path");
+        own.ancestors().nth(2).expect("a test lies in deps/").to_owned()
+    })
+}
+
+/// A program, its arguments separated by spaces, about to run in `folder`.
+pub fn command(folder: &Path, program: &str, arguments: &str) -> Command {
+    let mut command = Command::new(programs().join(program));
+    command.args(arguments.split_whitespace()).current_dir(folder);
+    command
+}
+
+/// Runs a program to its end.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn run(folder: &Path, program: &str, arguments: &str) -> Output {
+    command(folder, program, arguments).output().expect("the program starts")
+}
+
+/// Runs a program that must succeed, and returns its standard output.
+///
+/// # Panics
+/// When it does not.
+pub fn succeed(folder: &Path, program: &str, arguments: &str) -> String {
+    let output = run(folder, program, arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments}: {}\n{errors}", output.status);
+    String::from_utf8(output.stdout).expect("output is text")
+}
+
+/// A folder with a small data set (from the embedded digits) and initial weights of `net` in it: `data.safetensors` and
+/// `init.safetensors`.
+///
+/// # Panics
+/// When they cannot be made.
+pub fn small_setting(net: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let source = workspace().join("data/mnist5k");
+    let prep = format!("mnist {} --limit-per-class 20 --out data.safetensors --quiet", source.display());
+    succeed(folder.path(), "sc-prep", &prep);
+    succeed(folder.path(), "sc-init", &format!("--net {net} --data data.safetensors --seed 1 --out init.safetensors"));
+    folder
+}
+
+/// The bytes of a file in `folder`.
+///
+/// # Panics
+/// When it cannot be read.
+pub fn bytes(folder: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{}/{name}: {error}", folder.display()))
+}

@@ -1,0 +1,157 @@
+//! Input that cannot be used: one clear line, a hint, exit 2, nothing written.
+
+use std::fs;
+use std::path::Path;
+
+use end_to_end::{bytes, run, small_setting, succeed};
+
+const TRAIN: &str =
+    "--init init.safetensors --data data.safetensors --batch-size 16 --quiet --iterations 4 --out runs/x";
+
+fn refused(folder: &Path, program: &str, arguments: &str, expected: &str) {
+    let before = files(folder);
+    let output = run(folder, program, arguments);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{program} {arguments}\n{message}");
+    assert!(message.contains(expected), "{program} {arguments}\nexpected {expected:?} in\n{message}");
+    assert!(!message.contains("panicked"), "{message}");
+    assert_eq!(files(folder), before, "{program} {arguments} wrote something");
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap().flatten() {
+            all.push(entry.path().display().to_string());
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn flags_that_cannot_be_run() {
+    let setting = small_setting("lenet");
+    let folder = setting.path();
+    for (flags, expected) in [
+        ("--schedule constant --lr 0", "--lr"),
+        ("--schedule constant --lr -1", "--lr"),
+        ("--schedule constant --lr nan", "--lr"),
+        ("--schedule constant", "--lr: expected a value with --schedule constant, found none"),
+        ("--schedule constant --lr 0.1 --gamma 0.9", "--gamma: expected no such flag with --schedule constant"),
+        ("--schedule 1cycle --max-lr 0.1 --min-lr 1", "--min-lr"),
+        ("--schedule triangular --max-lr 1 --min-lr 0.1", "--step-size"),
+        ("--schedule piecewise --lr 0.1 --drop-at 0.75,0.5", "--drop-at: expected rising shares"),
+        ("--schedule plateau --lr 0.1 --val-from-train 0", "--val-from-train: expected held-out images"),
+        ("--schedule constant --lr 0.1 --momentum 1", "--momentum"),
+        ("--schedule constant --lr 0.1 --weight-decay -1", "--weight-decay"),
+        ("--schedule constant --lr 0.1 --bn-momentum 2", "--bn-momentum: expected a number from 0 to 1"),
+        ("--schedule constant --lr 0.1 --val-from-train 1", "--val-from-train"),
+        ("--schedule constant --lr 0.1 --train-limit 10", "--batch-size: expected at most 10, the images trained on"),
+        ("--schedule constant --lr 0.1 --device tpu", "--device: expected cpu, cuda or cuda:N, found \"tpu\""),
+        ("--schedule constant --lr 0.1 --kernels sse9", "expected portable, avx2 or avx512"),
+    ] {
+        refused(folder, "sc-train", &format!("{flags} {TRAIN}"), expected);
+    }
+    for (flags, expected) in [
+        ("--scale log --min-lr 0 --max-lr 1", "--min-lr"),
+        ("--scale log --min-lr 2 --max-lr 1", "--max-lr"),
+        ("--scale linear --min-lr 0 --max-lr inf", "--max-lr"),
+    ] {
+        refused(folder, "sc-rangetest", &format!("{flags} {TRAIN}"), expected);
+    }
+    refused(
+        folder,
+        "sc-train",
+        &format!("--schedule constant --lr 0.1 --batch-size 0 {}", &TRAIN.replace("--batch-size 16 ", "")),
+        "--batch-size: expected at least 1",
+    );
+}
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_build_without_cuda_says_so() {
+    let setting = small_setting("lenet");
+    refused(setting.path(), "sc-train", &format!("--schedule constant --lr 0.1 --device cuda {TRAIN}"), "CUDA");
+}
+
+#[test]
+fn files_that_do_not_fit() {
+    let setting = small_setting("lenet");
+    let folder = setting.path();
+    let train = |data: &str, init: &str| {
+        format!("--schedule constant --lr 0.1 --data {data} --init {init} --batch-size 16 --iterations 4 --out runs/x")
+    };
+    refused(folder, "sc-train", &train("none.safetensors", "init.safetensors"), "none.safetensors: cannot read");
+    refused(folder, "sc-train", &train("data.safetensors", "none.safetensors"), "sc-init --net");
+    refused(
+        folder,
+        "sc-train",
+        &train("init.safetensors", "data.safetensors"),
+        "expected metadata \"name\", found none",
+    );
+    refused(
+        folder,
+        "sc-train",
+        &train("data.safetensors", "data.safetensors"),
+        "expected metadata \"net\", found none",
+    );
+
+    let whole = bytes(folder, "data.safetensors");
+    fs::write(folder.join("cut.safetensors"), &whole[..whole.len() / 2]).unwrap();
+    refused(folder, "sc-train", &train("cut.safetensors", "init.safetensors"), "expected a whole safetensors file");
+
+    let mut init = bytes(folder, "init.safetensors");
+    let last = init.len() - 4;
+    init[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(folder.join("nan.safetensors"), init).unwrap();
+    refused(folder, "sc-train", &train("data.safetensors", "nan.safetensors"), "expected finite numbers in tensor");
+
+    refused(folder, "sc-init", "--net resnet21 --data data.safetensors --seed 1 --out o", "found \"resnet21\"");
+    refused(folder, "sc-init", "--net lenet --data init.safetensors --seed 1 --out o", "expected metadata \"name\"");
+}
+
+#[test]
+fn a_folder_that_is_taken() {
+    let setting = small_setting("lenet");
+    let folder = setting.path();
+    let train = |lr: &str, more: &str| format!("--schedule constant --lr {lr} {TRAIN} {more}");
+    succeed(folder, "sc-train", &train("0.01", ""));
+    let first = bytes(folder, "runs/x/metrics.jsonl");
+    refused(folder, "sc-train", &train("0.01", ""), "go on with that run: --resume");
+    refused(folder, "sc-train", &train("0.02", "--resume"), "run.json: expected schedule_parameters");
+    refused(folder, "sc-train", &train("0.01", "--resume --seed 2"), "run.json: expected seed 2, found 1");
+    succeed(folder, "sc-train", &train("0.01", "--resume"));
+    succeed(folder, "sc-train", &train("0.02", "--resume --supersede"));
+    assert_eq!(bytes(folder, "runs/x.superseded-1/metrics.jsonl"), first);
+    assert_ne!(bytes(folder, "runs/x/metrics.jsonl"), first);
+
+    fs::create_dir(folder.join("mine")).unwrap();
+    fs::write(folder.join("mine/thesis.tex"), b"").unwrap();
+    let other = train("0.01", "--resume").replace("runs/x", "mine");
+    refused(folder, "sc-train", &other, "expected the folder of a run, found other files");
+}
+
+#[test]
+fn a_suggestion_for_something_else() {
+    let setting = small_setting("lenet");
+    let folder = setting.path();
+    let suggestion = r#"{"format":"superconv-suggestion/1","outcome":"hill","min_lr":0.001,"max_lr":0.05,
+        "min_lr_interval":null,"max_lr_interval":null,"confidence":0.5,"reasons":["because"],"rivals":{},
+        "setting":{"data_sha256":null,"data_name":null,"net":"lenet","shortcut":null,"batch_size":64,"optimizer":"sgd",
+        "momentum":0.9,"weight_decay":null,"iterations":null},"sources":[]}"#;
+    fs::write(folder.join("s.json"), suggestion).unwrap();
+    let train = |more: &str| format!("--schedule 1cycle --suggestion s.json {TRAIN} {more}");
+    refused(folder, "sc-train", &train(""), "expected a suggestion for batch size 16, found one for 64");
+    fs::write(folder.join("s.json"), suggestion.replace("0.05", "null")).unwrap();
+    refused(folder, "sc-train", &train("--force"), "expected a highest rate, found none: because");
+    fs::write(folder.join("s.json"), suggestion).unwrap();
+    succeed(folder, "sc-train", &train("--force"));
+    let record = artifacts::run::read_run(&folder.join("runs/x")).unwrap();
+    assert_eq!(record.config.schedule_parameters["max_lr"], 0.05);
+    assert_eq!(record.rates_from.unwrap().path, "s.json");
+}
