@@ -189,7 +189,7 @@ impl Visitor for Files<'_> {
             self.images.insert(name.to_owned(), self.format.parse(content, &place)?);
             self.left -= content.len() as u64;
         }
-        self.progress.step();
+        self.progress.advance(1);
         Ok(())
     }
 }

@@ -253,7 +253,7 @@ impl Visitor for Survey<'_> {
         if self.pictures.insert(path.to_owned(), found).is_some() {
             return Err(Refusal::new(place, "each file once", "a second one of this name"));
         }
-        self.progress.step();
+        self.progress.advance(1);
         Ok(())
     }
 }
@@ -449,7 +449,7 @@ impl Visitor for Load<'_> {
         picture::decode(content, self.plan.conversion, planes)
             .map_err(|why| Refusal::new(place, "a whole JPEG or PNG image", why))?;
         self.done.insert((slot.split, slot.index));
-        self.progress.step();
+        self.progress.advance(1);
         Ok(())
     }
 }

@@ -10,6 +10,7 @@
 pub mod archive;
 pub mod bounded;
 pub mod cifar;
+pub mod download;
 pub mod folder;
 pub mod idx;
 pub mod picture;

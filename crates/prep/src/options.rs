@@ -1,6 +1,6 @@
 //! The flags of `sc-prep`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use prep::{Refusal, Result};
@@ -19,16 +19,18 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Format {
     /// CIFAR-10, binary version: the .tar.gz, or the folder it unpacks to.
-    Cifar10(Common),
+    Cifar10(Published),
     /// CIFAR-100 with its 100 fine labels, binary version: the .tar.gz, or the folder it unpacks to.
-    Cifar100(Common),
+    Cifar100(Published),
     /// MNIST, or another set in its four files: a folder with the IDX files, plain or as .gz.
-    Mnist(Common),
+    Mnist(Published),
     /// JPEG and PNG files as train/<class>/* and test/<class>/*: a folder, or a .tar or .tar.gz of one.
     ///
     /// If any picture has colours, the set has three channels. Alpha is dropped, 16 bits become 8, EXIF orientation is
     /// not applied.
     Folder {
+        /// What to read.
+        source: PathBuf,
         /// The flags of every form.
         #[command(flatten)]
         common: Common,
@@ -43,11 +45,28 @@ pub(crate) enum Format {
     },
 }
 
+/// The flags of the sets that are published.
+#[derive(Debug, Args)]
+pub(crate) struct Published {
+    /// What to read.
+    #[arg(required_unless_present = "download")]
+    source: Option<PathBuf>,
+    /// Fetch the official files, check their SHA-256, and keep them in the folder of --out for the next time.
+    ///
+    /// What breaks off goes on where it stopped when the command is run again.
+    #[arg(long, conflicts_with = "source")]
+    download: bool,
+    /// Fetch from here (a URL that ends in a slash) in place of the official server.
+    #[arg(long, value_name = "URL", requires = "download", hide_short_help = true)]
+    pub(crate) url: Option<String>,
+    /// The flags of every form.
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
 /// The flags of every form.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// What to read.
-    pub(crate) source: PathBuf,
     /// The file to write; one that exists is replaced, whole.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
@@ -72,9 +91,18 @@ impl Format {
     /// The flags of every form.
     pub(crate) fn common(&self) -> &Common {
         match self {
-            Self::Cifar10(common) | Self::Cifar100(common) | Self::Mnist(common) | Self::Folder { common, .. } => {
-                common
+            Self::Cifar10(published) | Self::Cifar100(published) | Self::Mnist(published) => &published.common,
+            Self::Folder { common, .. } => common,
+        }
+    }
+
+    /// What is to be read, unless it is to be fetched.
+    pub(crate) fn source(&self) -> Option<&Path> {
+        match self {
+            Self::Cifar10(published) | Self::Cifar100(published) | Self::Mnist(published) => {
+                published.source.as_deref()
             }
+            Self::Folder { source, .. } => Some(source),
         }
     }
 }
@@ -99,11 +127,12 @@ impl Common {
     }
 
     /// Refuses, before the work, an output that cannot be replaced or is the input.
-    pub(crate) fn check_out(&self) -> Result<()> {
+    pub(crate) fn check_out(&self, source: Option<&Path>) -> Result<()> {
         if self.out.is_dir() {
             return Err(Refusal::new("--out", "a file", format!("the folder {}", self.out.display())));
         }
-        if self.out.exists() && self.out.canonicalize().ok() == self.source.canonicalize().ok() {
+        let same = |source: &Path| self.out.exists() && self.out.canonicalize().ok() == source.canonicalize().ok();
+        if source.is_some_and(same) {
             return Err(Refusal::new("--out", "another file than the source", self.out.display()));
         }
         Ok(())

@@ -4,8 +4,8 @@
 pub trait Progress {
     /// A stage of the work begins, of `total` steps where that is known.
     fn stage(&self, name: &'static str, total: Option<u64>);
-    /// One step of the stage is done.
-    fn step(&self);
+    /// So many steps of the stage are done.
+    fn advance(&self, steps: u64);
 }
 
 /// Says nothing.
@@ -14,5 +14,5 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn stage(&self, _: &'static str, _: Option<u64>) {}
-    fn step(&self) {}
+    fn advance(&self, _: u64) {}
 }

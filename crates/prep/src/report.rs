@@ -44,8 +44,8 @@ impl Progress for Bar {
         }
     }
 
-    fn step(&self) {
-        self.bar.inc(1);
+    fn advance(&self, steps: u64) {
+        self.bar.inc(steps);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `sc-prep` as its users run it, on tiny inputs of every form, whole and broken.
 
 mod commands;
+mod downloads;
 mod mutations;
 mod refusals;
 mod samples;
@@ -11,7 +12,7 @@ use std::process::{Command, Output};
 /// Runs `sc-prep` in `dir`; arguments are separated by spaces.
 fn sc_prep(dir: &Path, arguments: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sc-prep"));
-    command.current_dir(dir).args(arguments.split_whitespace()).output().expect("sc-prep starts")
+    command.env("NO_PROXY", "*").current_dir(dir).args(arguments.split_whitespace()).output().expect("sc-prep starts")
 }
 
 /// What it prints when it succeeds.
