@@ -47,7 +47,8 @@ struct Options {
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { threads: vec![], isas: vec![], layers: vec![], rounds: 5, exact: vec![false, true], best: false };
+    let mut options =
+        Options { threads: vec![], isas: vec![], layers: vec![], rounds: 5, exact: vec![false, true], best: false };
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{flag}: expected a value"));
@@ -78,7 +79,6 @@ fn seconds(mut call: impl FnMut()) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-
 /// GFLOP/s of multiply-adds in registers, on all threads at once: the best of some attempts.
 fn peak(threads: &Threads, isa: Isa) -> f64 {
     const ROUNDS: usize = 1 << 20;
@@ -94,42 +94,65 @@ fn peak(threads: &Threads, isa: Isa) -> f64 {
     (0..9).map(|_| attempt()).fold(0.0, f64::max)
 }
 
+/// Numbers that start on a cache line, as activations in the engine do.
+struct Aligned {
+    memory: Vec<f32>,
+    first: usize,
+    len: usize,
+}
+
+impl Aligned {
+    fn new(len: usize, value: impl Fn(usize) -> f32) -> Self {
+        let mut memory = vec![0.0; len + 16];
+        let first = memory.as_ptr().align_offset(64);
+        (0..len).for_each(|i| memory[first + i] = value(i));
+        Self { memory, first, len }
+    }
+
+    fn get(&mut self) -> &mut [f32] {
+        &mut self.memory[self.first..][..self.len]
+    }
+}
+
 struct Bench {
     plan: Conv2d,
-    x: Vec<f32>,
-    weight: Vec<f32>,
-    dy: Vec<f32>,
-    y: Vec<f32>,
-    dx: Vec<f32>,
-    dw: Vec<f32>,
+    x: Aligned,
+    weight: Aligned,
+    dy: Aligned,
+    y: Aligned,
+    dx: Aligned,
+    dw: Aligned,
     rates: [Vec<f64>; 3],
 }
 
 impl Bench {
     fn new(plan: Conv2d) -> Self {
         let shape = *plan.shape();
-        let numbers = |len| (0..len).map(|i| ((i * 7919) % 1009) as f32 / 504.5 - 1.0).collect::<Vec<_>>();
+        let numbers = |len| Aligned::new(len, |i| ((i * 7919) % 1009) as f32 / 504.5 - 1.0);
+        let zeros = |len| Aligned::new(len, |_| 0.0);
         let (x, y) = (shape.batch * shape.inputs_per_image(), shape.batch * shape.outputs_per_image());
         Self {
             plan,
             x: numbers(x),
             weight: numbers(shape.weights()),
             dy: numbers(y),
-            y: vec![0.0; y],
-            dx: vec![0.0; x],
-            dw: vec![0.0; shape.weights()],
+            y: zeros(y),
+            dx: zeros(x),
+            dw: zeros(shape.weights()),
             rates: Default::default(),
         }
     }
 
     fn flop(&self) -> f64 {
         let shape = self.plan.shape();
-        2.0 * (self.y.len() * shape.c_in * shape.kernel * shape.kernel) as f64
+        2.0 * (self.y.len * shape.c_in * shape.kernel * shape.kernel) as f64
     }
 
     fn round(&mut self, threads: &Threads, scratch: &mut Scratch) {
         let gflop = self.flop() / 1e9;
-        let Self { plan, x, weight, dy, y, dx, dw, rates } = self;
+        let Self { plan, rates, .. } = self;
+        let (x, weight, dy) = (self.x.get(), self.weight.get(), self.dy.get());
+        let (y, dx, dw) = (self.y.get(), self.dx.get(), self.dw.get());
         // The first call finds its memory cold, as it would after another layer's.
         rates[0].push(gflop / seconds(|| plan.forward(threads, x, weight, Epilogue::None, y, scratch)));
         if plan.shape().c_in > 3 {

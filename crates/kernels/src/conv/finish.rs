@@ -6,21 +6,103 @@ use super::simd::{Span, Vector};
 
 /// Where sums go, and what is done to them on the way.
 #[derive(Clone, Copy)]
-pub(super) struct Output {
-    /// First element.
-    pub(super) start: *mut f32,
-    finish: Finish,
+pub(super) enum Output {
+    /// They are stored.
+    Stored(Stored),
+    /// They are added to what is there.
+    Accumulated(Accumulated),
+    /// They get a bias.
+    Biased(Biased),
+    /// They go through [`Epilogue::Affine`].
+    Affine(Affine),
 }
 
 // SAFETY: the pointers are used only by kernels, whose callers see to it that no two threads write the same elements.
 unsafe impl Sync for Output {}
 
+/// One of the ways out.
+pub(super) trait Finish: Copy {
+    /// First element of the output.
+    fn start(&self) -> *mut f32;
+
+    /// Finishes a vector of sums: element `offset` of the output on, channel `channel` on.
+    ///
+    /// # Safety
+    /// The instruction set of `V` is supported; the span's lanes from `offset` and from `channel` lie in the slices that
+    /// the [`Output`] was made of, which are still borrowed, and no other thread uses those elements of the output.
+    unsafe fn put<V: Vector, S: Span>(&self, span: S, sums: V, offset: usize, channel: usize);
+}
+
+/// `y = sums`.
 #[derive(Clone, Copy)]
-enum Finish {
-    Store,
-    Accumulate,
-    Bias(*const f32),
-    Affine { scale: *const f32, shift: *const f32, residual: Option<*const f32>, relu: bool },
+pub(super) struct Stored(*mut f32);
+
+impl Finish for Stored {
+    fn start(&self) -> *mut f32 {
+        self.0
+    }
+    #[inline(always)]
+    unsafe fn put<V: Vector, S: Span>(&self, span: S, sums: V, offset: usize, _: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { span.store(sums, self.0.add(offset)) }
+    }
+}
+
+/// `y += sums`.
+#[derive(Clone, Copy)]
+pub(super) struct Accumulated(*mut f32);
+
+impl Finish for Accumulated {
+    fn start(&self) -> *mut f32 {
+        self.0
+    }
+    #[inline(always)]
+    unsafe fn put<V: Vector, S: Span>(&self, span: S, sums: V, offset: usize, _: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { span.store(span.load::<V>(self.0.add(offset)).add(sums), self.0.add(offset)) }
+    }
+}
+
+/// `y = sums + bias`.
+#[derive(Clone, Copy)]
+pub(super) struct Biased(*mut f32, *const f32);
+
+impl Finish for Biased {
+    fn start(&self) -> *mut f32 {
+        self.0
+    }
+    #[inline(always)]
+    unsafe fn put<V: Vector, S: Span>(&self, span: S, sums: V, offset: usize, channel: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { span.store(sums.add(span.load(self.1.add(channel))), self.0.add(offset)) }
+    }
+}
+
+/// `y = sums * scale + shift (+ residual)`, then ReLU if asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Affine {
+    start: *mut f32,
+    scale: *const f32,
+    shift: *const f32,
+    residual: Option<*const f32>,
+    relu: bool,
+}
+
+impl Finish for Affine {
+    fn start(&self) -> *mut f32 {
+        self.start
+    }
+    #[inline(always)]
+    unsafe fn put<V: Vector, S: Span>(&self, span: S, sums: V, offset: usize, channel: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut value = sums.mul_add(span.load(self.scale.add(channel)), span.load(self.shift.add(channel)));
+            if let Some(residual) = self.residual {
+                value = value.add(span.load(residual.add(offset)));
+            }
+            span.store(if self.relu { V::zero().max(value) } else { value }, self.start.add(offset));
+        }
+    }
 }
 
 impl Output {
@@ -29,11 +111,12 @@ impl Output {
     /// # Panics
     /// When the epilogue's slices do not fit.
     pub(super) fn through(epilogue: Epilogue, channels: usize, y: &mut [f32]) -> Self {
-        let finish = match epilogue {
-            Epilogue::None => Finish::Store,
+        let start = y.as_mut_ptr();
+        match epilogue {
+            Epilogue::None => Self::Stored(Stored(start)),
             Epilogue::Bias(bias) => {
                 assert_eq!(bias.len(), channels, "bias: one value a channel");
-                Finish::Bias(bias.as_ptr())
+                Self::Biased(Biased(start, bias.as_ptr()))
             }
             Epilogue::Affine { scale, shift, residual, relu } => {
                 assert_eq!(scale.len(), channels, "scale: one value a channel");
@@ -42,45 +125,27 @@ impl Output {
                     assert_eq!(residual.len(), y.len(), "residual: of the output's shape");
                 }
                 let residual = residual.map(<[f32]>::as_ptr);
-                Finish::Affine { scale: scale.as_ptr(), shift: shift.as_ptr(), residual, relu }
+                Self::Affine(Affine { start, scale: scale.as_ptr(), shift: shift.as_ptr(), residual, relu })
             }
-        };
-        Self { start: y.as_mut_ptr(), finish }
+        }
     }
 
     /// Sums go to `dx`, or are added to it.
     pub(super) fn plain(accumulate: bool, dx: &mut [f32]) -> Self {
-        Self { start: dx.as_mut_ptr(), finish: if accumulate { Finish::Accumulate } else { Finish::Store } }
-    }
-
-    /// Whether sums are stored as they are.
-    #[inline(always)]
-    pub(super) fn stores(&self) -> bool {
-        matches!(self.finish, Finish::Store)
-    }
-
-    /// Finishes a vector of sums: element `offset` of the output on, channel `channel` on.
-    ///
-    /// # Safety
-    /// The instruction set of `V` is supported; the span's lanes from `offset` and from `channel` lie in the slices that
-    /// this was made of, which are still borrowed, and no other thread uses those elements of the output.
-    #[inline(always)]
-    pub(super) unsafe fn put<V: Vector, S: Span>(&self, span: S, sums: V, offset: usize, channel: usize) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let value = match self.finish {
-                Finish::Store => sums,
-                Finish::Accumulate => span.load::<V>(self.start.add(offset)).add(sums),
-                Finish::Bias(bias) => sums.add(span.load(bias.add(channel))),
-                Finish::Affine { scale, shift, residual, relu } => {
-                    let mut value = sums.mul_add(span.load(scale.add(channel)), span.load(shift.add(channel)));
-                    if let Some(residual) = residual {
-                        value = value.add(span.load(residual.add(offset)));
-                    }
-                    if relu { V::zero().max(value) } else { value }
-                }
-            };
-            span.store(value, self.start.add(offset));
-        }
+        let start = dx.as_mut_ptr();
+        if accumulate { Self::Accumulated(Accumulated(start)) } else { Self::Stored(Stored(start)) }
     }
 }
+
+/// Runs `$body` with the [`Finish`] that an [`Output`] holds.
+macro_rules! with_finish {
+    ($output:expr, |$finish:ident| $body:expr) => {
+        match $output {
+            $crate::conv::finish::Output::Stored($finish) => $body,
+            $crate::conv::finish::Output::Accumulated($finish) => $body,
+            $crate::conv::finish::Output::Biased($finish) => $body,
+            $crate::conv::finish::Output::Affine($finish) => $body,
+        }
+    };
+}
+pub(super) use with_finish;

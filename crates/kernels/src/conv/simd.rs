@@ -87,6 +87,18 @@ pub(super) fn lanes(isa: Isa) -> usize {
     }
 }
 
+/// Asks for the cache line at `address`, which need not exist, ahead of its use. Does nothing where that cannot be asked.
+#[inline(always)]
+pub(super) fn prefetch(address: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64, and a prefetch never faults.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 /// How many lanes of a vector hold channels: all of them, or the first few.
 pub(super) trait Span: Copy {
     unsafe fn load<V: Vector>(self, from: *const f32) -> V;

@@ -1,7 +1,7 @@
 //! The innermost loops: tiles of sums that stay in registers.
 #![allow(unsafe_code)]
 
-use super::finish::Output;
+use super::finish::{Finish, Output, with_finish};
 use super::simd::{All, First, Kernel, Span, Vector};
 
 /// Runs `$body` with the constant `$name` equal to `$value`, which must be 1 to 16.
@@ -115,10 +115,13 @@ impl<const P: usize, const N: usize> Kernel for Pixels<P, N> {
                     source = source.add(1);
                 }
             }
-            if tile.output.stores() && tile.last_lanes == V::LANES {
+            if let Output::Stored(stored) = tile.output
+                && tile.last_lanes == V::LANES
+            {
+                let to = stored.start().add(tile.offset);
                 unrolled!(p < P, {
                     for n in 0..N {
-                        sums[p][n].store(tile.output.start.add(tile.offset + p * tile.out_distance + n * V::LANES));
+                        sums[p][n].store(to.add(p * tile.out_distance + n * V::LANES));
                     }
                 });
                 return;
@@ -130,18 +133,20 @@ impl<const P: usize, const N: usize> Kernel for Pixels<P, N> {
                     sums[p][n].store(place.add((p * N + n) * V::LANES));
                 }
             });
-            for p in 0..P {
-                for n in 0..N {
-                    let sum = V::load(place.add((p * N + n) * V::LANES));
-                    let offset = tile.offset + p * tile.out_distance + n * V::LANES;
-                    let channel = tile.channel + n * V::LANES;
-                    if n + 1 < N || tile.last_lanes == V::LANES {
-                        tile.output.put(All, sum, offset, channel);
-                    } else {
-                        tile.output.put(First(tile.last_lanes), sum, offset, channel);
+            with_finish!(tile.output, |finish| {
+                for p in 0..P {
+                    for n in 0..N {
+                        let sum = V::load(place.add((p * N + n) * V::LANES));
+                        let offset = tile.offset + p * tile.out_distance + n * V::LANES;
+                        let channel = tile.channel + n * V::LANES;
+                        if n + 1 < N || tile.last_lanes == V::LANES {
+                            finish.put(All, sum, offset, channel);
+                        } else {
+                            finish.put(First(tile.last_lanes), sum, offset, channel);
+                        }
                     }
                 }
-            }
+            });
         }
     }
 }

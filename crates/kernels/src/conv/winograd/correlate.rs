@@ -9,9 +9,9 @@ use super::tile_io::{Input, Layout, Outputs};
 use super::transform::KernelMatrix;
 use super::{AREA, SIDE, SKEW};
 use crate::conv::ConvShape;
-use crate::conv::finish::Output;
+use crate::conv::finish::{Output, with_finish};
 use crate::conv::scratch::Scratch;
-use crate::conv::simd::{All, First, Kernel, Span, Vector, dispatch, lanes};
+use crate::conv::simd::{First, Kernel, Span, Vector, dispatch, lanes};
 use crate::conv::tiles::{PixelTile, blocks, even_parts};
 use crate::isa::Isa;
 use crate::threads::Threads;
@@ -94,13 +94,14 @@ impl<const M: usize, const R: usize> Correlation<M, R> {
                         tiles: tiles.len(),
                         channels: [sources, outs],
                     };
-                    let outputs = Outputs::<M> { grid, matrices: sums, layout: to, tiles, output };
                     // SAFETY: the instruction set was checked when the plan was made; all memory is as long as layouts and
                     // plan say (asserted above), and each tile is one task's own.
                     unsafe {
                         dispatch(self.isa, input);
                         dispatch(self.isa, kernel);
-                        dispatch(self.isa, outputs);
+                        with_finish!(*output, |finish| {
+                            dispatch(self.isa, Outputs::<M, _> { grid, matrices: sums, layout: to, tiles, finish });
+                        });
                     }
                 }
             });
@@ -117,7 +118,7 @@ impl<const M: usize, const R: usize> Correlation<M, R> {
     fn transform_kernels(&self, threads: &Threads, weight: &[f32], matrix: usize, kernels: &mut [f32]) {
         const CHANNELS_PER_TASK: usize = 8;
         let (sources, outs) = (self.grid.source[2], self.grid.out[2]);
-        let to = Output::plain(false, kernels);
+        let to = Shared(kernels.as_mut_ptr());
         threads.run(sources.div_ceil(CHANNELS_PER_TASK), |task| {
             let first = task * CHANNELS_PER_TASK;
             let kernel = Kernels::<R> {
@@ -135,6 +136,12 @@ impl<const M: usize, const R: usize> Correlation<M, R> {
     }
 }
 
+/// Where several threads write, each its own elements.
+struct Shared(*mut f32);
+
+// SAFETY: tasks write to different elements.
+unsafe impl Sync for Shared {}
+
 /// G w Gᵀ for some source channels. Needs: `weight` of these channels, room for them at `to`.
 struct Kernels<'a, const R: usize> {
     weight: &'a [f32],
@@ -144,7 +151,7 @@ struct Kernels<'a, const R: usize> {
     backward: bool,
     /// Source channels to do.
     own: Range<usize>,
-    to: &'a Output,
+    to: &'a Shared,
     matrix: usize,
 }
 
@@ -177,7 +184,7 @@ impl<const R: usize> Kernel for Kernels<'_, R> {
                         let at = block * sources + source * width + channel - block;
                         for (i, row) in matrix.transform(kernel).iter().enumerate() {
                             for (j, &value) in row.iter().enumerate() {
-                                self.to.put(All, value, (i * SIDE + j) * self.matrix + at, 0);
+                                value.store(self.to.0.add((i * SIDE + j) * self.matrix + at));
                             }
                         }
                     }

@@ -8,8 +8,8 @@ use std::ops::Range;
 use super::grid::Grid;
 use super::transform::{gradient_pass, input_pass, output_pass};
 use super::{AREA, SIDE, SKEW};
-use crate::conv::finish::Output;
-use crate::conv::simd::{All, First, Kernel, Span, Vector};
+use crate::conv::finish::Finish;
+use crate::conv::simd::{All, First, Kernel, Span, Vector, prefetch};
 
 /// How the 36 matrices of some tiles lie in memory.
 #[derive(Clone, Copy)]
@@ -76,6 +76,15 @@ impl Kernel for Input<'_> {
             unsafe {
                 let to = self.matrices.as_mut_ptr().add(index * self.layout.tile);
                 for_each_vector!(channels, |channel, span| {
+                    for i in 0..4 {
+                        let next = self
+                            .source
+                            .as_ptr()
+                            .wrapping_add(((tile.image * height + y + i + 5) * width + x) * channels + channel);
+                        for j in 0..4 {
+                            prefetch(next.wrapping_add(j * channels));
+                        }
+                    }
                     let mut half = [[V::zero(); SIDE]; SIDE];
                     for j in 0..SIDE {
                         if j < first_column || j >= end_column {
@@ -149,17 +158,17 @@ impl<const M: usize> Kernel for Gradient<'_, M> {
     }
 }
 
-/// Aᵀ m A of tiles of `M` x `M` output pixels, cut off at the image's end. Needs: `output` holds the tiles' images, whose
+/// Aᵀ m A of tiles of `M` x `M` output pixels, cut off at the image's end. Needs: the output holds the tiles' images, whose
 /// tiles are this thread's own; `matrices` is as long as its layout says.
-pub(super) struct Outputs<'a, const M: usize> {
+pub(super) struct Outputs<'a, const M: usize, F> {
     pub(super) grid: &'a Grid,
     pub(super) matrices: &'a [f32],
     pub(super) layout: Layout,
     pub(super) tiles: Range<usize>,
-    pub(super) output: &'a Output,
+    pub(super) finish: F,
 }
 
-impl<const M: usize> Kernel for Outputs<'_, M> {
+impl<const M: usize, F: Finish> Kernel for Outputs<'_, M, F> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let [height, width, channels] = self.grid.out;
@@ -186,8 +195,8 @@ impl<const M: usize> Kernel for Outputs<'_, M> {
                             break;
                         }
                         for (j, &value) in output_pass::<V, M>(half).iter().enumerate() {
-                            if j < columns {
-                                self.output.put(span, value, to + (i * width + j) * channels + channel, channel);
+                            if columns == M || j < columns {
+                                self.finish.put(span, value, to + (i * width + j) * channels + channel, channel);
                             }
                         }
                     }
