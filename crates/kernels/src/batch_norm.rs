@@ -773,13 +773,13 @@ mod tests {
             let (c, rows) = (self.channels, (x.len() / self.channels) as f64);
             let mut y = vec![0.0; x.len()];
             let (mut normal, mut inverse_std) = (y.clone(), vec![0.0; c]);
-            for channel in 0..c {
+            for (channel, inverse_std) in inverse_std.iter_mut().enumerate() {
                 let column = || x.iter().skip(channel).step_by(c);
                 let mean = column().sum::<f64>() / rows;
                 let variance = column().map(|v| (v - mean) * (v - mean)).sum::<f64>() / rows;
-                inverse_std[channel] = 1.0 / (variance + EPSILON).sqrt();
+                *inverse_std = 1.0 / (variance + EPSILON).sqrt();
                 for i in (channel..x.len()).step_by(c) {
-                    normal[i] = (x[i] - mean) * inverse_std[channel];
+                    normal[i] = (x[i] - mean) * *inverse_std;
                     y[i] = normal[i] * f64::from(self.weight[channel]) + f64::from(self.bias[channel]);
                     y[i] += if residual { f64::from(self.residual[i]) } else { 0.0 };
                 }

@@ -1,24 +1,27 @@
-//! Product of two matrices of any strides, for dense layers: blocks packed on the stack, a register tile inside.
+//! Product of two matrices of any strides, for dense layers: a register tile, its columns packed
+//! on the stack where they do not lie side by side.
 //!
 //! Every element of the result is summed by one task, in an order that depends on the shapes alone.
 
 #![allow(unsafe_code)]
+
+use std::ops::Range;
 
 use crate::disjoint::Disjoint;
 use crate::isa::Isa;
 use crate::simd::{Kernel, MAX_LANES, Vector, dispatch};
 use crate::threads::Threads;
 
-/// Rows and columns of the result that make a task.
-const BLOCK: usize = 64;
+/// Rows of the result that make a task: many, as each task packs the right matrix anew.
+const BLOCK_ROWS: usize = 128;
+/// Columns of the result that make a task.
+const BLOCK_COLUMNS: usize = 64;
 /// Products that are packed at a time.
 const DEPTH: usize = 256;
 /// Rows of the register tile.
 const TILE_ROWS: usize = 6;
 /// Vectors in a row of the register tile.
 const TILE_VECTORS: usize = 2;
-/// Rows of a packed block of the left matrix, a whole number of tiles.
-const PACKED_ROWS: usize = BLOCK.div_ceil(TILE_ROWS) * TILE_ROWS;
 
 /// A matrix in memory: element (i, j) at `i * row_stride + j * column_stride`.
 #[derive(Clone, Copy)]
@@ -53,14 +56,12 @@ pub(crate) fn multiply(
     accumulate: bool,
     c: &mut [f32],
 ) {
-    let columns = n.div_ceil(BLOCK);
+    let blocks = n.div_ceil(BLOCK_COLUMNS);
     let c = Disjoint::new(&mut c[..m * n]);
-    threads.run(m.div_ceil(BLOCK) * columns, |task| {
-        let (i, j) = (task / columns * BLOCK, task % columns * BLOCK);
-        dispatch(
-            isa,
-            Block { a, b, rows: i..(i + BLOCK).min(m), columns: j..(j + BLOCK).min(n), k, n, accumulate, c: &c },
-        );
+    threads.run(m.div_ceil(BLOCK_ROWS) * blocks, |task| {
+        let (i, j) = (task / blocks * BLOCK_ROWS, task % blocks * BLOCK_COLUMNS);
+        let (rows, columns) = (i..(i + BLOCK_ROWS).min(m), j..(j + BLOCK_COLUMNS).min(n));
+        dispatch(isa, Block { a, b, rows, columns, k, n, accumulate, c: &c });
     });
 }
 
@@ -68,8 +69,8 @@ pub(crate) fn multiply(
 struct Block<'a, 'c> {
     a: Matrix<'a>,
     b: Matrix<'a>,
-    rows: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
+    rows: Range<usize>,
+    columns: Range<usize>,
     k: usize,
     n: usize,
     accumulate: bool,
@@ -80,101 +81,83 @@ impl Kernel for Block<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    #[allow(clippy::large_stack_arrays)] // see below
+    #[allow(clippy::large_stack_arrays)] // 32 KiB of a thread's 2 MiB, and of its nearest cache
     unsafe fn run<V: Vector>(self) {
-        let tile_columns = TILE_VECTORS * V::LANES;
-        // About 100 KiB: threads have 2 MiB of stack, and a level-2 cache holds it.
-        let mut left = [0.0f32; PACKED_ROWS * DEPTH];
-        let mut right = [0.0f32; TILE_VECTORS * MAX_LANES * DEPTH];
-        let mut tile = [0.0f32; TILE_ROWS * TILE_VECTORS * MAX_LANES];
-        let mut depth = 0;
-        while depth < self.k {
-            let count = DEPTH.min(self.k - depth);
+        let width = TILE_VECTORS * V::LANES;
+        let mut packed = [0.0f32; TILE_VECTORS * MAX_LANES * DEPTH];
+        for depth in (0..self.k).step_by(DEPTH) {
+            let steps = depth..(depth + DEPTH).min(self.k);
             let add = self.accumulate || depth > 0;
-            self.pack_left(depth, count, &mut left);
-            for j in self.columns.clone().step_by(tile_columns) {
-                let width = tile_columns.min(self.columns.end - j);
-                self.pack_right(j, width, tile_columns, depth, count, &mut right);
-                for (i, strip) in self.rows.clone().step_by(TILE_ROWS).zip(left.chunks_exact(TILE_ROWS * count)) {
-                    // SAFETY: both packs hold `count` steps; the caller has the instruction set.
-                    unsafe { multiply_tile::<V>(strip, &right, count, &mut tile) };
-                    for row in 0..TILE_ROWS.min(self.rows.end - i) {
-                        let start = (i + row) * self.n + j;
-                        // SAFETY: rows and columns belong to this task alone.
-                        let c = unsafe { self.c.range(start..start + width) };
-                        let sums = &tile[row * tile_columns..][..width];
-                        for (c, sum) in c.iter_mut().zip(sums) {
-                            *c = if add { *c + sum } else { *sum };
-                        }
-                    }
+            for j in self.columns.clone().step_by(width) {
+                let columns = j..(j + width).min(self.columns.end);
+                let right = if self.b.column_stride == 1 && columns.len() == width {
+                    Matrix { values: &self.b.values[depth * self.b.row_stride + j..], ..self.b }
+                } else {
+                    self.pack(steps.clone(), columns.clone(), width, &mut packed);
+                    Matrix::row_major(&packed, width)
+                };
+                for i in self.rows.clone().step_by(TILE_ROWS) {
+                    // SAFETY: the caller has the instruction set.
+                    unsafe { self.tile::<V>(i, columns.clone(), steps.clone(), right, add) };
                 }
             }
-            depth += count;
         }
     }
 }
 
 impl Block<'_, '_> {
-    /// Strips of [`TILE_ROWS`] rows, step by step of the depth; rows beyond the end are 0.
+    /// Columns of the right matrix as rows of a tile's width; columns beyond the end are 0.
     #[inline(always)]
-    fn pack_left(&self, depth: usize, count: usize, left: &mut [f32]) {
-        let strips = left.chunks_exact_mut(TILE_ROWS * count);
-        for (i, strip) in self.rows.clone().step_by(TILE_ROWS).zip(strips) {
-            for row in 0..TILE_ROWS {
-                for step in 0..count {
-                    strip[step * TILE_ROWS + row] = if i + row < self.rows.end {
-                        self.a.values[(i + row) * self.a.row_stride + (depth + step) * self.a.column_stride]
-                    } else {
-                        0.0
-                    };
-                }
-            }
-        }
-    }
-
-    /// Rows of a tile's width, step by step of the depth; columns beyond the end are 0.
-    #[inline(always)]
-    fn pack_right(&self, j: usize, width: usize, tile_columns: usize, depth: usize, count: usize, right: &mut [f32]) {
+    fn pack(&self, steps: Range<usize>, columns: Range<usize>, width: usize, packed: &mut [f32]) {
         let b = &self.b;
-        if width < tile_columns {
-            right[..count * tile_columns].fill(0.0);
-        }
-        if b.column_stride == 1 {
-            for (step, row) in right.chunks_exact_mut(tile_columns).take(count).enumerate() {
-                row[..width].copy_from_slice(&b.values[(depth + step) * b.row_stride + j..][..width]);
-            }
-        } else {
-            for column in 0..width {
-                for step in 0..count {
-                    right[step * tile_columns + column] =
-                        b.values[(depth + step) * b.row_stride + (j + column) * b.column_stride];
-                }
+        packed[..steps.len() * width].fill(0.0);
+        for (column, j) in columns.enumerate() {
+            for (step, l) in steps.clone().enumerate() {
+                packed[step * width + column] = b.values[l * b.row_stride + j * b.column_stride];
             }
         }
     }
-}
 
-/// The tile's sums over `count` steps.
-///
-/// # Safety
-/// The packs must hold `count` steps, the processor have the instruction set of `V`.
-#[inline(always)]
-unsafe fn multiply_tile<V: Vector>(left: &[f32], right: &[f32], count: usize, tile: &mut [f32]) {
-    // SAFETY: as the caller's; the tile holds TILE_ROWS rows of TILE_VECTORS of the widest vectors.
-    unsafe {
-        let mut sums = [[V::splat(0.0); TILE_VECTORS]; TILE_ROWS];
-        for step in 0..count {
-            let row = right.as_ptr().add(step * TILE_VECTORS * V::LANES);
-            let b = [V::load(row), V::load(row.add(V::LANES))];
-            for (i, sums) in sums.iter_mut().enumerate() {
-                let a = V::splat(*left.as_ptr().add(step * TILE_ROWS + i));
-                sums[0] = a.mul_add(b[0], sums[0]);
-                sums[1] = a.mul_add(b[1], sums[1]);
+    /// One register tile: rows from `i` (of those beyond the end the last is computed again and dropped), `steps` of
+    /// the sum; `right` starts at the tile's first column and step.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set of `V`.
+    #[inline(always)]
+    unsafe fn tile<V: Vector>(&self, i: usize, columns: Range<usize>, steps: Range<usize>, right: Matrix, add: bool) {
+        let (a, count) = (&self.a, steps.len());
+        let last = (self.rows.end - 1) * a.row_stride + (steps.end - 1) * a.column_stride;
+        assert!(
+            last < a.values.len() && (count - 1) * right.row_stride + TILE_VECTORS * V::LANES <= right.values.len()
+        );
+        let mut tile = [0.0f32; TILE_ROWS * TILE_VECTORS * MAX_LANES];
+        // SAFETY: the largest positions were checked above.
+        unsafe {
+            let left: [*const f32; TILE_ROWS] = std::array::from_fn(|row| {
+                let row = (i + row).min(self.rows.end - 1);
+                a.values.as_ptr().add(row * a.row_stride + steps.start * a.column_stride)
+            });
+            let mut sums = [[V::splat(0.0); TILE_VECTORS]; TILE_ROWS];
+            for step in 0..count {
+                let row = right.values.as_ptr().add(step * right.row_stride);
+                let b = [V::load(row), V::load(row.add(V::LANES))];
+                for (sums, left) in sums.iter_mut().zip(left) {
+                    let a = V::splat(*left.add(step * a.column_stride));
+                    sums[0] = a.mul_add(b[0], sums[0]);
+                    sums[1] = a.mul_add(b[1], sums[1]);
+                }
+            }
+            for (i, sums) in sums.iter().enumerate() {
+                for (j, sum) in sums.iter().enumerate() {
+                    sum.store(tile.as_mut_ptr().add((i * TILE_VECTORS + j) * V::LANES));
+                }
             }
         }
-        for (i, sums) in sums.iter().enumerate() {
-            for (j, sum) in sums.iter().enumerate() {
-                sum.store(tile.as_mut_ptr().add((i * TILE_VECTORS + j) * V::LANES));
+        for (i, sums) in (i..self.rows.end).zip(tile.chunks_exact(TILE_VECTORS * V::LANES)) {
+            // SAFETY: rows and columns belong to this task alone.
+            let c = unsafe { self.c.range(i * self.n + columns.start..i * self.n + columns.end) };
+            for (c, sum) in c.iter_mut().zip(sums) {
+                *c = if add { *c + sum } else { *sum };
             }
         }
     }

@@ -7,11 +7,12 @@
 
 use std::ops::Range;
 
+use crate::channels::{load_part, store_part};
 use crate::disjoint::Disjoint;
 use crate::graph::window;
 use crate::isa::Isa;
 use crate::shortcut::{ImageShape, for_each_image};
-use crate::simd::{Kernel, Vector, dispatch};
+use crate::simd::{Kernel, MAX_LANES, Vector, dispatch};
 use crate::threads::Threads;
 
 /// A pooling: the input's shape and the window.
@@ -137,21 +138,104 @@ impl Kernel for Max<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let Self { pooling: p, x, y, winners } = self;
-        let (c, width) = (p.input.channels, p.output().width);
-        for (i, (y, winners)) in y.chunks_exact_mut(c).zip(winners.chunks_exact_mut(c)).enumerate() {
-            let (oy, ox) = (i / width, i % width);
-            y.fill(f32::NEG_INFINITY);
-            winners.fill(u8::MAX);
-            for ky in p.inside(oy, p.input.height) {
-                for kx in p.inside(ox, p.input.width) {
-                    let (iy, ix) = (oy * p.stride + ky - p.padding, ox * p.stride + kx - p.padding);
-                    let place = (ky * p.kernel + kx) as u8;
-                    let x = &x[(iy * p.input.width + ix) * c..][..c];
-                    for ((y, winner), &x) in y.iter_mut().zip(winners.iter_mut()).zip(x) {
-                        // The first pixel always wins against none, be it -infinity.
-                        let wins = x > *y || x.is_nan() || *winner == u8::MAX;
-                        *y = if wins { x } else { *y };
-                        *winner = if wins { place } else { *winner };
+        let (c, out) = (p.input.channels, p.output());
+        for (oy, row) in y.chunks_exact_mut(out.width * c).enumerate() {
+            let rows = p.inside(oy, p.input.height);
+            for (ox, y) in row.chunks_exact_mut(c).enumerate() {
+                let columns = p.inside(ox, p.input.width);
+                let winners = &mut winners[(oy * out.width + ox) * c..][..c];
+                for start in (0..c).step_by(V::LANES) {
+                    let lanes = start..(start + V::LANES).min(c);
+                    // SAFETY: the caller has the instruction set.
+                    unsafe {
+                        let (mut best, mut place) = (V::splat(f32::NEG_INFINITY), V::splat(NOWHERE));
+                        for ky in rows.clone() {
+                            for kx in columns.clone() {
+                                let (iy, ix) = (oy * p.stride + ky - p.padding, ox * p.stride + kx - p.padding);
+                                let pixel = &x[(iy * p.input.width + ix) * c..][lanes.clone()];
+                                let value = load_slice::<V>(pixel);
+                                // The first pixel always wins against none, be it -infinity.
+                                let first = ky == rows.start && kx == columns.start;
+                                let here = V::splat((ky * p.kernel + kx) as f32);
+                                place = if first { here } else { value.where_not_above(best, here, place) };
+                                best = if first { value } else { value.where_not_above(best, value, best) };
+                            }
+                        }
+                        store_slice(best, &mut y[lanes.clone()]);
+                        let mut places = [0.0f32; MAX_LANES];
+                        place.store(places.as_mut_ptr());
+                        for (winner, place) in winners[lanes].iter_mut().zip(places) {
+                            *winner = place as u8;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The place in a window that holds no pixel at all.
+const NOWHERE: f32 = 255.0;
+
+/// A vector of a slice that may be shorter; the lanes beyond are 0.
+///
+/// # Safety
+/// The processor must have the instruction set of `V`.
+#[inline(always)]
+unsafe fn load_slice<V: Vector>(slice: &[f32]) -> V {
+    // SAFETY: the slice has that many elements.
+    unsafe { if slice.len() == V::LANES { V::load(slice.as_ptr()) } else { load_part(slice.as_ptr(), slice.len()) } }
+}
+
+/// A vector, or its first lanes, into a slice.
+///
+/// # Safety
+/// The processor must have the instruction set of `V`.
+#[inline(always)]
+unsafe fn store_slice<V: Vector>(vector: V, slice: &mut [f32]) {
+    // SAFETY: the slice has that many elements.
+    unsafe {
+        if slice.len() == V::LANES {
+            vector.store(slice.as_mut_ptr());
+        } else {
+            store_part(vector, slice.as_mut_ptr(), slice.len());
+        }
+    }
+}
+
+impl Pooling {
+    /// Gathers an image's `dx`: for each pixel what `part(place in the window, output pixel's lanes)` gives is summed
+    /// over the windows that cover it, in order, and then multiplied by `factor`.
+    #[inline(always)]
+    unsafe fn gather<V: Vector>(
+        &self,
+        dx: &mut [f32],
+        accumulate: bool,
+        factor: f32,
+        part: impl Fn(usize, Range<usize>) -> V,
+    ) {
+        let (c, out) = (self.input.channels, self.output());
+        for (iy, row) in dx.chunks_exact_mut(self.input.width * c).enumerate() {
+            let rows = self.covering(iy, out.height);
+            for (ix, dx) in row.chunks_exact_mut(c).enumerate() {
+                let columns = self.covering(ix, out.width);
+                for start in (0..c).step_by(V::LANES) {
+                    let lanes = start..(start + V::LANES).min(c);
+                    // SAFETY: the caller has the instruction set.
+                    unsafe {
+                        let mut sum = V::splat(0.0);
+                        for oy in rows.clone() {
+                            let ky = iy + self.padding - oy * self.stride;
+                            for ox in columns.clone() {
+                                let kx = ix + self.padding - ox * self.stride;
+                                let at = (oy * out.width + ox) * c;
+                                sum = sum.add(part(ky * self.kernel + kx, at + lanes.start..at + lanes.end));
+                            }
+                        }
+                        let sum = sum.mul(V::splat(factor));
+                        let dx = &mut dx[lanes];
+                        let sum = if accumulate { sum.add(load_slice(dx)) } else { sum };
+                        store_slice(sum, dx);
                     }
                 }
             }
@@ -172,23 +256,20 @@ impl Kernel for MaxBackward<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Self { pooling: p, winners, dy, accumulate, dx } = self;
-        let (c, out) = (p.input.channels, p.output());
-        for (i, dx) in dx.chunks_exact_mut(c).enumerate() {
-            let (iy, ix) = (i / p.input.width, i % p.input.width);
-            if !accumulate {
-                dx.fill(0.0);
-            }
-            for oy in p.covering(iy, out.height) {
-                for ox in p.covering(ix, out.width) {
-                    let (ky, kx) = (iy + p.padding - oy * p.stride, ix + p.padding - ox * p.stride);
-                    let place = (ky * p.kernel + kx) as u8;
-                    let at = (oy * out.width + ox) * c;
-                    for ((dx, &winner), &dy) in dx.iter_mut().zip(&winners[at..at + c]).zip(&dy[at..at + c]) {
-                        *dx += if winner == place { dy } else { 0.0 };
-                    }
-                }
-            }
+        let Self { pooling, winners, dy, accumulate, dx } = self;
+        // SAFETY: as the caller's.
+        unsafe {
+            pooling.gather(dx, accumulate, 1.0, |place, lanes| {
+                let winners = &winners[lanes.clone()];
+                let winners = if winners.len() == V::LANES {
+                    V::load_bytes(winners.as_ptr())
+                } else {
+                    let mut bytes = [0; MAX_LANES];
+                    bytes[..winners.len()].copy_from_slice(winners);
+                    V::load_bytes(bytes.as_ptr())
+                };
+                load_slice::<V>(&dy[lanes]).where_equal(winners, V::splat(place as f32))
+            });
         }
     }
 }
@@ -206,19 +287,25 @@ impl Kernel for Average<'_> {
     unsafe fn run<V: Vector>(self) {
         let Self { pooling: p, x, y } = self;
         let (c, width) = (p.input.channels, p.output().width);
-        let factor = 1.0 / (p.kernel * p.kernel) as f32;
-        for (i, y) in y.chunks_exact_mut(c).enumerate() {
-            let (oy, ox) = (i / width, i % width);
-            y.fill(0.0);
-            for ky in p.inside(oy, p.input.height) {
-                for kx in p.inside(ox, p.input.width) {
-                    let (iy, ix) = (oy * p.stride + ky - p.padding, ox * p.stride + kx - p.padding);
-                    let x = &x[(iy * p.input.width + ix) * c..][..c];
-                    y.iter_mut().zip(x).for_each(|(y, x)| *y += x);
+        for (oy, row) in y.chunks_exact_mut(width * c).enumerate() {
+            let rows = p.inside(oy, p.input.height);
+            for (ox, y) in row.chunks_exact_mut(c).enumerate() {
+                let columns = p.inside(ox, p.input.width);
+                for start in (0..c).step_by(V::LANES) {
+                    let lanes = start..(start + V::LANES).min(c);
+                    // SAFETY: the caller has the instruction set.
+                    unsafe {
+                        let mut sum = V::splat(0.0);
+                        for iy in rows.clone().map(|ky| oy * p.stride + ky - p.padding) {
+                            for ix in columns.clone().map(|kx| ox * p.stride + kx - p.padding) {
+                                let pixel = &x[(iy * p.input.width + ix) * c..][lanes.clone()];
+                                sum = sum.add(load_slice(pixel));
+                            }
+                        }
+                        let mean = sum.mul(V::splat(1.0 / (p.kernel * p.kernel) as f32));
+                        store_slice(mean, &mut y[lanes]);
+                    }
                 }
-            }
-            for y in y.iter_mut() {
-                *y *= factor;
             }
         }
     }
@@ -236,21 +323,10 @@ impl Kernel for AverageBackward<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Self { pooling: p, dy, accumulate, dx } = self;
-        let (c, out) = (p.input.channels, p.output());
-        let factor = 1.0 / (p.kernel * p.kernel) as f32;
-        for (i, dx) in dx.chunks_exact_mut(c).enumerate() {
-            let (iy, ix) = (i / p.input.width, i % p.input.width);
-            if !accumulate {
-                dx.fill(0.0);
-            }
-            for oy in p.covering(iy, out.height) {
-                for ox in p.covering(ix, out.width) {
-                    let dy = &dy[(oy * out.width + ox) * c..][..c];
-                    dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx += dy * factor);
-                }
-            }
-        }
+        let Self { pooling, dy, accumulate, dx } = self;
+        let factor = 1.0 / (pooling.kernel * pooling.kernel) as f32;
+        // SAFETY: as the caller's.
+        unsafe { pooling.gather(dx, accumulate, factor, |_, lanes| load_slice::<V>(&dy[lanes])) }
     }
 }
 
@@ -353,7 +429,9 @@ mod tests {
             let mut expected = vec![0.0; x.len()];
             for (i, window) in windows.iter().enumerate() {
                 assert!((y[i] - window.iter().map(|&at| x[at]).sum::<f32>() / area).abs() < 1e-5, "{p:?} {isa}");
-                window.iter().for_each(|&at| expected[at] += dy[i] / area);
+                for &at in window {
+                    expected[at] += dy[i] / area;
+                }
             }
             for accumulate in [false, true] {
                 let mut dx = if accumulate { noise(3, x.len()) } else { vec![f32::NAN; x.len()] };

@@ -9,11 +9,12 @@ use crate::isa::Isa;
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256, __m512, _CMP_NLE_UQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_div_ps, _mm256_fmadd_ps,
+    __m256, __m512, _CMP_EQ_OQ, _CMP_NLE_UQ, _mm_loadl_epi64, _mm_loadu_si128, _mm256_add_ps, _mm256_and_ps,
+    _mm256_blendv_ps, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_div_ps, _mm256_fmadd_ps,
     _mm256_loadu_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_sqrt_ps, _mm256_storeu_ps,
-    _mm256_sub_ps, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sqrt_ps,
-    _mm512_storeu_ps, _mm512_sub_ps,
+    _mm256_sub_ps, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_div_ps,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_blend_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_sqrt_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
 /// The largest number of lanes of any [`Vector`]; lengths that are multiples of it suit every instruction set.
@@ -33,6 +34,8 @@ pub(crate) trait Vector: Copy {
     unsafe fn load(source: *const f32) -> Self;
     /// `LANES` elements to `target`, of any alignment.
     unsafe fn store(self, target: *mut f32);
+    /// `LANES` bytes from `source`, as numbers.
+    unsafe fn load_bytes(source: *const u8) -> Self;
     /// `self + other`.
     unsafe fn add(self, other: Self) -> Self;
     /// `self - other`.
@@ -49,6 +52,10 @@ pub(crate) trait Vector: Copy {
     unsafe fn relu(self) -> Self;
     /// `self` where `test > 0` or not a number, else 0: the gradient of ReLU.
     unsafe fn where_positive(self, test: Self) -> Self;
+    /// `self` where `left == right`, else 0.
+    unsafe fn where_equal(self, left: Self, right: Self) -> Self;
+    /// `no` where `self <= other`, else (or where either is not a number) `yes`.
+    unsafe fn where_not_above(self, other: Self, yes: Self, no: Self) -> Self;
 }
 
 /// Eight lanes in plain Rust.
@@ -81,6 +88,12 @@ impl Vector for Plain {
     unsafe fn store(self, target: *mut f32) {
         // SAFETY: the caller vouches for eight elements.
         unsafe { target.cast::<[f32; 8]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(source: *const u8) -> Self {
+        // SAFETY: the caller vouches for eight bytes.
+        Self(unsafe { source.cast::<[u8; 8]>().read() }.map(f32::from))
     }
 
     #[inline(always)]
@@ -123,13 +136,25 @@ impl Vector for Plain {
     unsafe fn where_positive(self, test: Self) -> Self {
         self.map2(test, |a, t| if t <= 0.0 { 0.0 } else { a })
     }
+
+    #[inline(always)]
+    unsafe fn where_equal(self, left: Self, right: Self) -> Self {
+        Self(std::array::from_fn(|i| if left.0[i] == right.0[i] { self.0[i] } else { 0.0 }))
+    }
+
+    #[inline(always)]
+    unsafe fn where_not_above(self, other: Self, yes: Self, no: Self) -> Self {
+        Self(std::array::from_fn(|i| if self.0[i] <= other.0[i] { no.0[i] } else { yes.0[i] }))
+    }
 }
 
 /// Implements [`Vector`] for a register type by one intrinsic a method.
 #[cfg(target_arch = "x86_64")]
 macro_rules! vector {
     ($register:ty, $lanes:literal, $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $mul:ident,
-     $div:ident, $sqrt:ident, $fmadd:ident, $max:ident, $zero:ident, |$value:ident, $test:ident| $mask:expr) => {
+     $div:ident, $sqrt:ident, $fmadd:ident, $max:ident, $zero:ident, |$value:ident, $test:ident| $mask:expr,
+     |$l:ident, $r:ident, $e:ident| $equal:expr, |$a:ident, $b:ident, $yes:ident, $no:ident| $above:expr,
+     |$bytes:ident| $convert:expr) => {
         impl Vector for $register {
             const LANES: usize = $lanes;
 
@@ -149,6 +174,13 @@ macro_rules! vector {
             unsafe fn store(self, target: *mut f32) {
                 // SAFETY: the caller vouches for the instruction set and the elements.
                 unsafe { $store(target, self) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_bytes(source: *const u8) -> Self {
+                let $bytes = source;
+                // SAFETY: the caller vouches for the instruction set and the bytes.
+                unsafe { $convert }
             }
 
             #[inline(always)]
@@ -200,6 +232,20 @@ macro_rules! vector {
                 // SAFETY: the caller vouches for the instruction set.
                 unsafe { $mask }
             }
+
+            #[inline(always)]
+            unsafe fn where_equal(self, left: Self, right: Self) -> Self {
+                let ($l, $r, $e) = (left, right, self);
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $equal }
+            }
+
+            #[inline(always)]
+            unsafe fn where_not_above(self, other: Self, yes: Self, no: Self) -> Self {
+                let ($a, $b, $yes, $no) = (self, other, yes, no);
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $above }
+            }
         }
     };
 }
@@ -219,7 +265,10 @@ vector!(
     _mm256_fmadd_ps,
     _mm256_max_ps,
     _mm256_setzero_ps,
-    |value, test| _mm256_and_ps(value, _mm256_cmp_ps::<_CMP_NLE_UQ>(test, _mm256_setzero_ps()))
+    |value, test| _mm256_and_ps(value, _mm256_cmp_ps::<_CMP_NLE_UQ>(test, _mm256_setzero_ps())),
+    |left, right, value| _mm256_and_ps(value, _mm256_cmp_ps::<_CMP_EQ_OQ>(left, right)),
+    |left, right, yes, no| _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_NLE_UQ>(left, right)),
+    |bytes| _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes.cast())))
 );
 
 #[cfg(target_arch = "x86_64")]
@@ -237,7 +286,10 @@ vector!(
     _mm512_fmadd_ps,
     _mm512_max_ps,
     _mm512_setzero_ps,
-    |value, test| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLE_UQ>(test, _mm512_setzero_ps()), value)
+    |value, test| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLE_UQ>(test, _mm512_setzero_ps()), value),
+    |left, right, value| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(left, right), value),
+    |left, right, yes, no| _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_NLE_UQ>(left, right), no, yes),
+    |bytes| _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.cast())))
 );
 
 /// A piece of work that is compiled once for every instruction set.
