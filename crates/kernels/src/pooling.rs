@@ -157,8 +157,8 @@ impl Kernel for Max<'_> {
                                 // The first pixel always wins against none, be it -infinity.
                                 let first = ky == rows.start && kx == columns.start;
                                 let here = V::splat((ky * p.kernel + kx) as f32);
-                                place = if first { here } else { value.where_not_above(best, here, place) };
-                                best = if first { value } else { value.where_not_above(best, value, best) };
+                                place = if first { here } else { value.where_beats(best, here, place) };
+                                best = if first { value } else { value.where_beats(best, value, best) };
                             }
                         }
                         store_slice(best, &mut y[lanes.clone()]);
@@ -445,13 +445,17 @@ mod tests {
 
     #[test]
     fn what_is_not_a_number_wins() {
+        isas().for_each(check_missing_numbers);
+    }
+
+    fn check_missing_numbers(isa: Isa) {
         let threads = Threads::new(1).unwrap();
         let p = Pooling { input: ImageShape { height: 1, width: 3, channels: 1 }, kernel: 1, stride: 1, padding: 0 };
         let p = Pooling { kernel: 3, padding: 1, ..p };
         let (mut y, mut winners) = ([0.0; 3], [0; 3]);
-        p.max(&threads, Isa::Portable, &[1.0, f32::NAN, 2.0], &mut y, &mut winners);
+        p.max(&threads, isa, &[1.0, f32::NAN, 2.0], &mut y, &mut winners);
         assert!(y.iter().all(|y| y.is_nan()));
-        p.max(&threads, Isa::Portable, &[f32::NEG_INFINITY; 3], &mut y, &mut winners);
+        p.max(&threads, isa, &[f32::NEG_INFINITY; 3], &mut y, &mut winners);
         assert_eq!((y, winners), ([f32::NEG_INFINITY; 3], [4, 3, 3]), "the padding never wins");
     }
 

@@ -9,12 +9,12 @@ use crate::isa::Isa;
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256, __m512, _CMP_EQ_OQ, _CMP_NLE_UQ, _mm_loadl_epi64, _mm_loadu_si128, _mm256_add_ps, _mm256_and_ps,
-    _mm256_blendv_ps, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_div_ps, _mm256_fmadd_ps,
-    _mm256_loadu_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_sqrt_ps, _mm256_storeu_ps,
-    _mm256_sub_ps, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_div_ps,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_blend_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_sqrt_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    __m256, __m512, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_NLE_UQ, _CMP_UNORD_Q, _mm_loadl_epi64, _mm_loadu_si128, _mm256_add_ps,
+    _mm256_and_ps, _mm256_blendv_ps, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_div_ps,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_or_ps, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_ps,
+    _mm512_cvtepu8_epi32, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_blend_ps, _mm512_maskz_mov_ps,
+    _mm512_max_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sqrt_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
 /// The largest number of lanes of any [`Vector`]; lengths that are multiples of it suit every instruction set.
@@ -54,8 +54,8 @@ pub(crate) trait Vector: Copy {
     unsafe fn where_positive(self, test: Self) -> Self;
     /// `self` where `left == right`, else 0.
     unsafe fn where_equal(self, left: Self, right: Self) -> Self;
-    /// `no` where `self <= other`, else (or where either is not a number) `yes`.
-    unsafe fn where_not_above(self, other: Self, yes: Self, no: Self) -> Self;
+    /// `yes` where `self > other` or `self` is not a number, else `no`.
+    unsafe fn where_beats(self, other: Self, yes: Self, no: Self) -> Self;
 }
 
 /// Eight lanes in plain Rust.
@@ -143,8 +143,8 @@ impl Vector for Plain {
     }
 
     #[inline(always)]
-    unsafe fn where_not_above(self, other: Self, yes: Self, no: Self) -> Self {
-        Self(std::array::from_fn(|i| if self.0[i] <= other.0[i] { no.0[i] } else { yes.0[i] }))
+    unsafe fn where_beats(self, other: Self, yes: Self, no: Self) -> Self {
+        Self(std::array::from_fn(|i| if self.0[i] > other.0[i] || self.0[i].is_nan() { yes.0[i] } else { no.0[i] }))
     }
 }
 
@@ -241,7 +241,7 @@ macro_rules! vector {
             }
 
             #[inline(always)]
-            unsafe fn where_not_above(self, other: Self, yes: Self, no: Self) -> Self {
+            unsafe fn where_beats(self, other: Self, yes: Self, no: Self) -> Self {
                 let ($a, $b, $yes, $no) = (self, other, yes, no);
                 // SAFETY: the caller vouches for the instruction set.
                 unsafe { $above }
@@ -267,7 +267,10 @@ vector!(
     _mm256_setzero_ps,
     |value, test| _mm256_and_ps(value, _mm256_cmp_ps::<_CMP_NLE_UQ>(test, _mm256_setzero_ps())),
     |left, right, value| _mm256_and_ps(value, _mm256_cmp_ps::<_CMP_EQ_OQ>(left, right)),
-    |left, right, yes, no| _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_NLE_UQ>(left, right)),
+    |left, right, yes, no| {
+        let missing = _mm256_cmp_ps::<_CMP_UNORD_Q>(left, left);
+        _mm256_blendv_ps(no, yes, _mm256_or_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(left, right), missing))
+    },
     |bytes| _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes.cast())))
 );
 
@@ -288,7 +291,10 @@ vector!(
     _mm512_setzero_ps,
     |value, test| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLE_UQ>(test, _mm512_setzero_ps()), value),
     |left, right, value| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(left, right), value),
-    |left, right, yes, no| _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_NLE_UQ>(left, right), no, yes),
+    |left, right, yes, no| {
+        let missing = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(left, left);
+        _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(left, right) | missing, no, yes)
+    },
     |bytes| _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.cast())))
 );
 
