@@ -8,7 +8,12 @@ use artifacts::suggestion::Setting;
 use crate::error::BadInput;
 
 /// Caffe's cross-entropy where the probability underflows: -ln(FLT_MIN) = 87.3365. It stands for an overflowing loss.
-pub const CAFFE_OVERFLOW: f64 = 87.3;
+pub const CAFFE_OVERFLOW: f64 = 87.3365;
+
+/// Whether a loss says nothing but that it overflowed.
+pub fn overflows(loss: f64) -> bool {
+    !loss.is_finite() || (loss - CAFFE_OVERFLOW).abs() < 1e-3
+}
 /// Rates that a curve needs at least to be read.
 pub const LEAST_RATES: usize = 12;
 
@@ -96,7 +101,7 @@ impl Curve {
     /// The finite values of a measure at positive rates: (log10 rate, value), ascending. Overflowing losses are left
     /// out: they say that the run blew up, not how high the loss was.
     pub fn series(&self, measure: Measure) -> Vec<(f64, f64)> {
-        let usable = |value: &f64| value.is_finite() && !(measure.is_loss() && *value >= CAFFE_OVERFLOW);
+        let usable = |value: &f64| if measure.is_loss() { !overflows(*value) } else { value.is_finite() };
         let positive = self.points.iter().filter(|point| point.lr > 0.0);
         positive.filter_map(|p| Some((p.lr.log10(), measure.of(p).filter(usable)?))).collect()
     }
@@ -110,11 +115,16 @@ impl Curve {
     pub fn blown_from(&self) -> Option<f64> {
         let blown = |p: &Point| {
             let losses = [p.train_loss, p.val_loss].into_iter().flatten();
-            losses.map(|loss| !loss.is_finite() || loss >= CAFFE_OVERFLOW).reduce(|all, one| all && one)
+            losses.map(overflows).reduce(|all, one| all && one)
         };
         let measured: Vec<(f64, bool)> = self.points.iter().filter_map(|p| Some((p.lr, blown(p)?))).collect();
         let tail = measured.iter().rev().take_while(|(_, blown)| *blown).count();
         (tail > 0 && tail < measured.len()).then(|| measured[measured.len() - tail].0)
+    }
+
+    /// The lowest rate tried above 0.
+    pub fn lowest_rate(&self) -> Option<f64> {
+        self.points.iter().map(|point| point.lr).find(|lr| *lr > 0.0)
     }
 
     /// The highest rate tried.

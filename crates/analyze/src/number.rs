@@ -5,8 +5,14 @@ pub fn rate(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");
     }
-    let rounded: f64 = format!("{value:.2e}").parse().unwrap_or(value);
+    let rounded = round_digits(value, 3);
     if rounded.abs() < 1e-3 || rounded.abs() >= 1e5 { format!("{rounded:e}") } else { format!("{rounded}") }
+}
+
+/// The value rounded to so many significant digits; a half, such as 2.985 to three, goes up.
+pub fn round_digits(value: f64, digits: usize) -> f64 {
+    let nudged = value * (1.0 + 1e-12);
+    format!("{nudged:.*e}", digits.saturating_sub(1)).parse().unwrap_or(value)
 }
 
 /// A fraction in percent with one decimal: `97.3%`.

@@ -11,7 +11,7 @@ pub mod render;
 pub mod schedules;
 
 /// Width of every figure: on a phone its text is still readable, beside another it fits on a screen.
-pub const WIDTH: f64 = 560.0;
+pub const WIDTH: f64 = 500.0;
 /// Left edge of the frames.
 pub const LEFT: f64 = 58.0;
 /// Right edge of the frames.

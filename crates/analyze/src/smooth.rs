@@ -13,7 +13,13 @@ pub const LEAST_POINTS: usize = 7;
 pub const GRID_PER_DECADE: f64 = 40.0;
 /// Points of the smoothed curve at most.
 const GRID_LIMIT: usize = 400;
+/// Bins in a decade in which crowded points become one.
+const BINS_PER_DECADE: f64 = 80.0;
+/// Points that crowd a bin.
+const CROWDED: usize = 4;
 const ROBUST_PASSES: usize = 2;
+/// Least scale of the outliers, as a share of the range of the values.
+const LEAST_SCALE: f64 = 0.05;
 
 /// A curve at equally spaced logarithms of the rate.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,27 +83,46 @@ pub fn smooth(points: &[(f64, f64)], window: f64) -> Option<Smooth> {
     if last <= first {
         return None;
     }
-    let weights = robust_weights(points, window);
+    let points = thinned(points);
+    let weights = robust_weights(&points, window);
     let steps = (((last - first) * GRID_PER_DECADE).ceil() as usize).clamp(2, GRID_LIMIT);
     let log_rate: Vec<f64> = (0..=steps).map(|i| first + (last - first) * i as f64 / steps as f64).collect();
-    let value = log_rate.iter().map(|&x| local_line(points, &weights, x, window)).collect();
+    let value = log_rate.iter().map(|&x| local_line(&points, &weights, x, window)).collect();
     Some(Smooth { log_rate, value })
+}
+
+/// The points, those of a crowded bin as their median: a long linear ramp has thousands in its last decade.
+fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let bin = |x: f64| (x * BINS_PER_DECADE).floor();
+    let mut thin = Vec::new();
+    for crowd in points.chunk_by(|a, b| bin(a.0) == bin(b.0)) {
+        if crowd.len() < CROWDED {
+            thin.extend_from_slice(crowd);
+        } else {
+            let x = crowd.iter().map(|p| p.0).sum::<f64>() / crowd.len() as f64;
+            thin.push((x, median(&crowd.iter().map(|p| p.1).collect::<Vec<_>>())));
+        }
+    }
+    thin
 }
 
 /// Weights that take out points far from the curve through their neighbours, such as a spike.
 fn robust_weights(points: &[(f64, f64)], window: f64) -> Vec<f64> {
     let mut weights = vec![1.0; points.len()];
-    // A linear ramp of many steps holds thousands of points in its last window; a sample of them finds the curve as well.
-    let stride = points.len().div_ceil(2000);
+    // What lies this near to the curve is never taken for an outlier, however little the rest is scattered: else the one
+    // steep stretch of a noiseless curve would be.
+    let (low, high) = points.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), p| (a.min(p.1), b.max(p.1)));
+    let least_scale = LEAST_SCALE * (high - low);
+    // A spike differs from the points on either side; of the first and the last that cannot be said.
+    let ends = 2.min(points.len());
     for _ in 0..ROBUST_PASSES {
-        let knots: Vec<(f64, f64)> =
-            points.iter().step_by(stride).map(|&(x, _)| (x, local_line(points, &weights, x, window))).collect();
-        let residual: Vec<f64> = points.iter().map(|&(x, y)| (y - interpolate(&knots, x)).abs()).collect();
-        let scale = 6.0 * median(&residual);
-        if scale <= 0.0 {
-            return weights;
-        }
+        let residual: Vec<f64> =
+            points.iter().map(|&(x, y)| (y - local_line(points, &weights, x, window)).abs()).collect();
+        let scale = (6.0 * median(&residual)).max(least_scale).max(f64::MIN_POSITIVE);
         weights = residual.iter().map(|r| if *r < scale { (1.0 - (r / scale).powi(2)).powi(2) } else { 0.0 }).collect();
+        weights[..ends].fill(1.0);
+        let last = weights.len() - ends;
+        weights[last..].fill(1.0);
     }
     weights
 }
@@ -138,16 +163,17 @@ fn neighbours(points: &[(f64, f64)], x: f64, window: f64) -> (usize, usize) {
     (from, to)
 }
 
-fn interpolate(knots: &[(f64, f64)], x: f64) -> f64 {
-    let right = knots.partition_point(|k| k.0 < x);
-    if right == 0 {
-        return knots[0].1;
-    }
-    if right == knots.len() {
-        return knots[right - 1].1;
-    }
-    let ((x0, y0), (x1, y1)) = (knots[right - 1], knots[right]);
-    if x1 > x0 { y0 + (y1 - y0) * (x - x0) / (x1 - x0) } else { y0 }
+/// Standard deviation of the points about a curve, from the median of their distances: outliers do not count.
+pub fn scatter(points: &[(f64, f64)], curve: &Smooth) -> f64 {
+    let distances: Vec<f64> = points.iter().map(|(x, y)| (y - curve.at(10f64.powf(*x))).abs()).collect();
+    // Of a normal distribution the median distance is 0.6745 standard deviations.
+    median(&distances) / 0.6745
+}
+
+/// The number of points that a smoothed value rests on, at a rate.
+pub fn support(points: &[(f64, f64)], rate: f64, window: f64) -> usize {
+    let (from, to) = neighbours(&thinned(points), rate.log10(), window);
+    to - from
 }
 
 /// The middle value; 0 of none.

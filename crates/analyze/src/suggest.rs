@@ -10,10 +10,13 @@ use artifacts::suggestion::{FORMAT, Interval, Outcome, Setting, Suggestion};
 
 use crate::curve::{Curve, Measure};
 use crate::error::BadInput;
-use crate::number::{percent, rate, round_up_125};
+use crate::number::{percent, rate, round_digits, round_up_125};
 use crate::smooth::{WINDOW_DECADES, median};
 use outcome::Reading;
 use rule::{Rates, include};
+
+/// Confidence at most: the rule is a first one, measured on few nets.
+const MOST: f64 = 0.9;
 
 /// One curve with what was read from it.
 struct Read<'a> {
@@ -34,7 +37,7 @@ pub fn suggest(curves: &[Curve]) -> Result<Suggestion, BadInput> {
     let reads = curves.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let outcome = majority(&reads);
     let mut sentences = vec![outcome_sentence(&reads, outcome)];
-    let mut confidence = Confidence(1.0);
+    let mut confidence = Confidence(MOST);
     confidence.weigh_number_of_curves(&reads, &mut sentences);
     confidence.weigh_agreement(&reads, outcome, &mut sentences);
     let rates = if outcome == Outcome::NoLearning { None } else { combined(&reads) };
@@ -48,19 +51,25 @@ pub fn suggest(curves: &[Curve]) -> Result<Suggestion, BadInput> {
     confidence.weigh_end_of_ramp(&reads, &mut sentences);
     sentences.extend(other_measures(&reads, outcome));
     sentences.extend(recovery_sentence(outcome));
+    let interval = |interval: Interval| Interval { low: rounded(interval.low), high: rounded(interval.high) };
     Ok(Suggestion {
         format: FORMAT.to_owned(),
         outcome,
-        min_lr: rates.as_ref().map(|rates| rates.min),
-        max_lr: rates.as_ref().map(|rates| rates.max),
-        min_lr_interval: rates.as_ref().map(|rates| rates.min_interval),
-        max_lr_interval: rates.as_ref().map(|rates| rates.max_interval),
+        min_lr: rates.as_ref().map(|rates| rounded(rates.min)),
+        max_lr: rates.as_ref().map(|rates| rounded(rates.max)),
+        min_lr_interval: rates.as_ref().map(|rates| interval(rates.min_interval)),
+        max_lr_interval: rates.as_ref().map(|rates| interval(rates.max_interval)),
         confidence: (confidence.0 * 100.0).round() / 100.0,
         reasons: sentences,
         rivals: rivals_of_all(curves, rates.as_ref()),
         setting,
         sources: curves.iter().map(|curve| curve.source.clone()).collect(),
     })
+}
+
+/// Four digits: more than any rate deserves, and few enough to be copied by hand.
+fn rounded(rate: f64) -> f64 {
+    round_digits(rate, 4)
 }
 
 fn read(curve: &Curve) -> Result<Read<'_>, BadInput> {
@@ -162,10 +171,11 @@ fn span(rates: impl Iterator<Item = f64>) -> (f64, f64) {
 fn rivals_of_all(curves: &[Curve], rates: Option<&Rates>) -> BTreeMap<String, Option<f64>> {
     let each: Vec<BTreeMap<String, Option<f64>>> = curves.iter().map(rivals::answers).collect();
     let names = each.first().map(|answers| answers.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
-    let of = |name: &String| middle(each.iter().filter_map(|answers| answers.get(name).copied().flatten()));
+    let of =
+        |name: &String| middle(each.iter().filter_map(|answers| answers.get(name).copied().flatten())).map(rounded);
     let mut all: BTreeMap<String, Option<f64>> = names.iter().map(|name| (name.clone(), of(name))).collect();
     for divisor in [3.0, 4.0, 10.0] {
-        all.insert(format!("max_over_{divisor}"), rates.map(|rates| rates.max / divisor));
+        all.insert(format!("max_over_{divisor}"), rates.map(|rates| rounded(rates.max / divisor)));
     }
     all
 }
@@ -224,14 +234,18 @@ fn outcome_sentence(reads: &[Read], outcome: Outcome) -> String {
 
 fn min_sentence(reads: &[Read], rates: &Rates) -> String {
     let name = reads.iter().find(|read| read.rates.is_some()).map_or("the curve", |read| read.reading.measure.name());
-    format!(
-        "lowest rate: learning starts at {}, where {name} has come {:.0}% of its way; Smith's bounds max/3, max/4 and max/10 are {}, {} and {}.",
-        rate(rates.min),
-        100.0 * rule::START,
-        rate(rates.max / 3.0),
-        rate(rates.max / 4.0),
-        rate(rates.max / 10.0)
-    )
+    let lowest = reads.iter().filter_map(|read| read.curve.lowest_rate()).fold(f64::INFINITY, f64::min);
+    let came = format!("{name} has come {:.0}% of its way", 100.0 * rule::START);
+    let start = if rates.min <= 1.01 * lowest {
+        format!(
+            "at {}, the lowest rate tried, {came} already: start the ramp lower to see where learning starts",
+            rate(lowest)
+        )
+    } else {
+        format!("learning starts at {}, where {came}", rate(rates.min))
+    };
+    let [third, fourth, tenth] = [3.0, 4.0, 10.0].map(|divisor| rate(rates.max / divisor));
+    format!("lowest rate: {start}; Smith's bounds max/3, max/4 and max/10 are {third}, {fourth} and {tenth}.")
 }
 
 fn super_convergence_sentence(outcome: Outcome) -> Option<String> {
@@ -285,7 +299,7 @@ pub fn name_of(outcome: Outcome) -> &'static str {
     }
 }
 
-/// How sure the suggestion is: 1, times a factor for everything that speaks against it.
+/// How sure the suggestion is: [`MOST`], times a factor for everything that speaks against it.
 struct Confidence(f64);
 
 impl Confidence {
@@ -351,3 +365,6 @@ impl Confidence {
 fn ends_on_top(read: &Read) -> bool {
     read.rates.as_ref().is_some_and(|rates| rates.max >= 0.99 * read.curve.highest_rate())
 }
+
+#[cfg(test)]
+mod tests;

@@ -162,8 +162,18 @@ fn text(value: &Value) -> String {
         Value::Null => String::new(),
         Value::String(text) if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => text[..12].to_owned(),
         Value::String(text) => text.clone(),
-        Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(String::new, rate),
+        Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(String::new, short),
         other => other.to_string(),
+    }
+}
+
+/// A number in few digits: rates of any size, results to four places, speeds whole.
+fn short(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        size if size < 0.01 => rate(value),
+        size if size < 100.0 => format!("{}", (value * 1e4).round() / 1e4),
+        _ => format!("{}", value.round()),
     }
 }
 

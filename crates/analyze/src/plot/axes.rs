@@ -6,9 +6,9 @@ use super::figure::{Anchor, Figure, text_width};
 use super::palette;
 
 /// Size of tick labels.
-pub const TICK_SIZE: f64 = 12.0;
+pub const TICK_SIZE: f64 = 12.5;
 /// Size of titles and labels.
-pub const LABEL_SIZE: f64 = 13.0;
+pub const LABEL_SIZE: f64 = 13.5;
 
 /// How values become positions along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,9 @@ pub enum Scale {
     /// By their logarithm.
     Log,
 }
+
+/// A value to mark on an axis, and its label where it has one.
+pub type Tick = (f64, Option<String>);
 
 /// One axis.
 #[derive(Clone, Copy, Debug)]
@@ -64,14 +67,14 @@ impl Axis {
     }
 
     /// Ticks: value, and its label where it has one.
-    pub fn ticks(&self, wanted: usize) -> Vec<(f64, Option<String>)> {
+    pub fn ticks(&self, wanted: usize) -> Vec<Tick> {
         match self.scale {
             Scale::Linear => self.linear_ticks(wanted),
             Scale::Log => self.log_ticks(wanted),
         }
     }
 
-    fn linear_ticks(&self, wanted: usize) -> Vec<(f64, Option<String>)> {
+    fn linear_ticks(&self, wanted: usize) -> Vec<Tick> {
         let step = nice_step(self.high - self.low, wanted);
         let first = (self.low / step - 1e-6).ceil() as i64;
         let last = (self.high / step + 1e-6).floor() as i64;
@@ -79,13 +82,13 @@ impl Axis {
     }
 
     /// Decades and their twos and fives where there are few; decades with unlabelled steps between where there are many.
-    fn log_ticks(&self, wanted: usize) -> Vec<(f64, Option<String>)> {
+    fn log_ticks(&self, wanted: usize) -> Vec<Tick> {
         let decades = (self.high / self.low).log10();
         let (first, last) = (self.low.log10().floor() as i32, self.high.log10().ceil() as i32);
         let every = ((decades / wanted as f64).ceil() as i32).max(1);
         let labelled = |factor: u32, exponent: i32| match factor {
             1 => exponent.rem_euclid(every) == 0,
-            2 | 5 => decades * 3.0 <= wanted as f64 * 1.4,
+            2 | 5 => decades * 3.0 <= wanted as f64 * 1.6,
             _ => decades < 0.7,
         };
         let mut ticks = Vec::new();
@@ -165,7 +168,31 @@ impl Panel {
     /// Draws grid, ticks and labels, and the title above the vertical axis. `below`: the horizontal axis's label, where
     /// it is drawn.
     pub fn frame(&self, figure: &mut Figure, title: &str, below: Option<&str>) {
-        figure.text(title, (self.left, self.top - 13.0), Anchor::Start, LABEL_SIZE, palette::INK);
+        self.side(figure, title);
+        let wanted = (((self.right - self.left) / 70.0) as usize).max(2);
+        let ticks = self.x.ticks(wanted);
+        self.foot(figure, &ticks, below);
+    }
+
+    /// As [`Panel::frame`], with the horizontal axis's ticks given.
+    pub fn frame_with_ticks(&self, figure: &mut Figure, title: &str, ticks: &[Tick], below: &str) {
+        self.side(figure, title);
+        self.foot(figure, ticks, Some(below));
+    }
+
+    /// The horizontal axis: line, ticks and label.
+    fn foot(&self, figure: &mut Figure, ticks: &[Tick], below: Option<&str>) {
+        self.horizontal_ticks(figure, ticks, below.is_some());
+        figure.line(vec![(self.left, self.bottom), (self.right, self.bottom)], palette::AXIS, 1.0);
+        if let Some(label) = below {
+            let at = (self.right, self.bottom + 37.0);
+            figure.text(label, at, Anchor::End, LABEL_SIZE, palette::INK);
+        }
+    }
+
+    /// The vertical axis: title, grid and labels.
+    fn side(&self, figure: &mut Figure, title: &str) {
+        figure.text(title, (self.left, self.top - 14.0), Anchor::Start, LABEL_SIZE, palette::INK);
         let wanted = (((self.bottom - self.top) / 42.0) as usize).max(2);
         for (value, label) in self.y.ticks(wanted) {
             let (_, y) = self.at(self.x.low, value);
@@ -174,27 +201,20 @@ impl Panel {
                 figure.text(label, (self.left - 7.0, y), Anchor::End, TICK_SIZE, palette::MUTED);
             }
         }
-        self.horizontal_ticks(figure, below.is_some());
-        figure.line(vec![(self.left, self.bottom), (self.right, self.bottom)], palette::AXIS, 1.0);
-        if let Some(label) = below {
-            let at = (self.right, self.bottom + 36.0);
-            figure.text(label, at, Anchor::End, LABEL_SIZE, palette::INK);
-        }
     }
 
-    fn horizontal_ticks(&self, figure: &mut Figure, labelled: bool) {
-        let wanted = (((self.right - self.left) / 70.0) as usize).max(2);
+    fn horizontal_ticks(&self, figure: &mut Figure, ticks: &[Tick], labelled: bool) {
         let mut free_from = f64::NEG_INFINITY;
-        for (value, label) in self.x.ticks(wanted) {
-            let x = self.x_at(value);
+        for (value, label) in ticks {
+            let x = self.x_at(*value);
             let length = if label.is_some() { 5.0 } else { 3.0 };
             figure.line(vec![(x, self.bottom), (x, self.bottom + length)], palette::AXIS, 1.0);
-            let Some(label) = label.filter(|_| labelled) else {
+            let Some(label) = label.as_ref().filter(|_| labelled) else {
                 continue;
             };
-            let half = text_width(&label, TICK_SIZE) / 2.0;
+            let half = text_width(label, TICK_SIZE) / 2.0;
             if x - half >= free_from {
-                figure.text(label, (x, self.bottom + 16.0), Anchor::Middle, TICK_SIZE, palette::MUTED);
+                figure.text(label.as_str(), (x, self.bottom + 16.0), Anchor::Middle, TICK_SIZE, palette::MUTED);
                 free_from = x + half + 6.0;
             }
         }
@@ -347,10 +367,10 @@ mod tests {
 
     #[test]
     fn linear_axes_have_round_steps() {
-        assert_eq!(labels(Axis::linear(0.0, 3.0, false), 6), ["0", "0.5", "1", "1.5", "2", "2.5", "3"]);
+        assert_eq!(labels(Axis::linear(0.0, 3.0, false), 6), ["0", "0.5", "1.0", "1.5", "2.0", "2.5", "3.0"]);
         assert_eq!(
             labels(Axis::linear(0.86, 0.97, true).in_percent(), 5),
-            ["85%", "87.5%", "90%", "92.5%", "95%", "97.5%"]
+            ["85.0%", "87.5%", "90.0%", "92.5%", "95.0%", "97.5%"]
         );
         assert_eq!(labels(Axis::linear(0.0, 80_000.0, false), 4), ["0", "20,000", "40,000", "60,000", "80,000"]);
     }

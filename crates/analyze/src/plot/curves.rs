@@ -69,7 +69,7 @@ pub fn figure(iterations: u64, arms: &[ArmCurves], score: &str) -> Figure {
         "Training loss and accuracy over {steps} steps, mean of the seeds and a band of one standard deviation"
     );
     let mut figure = Figure::new(&name, description, WIDTH, 0.0);
-    let taken = legend(&mut figure, &entries(arms, score), LEFT, RIGHT, LEGEND_TOP);
+    let taken = legend(&mut figure, &entries(arms), LEFT, RIGHT, LEGEND_TOP);
     let x = Axis::linear(0.0, iterations as f64, false);
     let top = LEGEND_TOP + taken + TITLE_ROOM;
     let loss = Panel { left: LEFT, top, right: RIGHT, bottom: top + 180.0, x, y: loss_axis(arms) };
@@ -77,7 +77,7 @@ pub fn figure(iterations: u64, arms: &[ArmCurves], score: &str) -> Figure {
     let y = Axis::linear(0.0, 1.0, true).in_percent();
     let accuracy = Panel { top, bottom: top + 180.0, y, ..loss };
     loss.frame(&mut figure, "training loss (nats, log scale)", None);
-    accuracy.frame(&mut figure, "accuracy", Some("step"));
+    accuracy.frame(&mut figure, &format!("accuracy (dots: final {score})"), Some("step"));
     for arm in arms {
         arm.train_loss.draw(&mut figure, &loss, arm.color, false);
         arm.train_accuracy.draw(&mut figure, &accuracy, arm.color, false);
@@ -90,14 +90,10 @@ pub fn figure(iterations: u64, arms: &[ArmCurves], score: &str) -> Figure {
     figure
 }
 
-fn entries(arms: &[ArmCurves], score: &str) -> Vec<Entry> {
+fn entries(arms: &[ArmCurves]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = arms
         .iter()
-        .map(|arm| Entry {
-            text: format!("{}, training (dots: final {score})", arm.arm),
-            color: arm.color,
-            dashed: false,
-        })
+        .map(|arm| Entry { text: format!("{}, training", arm.arm), color: arm.color, dashed: false })
         .collect();
     let held_out = arms.iter().filter(|arm| !arm.held_out_accuracy.is_empty());
     entries.extend(held_out.map(|arm| Entry {

@@ -1,6 +1,6 @@
 //! Final accuracy over the length of training: each seed, the mean, and one standard deviation.
 
-use super::axes::{Axis, Entry, Panel, legend};
+use super::axes::{Axis, Entry, Panel, Tick, legend};
 use super::figure::Figure;
 use super::{BELOW, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH, palette};
 use crate::number::count;
@@ -23,8 +23,8 @@ pub fn figure(cells: &[Cell], score: Score) -> Option<Figure> {
     let top = LEGEND_TOP + taken + TITLE_ROOM;
     let y = accuracy_axis(cells);
     let panel = Panel { left: LEFT, top, right: RIGHT, bottom: top + 240.0, x: length_axis(cells), y };
-    panel.frame(&mut figure, &format!("final {} (mean, one standard deviation, seeds)", score.name()), None);
-    length_labels(&mut figure, &panel, cells);
+    let title = format!("final {} (mean, one standard deviation, seeds)", score.name());
+    panel.frame_with_ticks(&mut figure, &title, &length_ticks(cells), "steps of training (log scale)");
     for (i, arm) in arms.iter().enumerate() {
         draw_arm(&mut figure, &panel, cells, arm, i, arms.len());
     }
@@ -57,25 +57,12 @@ fn length_axis(cells: &[Cell]) -> Axis {
     Axis::log(low / 1.25, high * 1.25)
 }
 
-/// The lengths themselves are the only ticks worth a label.
-fn length_labels(figure: &mut Figure, panel: &Panel, cells: &[Cell]) {
-    use super::axes::{LABEL_SIZE, TICK_SIZE};
-    use super::figure::{Anchor, text_width};
+/// The lengths themselves are the only ticks worth a mark.
+fn length_ticks(cells: &[Cell]) -> Vec<Tick> {
     let mut lengths: Vec<u64> = cells.iter().map(|cell| cell.iterations).collect();
     lengths.sort_unstable();
     lengths.dedup();
-    let mut free_from = f64::NEG_INFINITY;
-    for length in lengths {
-        let x = panel.x_at(length as f64);
-        let label = count(length);
-        let half = text_width(&label, TICK_SIZE) / 2.0;
-        if x - half >= free_from {
-            figure.text(label, (x, panel.bottom + 16.0), Anchor::Middle, TICK_SIZE, palette::MUTED);
-            free_from = x + half + 6.0;
-        }
-    }
-    let at = (panel.right, panel.bottom + 36.0);
-    figure.text("steps of training (log scale)", at, Anchor::End, LABEL_SIZE, palette::INK);
+    lengths.into_iter().map(|length| (length as f64, Some(count(length)))).collect()
 }
 
 fn draw_arm(figure: &mut Figure, panel: &Panel, cells: &[Cell], arm: &str, index: usize, arms: usize) {

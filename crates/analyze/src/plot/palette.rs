@@ -20,6 +20,8 @@ pub const VERMILLION: RGBColor = RGBColor(213, 94, 0);
 pub const GREEN: RGBColor = RGBColor(0, 158, 115);
 /// Reddish purple.
 pub const PURPLE: RGBColor = RGBColor(204, 121, 167);
+/// Dark reddish purple: of the same hue, for text.
+pub const PLUM: RGBColor = RGBColor(150, 58, 110);
 /// Orange.
 pub const ORANGE: RGBColor = RGBColor(230, 159, 0);
 /// Sky blue.
@@ -38,7 +40,7 @@ pub fn of_arm(arm: &str, index: usize) -> RGBColor {
 }
 
 /// Each colour with the one that takes its place on a dark page.
-pub const DARK: [(RGBColor, &str); 11] = [
+pub const DARK: [(RGBColor, &str); 12] = [
     (PAPER, "#151a21"),
     (INK, "#e6eaee"),
     (MUTED, "#9aa7b4"),
@@ -48,6 +50,7 @@ pub const DARK: [(RGBColor, &str); 11] = [
     (VERMILLION, "#f08a3c"),
     (GREEN, "#2ebf95"),
     (PURPLE, "#dd9cc0"),
+    (PLUM, "#dd9cc0"),
     (ORANGE, "#f0b73a"),
     (SKY, "#8accf2"),
 ];

@@ -145,7 +145,7 @@ fn shade(figure: &mut Figure, panels: &[Panel], suggestion: Option<&Suggestion>)
     };
     for panel in panels {
         for (interval, color) in
-            [(suggestion.min_lr_interval, palette::PURPLE), (suggestion.max_lr_interval, palette::VERMILLION)]
+            [(suggestion.min_lr_interval, palette::PLUM), (suggestion.max_lr_interval, palette::VERMILLION)]
         {
             if let Some(interval) = interval {
                 panel.shade(figure, interval.low, interval.high, color);
@@ -155,7 +155,7 @@ fn shade(figure: &mut Figure, panels: &[Panel], suggestion: Option<&Suggestion>)
 }
 
 fn mark(figure: &mut Figure, accuracy: &Panel, loss: &Panel, suggestion: Option<&Suggestion>) {
-    let marks = suggestion.map(|s| [("min", s.min_lr, palette::PURPLE), ("max", s.max_lr, palette::VERMILLION)]);
+    let marks = suggestion.map(|s| [("min", s.min_lr, palette::PLUM), ("max", s.max_lr, palette::VERMILLION)]);
     for (name, lr, color) in marks.into_iter().flatten() {
         let Some(lr) = lr.filter(|lr| *lr >= accuracy.x.low && *lr <= accuracy.x.high * 1.001) else {
             continue;

@@ -118,7 +118,8 @@ fn draw_item<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, item: &Item) -> 
             };
             let font = (FONT, size * FINE * FONT_FACTOR).into_font();
             let style = font.color(color).into_text_style(area).pos(Pos::new(horizontal, VPos::Center));
-            area.draw(&Text::new(text.as_str(), place(*at), style))
+            // plotters centres the line's height; capitals and digits stand above that.
+            area.draw(&Text::new(text.as_str(), place((at.0, at.1 + 0.12 * size)), style))
         }
     }
 }

@@ -5,9 +5,9 @@
 //!
 //! | outcome | the way, as the rate rises |
 //! |---|---|
-//! | `no-learning` | the best itself is less than [`LEARNT`] of the distance from chance to 1 (a loss: falls by less than that share) |
+//! | `no-learning` | the best itself is less than [`LEARNT`] of the distance from chance to 1 (a loss: falls by less than that share), or less than [`SIGNIFICANT`] standard errors, above it |
 //! | `collapse-and-recovery` | comes to [`HALF`], falls below [`COLLAPSED`], and comes back to [`RECOVERED`] |
-//! | `divergence` | ends with losses that overflow or are not finite; or falls from [`HIGH`] to below [`GONE`] within a factor of [`ABRUPT`] in rate and stays there |
+//! | `divergence` | ends with losses that overflow or are not finite; or falls from [`HIGH`] to below [`GONE`] within a factor of [`ABRUPT`] in rate (or fewer than [`FEW`] measurements) and stays there |
 //! | `plateau` | is still at [`KEPT`] at the highest rate tried; or stays there over a factor of [`WIDE`] in rate, falling later |
 //! | `hill` | falls below [`KEPT`] sooner than that |
 //!
@@ -16,7 +16,7 @@
 use artifacts::suggestion::Outcome;
 
 use crate::curve::{Curve, Measure};
-use crate::smooth::{Smooth, smooth};
+use crate::smooth::{Smooth, median, scatter, smooth, support};
 
 /// Share of the distance from chance to 1 that counts as learning.
 pub const LEARNT: f64 = 0.05;
@@ -32,10 +32,16 @@ pub const HIGH: f64 = 0.8;
 pub const GONE: f64 = 0.1;
 /// Factor in rate within which a fall is abrupt.
 pub const ABRUPT: f64 = 2.5;
+/// Measurements within a fall, fewer than which make it abrupt as far as can be seen.
+pub const FEW: usize = 5;
 /// Way at which a plateau is kept.
 pub const KEPT: f64 = 0.7;
 /// Factor in rate over which a plateau that ends must reach.
 pub const WIDE: f64 = 30.0;
+/// Standard errors of the smoothed value that a rise must stand above noise.
+pub const SIGNIFICANT: f64 = 6.0;
+/// Decades of the rate that a dip may last and be bridged, where the curve comes back to the level of a plateau.
+pub const BRIDGED: f64 = 0.25;
 /// Decades of the rate that a fall or a rise must last.
 pub const LASTING: f64 = 0.05;
 /// Decades at the ramp's end over which it is asked whether the curve still rises.
@@ -87,22 +93,29 @@ impl Reading {
     /// Reads one measure of a curve; `None` where it was taken at too few rates.
     pub fn of(curve: &Curve, measure: Measure, window: f64) -> Option<Self> {
         let smoothed = smoothed(curve, measure, window)?;
-        let (floor, best, learnt) = if measure.is_loss() {
+        let (floor, peak, least_rise) = if measure.is_loss() {
             let start = starting_loss(curve, &smoothed);
-            let least = smoothed.value[smoothed.argmin()];
-            (start, least, start - least >= LEARNT * start)
+            (start, smoothed.argmin(), LEARNT * start)
         } else {
             let chance = chance(curve, measure);
-            let best = smoothed.value[smoothed.argmax()];
-            (chance, best, best - chance >= LEARNT * (1.0 - chance))
+            (chance, smoothed.argmax(), LEARNT * (1.0 - chance))
         };
+        let best = smoothed.value[peak];
+        let series = curve.series(measure);
+        let noise = scatter(&series, &smoothed) / (support(&series, smoothed.rate(peak), window) as f64).sqrt();
+        let rise = if measure.is_loss() { floor - best } else { best - floor };
+        let learnt = rise >= least_rise.max(SIGNIFICANT * noise);
         let scale = if best == floor { 1.0 } else { best - floor };
         let mut way = smoothed.clone();
         for value in &mut way.value {
             *value = (*value - floor) / scale;
         }
         let blown = curve.blown_from().is_some();
-        let outcome = if learnt { classify(&way, blown) } else { Outcome::NoLearning };
+        let outcome = if learnt {
+            classify(&way, blown, &series.iter().map(|point| point.0).collect::<Vec<_>>())
+        } else {
+            Outcome::NoLearning
+        };
         let still_rising_at = (learnt && still_rising(&way)).then(|| curve.highest_rate());
         Some(Self { measure, curve: smoothed, way, floor, best, outcome, still_rising_at })
     }
@@ -112,9 +125,22 @@ impl Reading {
         self.way.rate(kept(&self.way, level).1)
     }
 
+    /// The rate up to which the plateau reaches: where the way falls below `keep` of the plateau's level, the middle of
+    /// all that is at least [`KEPT`]. (Noise lifts the best of a curve, and a share of the best with it.)
+    pub fn plateau_end(&self, keep: f64) -> f64 {
+        let (from, to) = kept(&self.way, KEPT);
+        self.kept_until(keep * median(&self.way.value[from..=to]))
+    }
+
     /// The smallest rate from which on the way stays at `level`, to the best.
     pub fn kept_from(&self, level: f64) -> f64 {
         self.way.rate(kept(&self.way, level).0)
+    }
+
+    /// The reading of the curve up to a rate: what comes after a fall is another story.
+    pub fn before(&self, rate: f64) -> Self {
+        let last = self.way.log_rate.partition_point(|x| *x <= rate.log10()).clamp(1, self.way.len()) - 1;
+        Self { curve: self.curve.up_to(last), way: self.way.up_to(last), ..self.clone() }
     }
 
     /// The rate from which on the way is below [`HALF`] for as long as counts, after the best; the end of the ramp where
@@ -146,11 +172,11 @@ fn starting_loss(curve: &Curve, smoothed: &Smooth) -> f64 {
     curve.classes.map_or(smoothed.value[0], |classes| (classes as f64).ln())
 }
 
-fn classify(way: &Smooth, blown: bool) -> Outcome {
+fn classify(way: &Smooth, blown: bool, rates: &[f64]) -> Outcome {
     if recovers(way) {
         return Outcome::CollapseAndRecovery;
     }
-    if blown || falls_abruptly(way) {
+    if blown || falls_abruptly(way, rates) {
         return Outcome::Divergence;
     }
     let (from, to) = kept(way, KEPT);
@@ -164,13 +190,17 @@ fn recovers(way: &Smooth) -> bool {
     collapsed.and_then(|collapsed| first_run(way, collapsed, |way| way >= RECOVERED)).is_some()
 }
 
-fn falls_abruptly(way: &Smooth) -> bool {
+/// `rates`: the log10 rates that were measured. Where they are sparse a cliff is smoothed into a slope over a few of
+/// them: as far as can be seen that is abrupt.
+fn falls_abruptly(way: &Smooth, rates: &[f64]) -> bool {
     let Some(gone) = first_run(way, way.argmax(), |way| way < GONE) else {
         return false;
     };
     let stays = way.value[gone..].iter().all(|way| *way < COLLAPSED);
     let high = way.value[..gone].iter().rposition(|way| *way >= HIGH).unwrap_or(0);
-    stays && way.log_rate[gone] - way.log_rate[high] <= ABRUPT.log10()
+    let (from, to) = (way.log_rate[high], way.log_rate[gone]);
+    let seen = rates.iter().filter(|rate| **rate > from && **rate < to).count();
+    stays && (to - from <= ABRUPT.log10() || seen < FEW)
 }
 
 fn still_rising(way: &Smooth) -> bool {
@@ -179,7 +209,8 @@ fn still_rising(way: &Smooth) -> bool {
     way.log_rate[end] - way.log_rate[way.argmax()] < END_SPAN / 2.0 && way.value[end] - way.value[before] >= RISING
 }
 
-/// First and last index around the best at which the way is at least `level`; a dip shorter than [`LASTING`] is bridged.
+/// First and last index around the best at which the way is at least `level`; a dip shorter than [`BRIDGED`] is passed
+/// over.
 fn kept(way: &Smooth, level: f64) -> (usize, usize) {
     let best = way.argmax();
     let walk = |indices: &mut dyn Iterator<Item = usize>| {
@@ -187,7 +218,7 @@ fn kept(way: &Smooth, level: f64) -> (usize, usize) {
         for index in indices {
             if way.value[index] >= level {
                 last = index;
-            } else if (way.log_rate[index] - way.log_rate[last]).abs() > LASTING {
+            } else if (way.log_rate[index] - way.log_rate[last]).abs() > BRIDGED {
                 break;
             }
         }

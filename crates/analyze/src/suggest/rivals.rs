@@ -42,7 +42,7 @@ pub fn answers(curve: &Curve) -> BTreeMap<String, Option<f64>> {
         ("steepest_by_index", steepest_by_index(&lr_finder_view(&steps))),
         ("loss_minimum", loss.map(|loss| loss.rate(loss.argmin()))),
         ("accuracy_peak", accuracy.map(|accuracy| accuracy.rate(accuracy.argmax()))),
-        ("plateau_end", plateau.map(|reading| reading.kept_until(KEEP))),
+        ("plateau_end", plateau.map(|reading| reading.plateau_end(KEEP))),
     ];
     named
         .into_iter()
@@ -242,4 +242,66 @@ fn first_least(values: &[f64]) -> Option<usize> {
         return None;
     }
     (0..values.len()).reduce(|best, i| if values[i] < values[best] { i } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Fixture {
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        name: String,
+        lr: Vec<f64>,
+        loss: Vec<f64>,
+        answers: BTreeMap<String, f64>,
+    }
+
+    /// The expected answers are made by `tests/parity/rivals.py`.
+    #[test]
+    fn the_tools_own_rules_answer_as_their_tools_do() {
+        let fixture: Fixture = serde_json::from_str(include_str!("../../tests/fixtures/rivals.json")).unwrap();
+        for case in fixture.cases {
+            let steps = Steps { lr: case.lr, loss: case.loss };
+            let fastai = fastai_view(&steps);
+            let found = [
+                ("valley", valley(&fastai)),
+                ("slide", slide(&fastai)),
+                ("minimum_over_10", minimum_over_10(&fastai)),
+                ("steep", steep(&fastai)),
+                ("steepest", steepest(&lightning_view(&steps))),
+                ("steepest_by_index", steepest_by_index(&lr_finder_view(&steps))),
+            ];
+            assert_eq!(case.answers.len(), found.len());
+            for (rule, rate) in found {
+                let (rate, expected) = (rate.unwrap(), case.answers[rule]);
+                assert!((rate / expected - 1.0).abs() < 1e-9, "{}, {rule}: {rate}, not {expected}", case.name);
+            }
+        }
+    }
+
+    #[test]
+    fn rules_without_enough_points_have_no_answer() {
+        let few = Steps { lr: vec![0.1, 0.2], loss: vec![2.0, 1.0] };
+        assert_eq!(slide(&few), None);
+        let none = fastai_view(&few);
+        assert_eq!((valley(&none), minimum_over_10(&none), steep(&none)), (None, None, None));
+        assert_eq!(steepest(&lightning_view(&few)), None);
+        assert_eq!(steepest_by_index(&lr_finder_view(&few)), None);
+    }
+
+    #[test]
+    fn fastai_cuts_at_the_first_loss_that_is_no_number() {
+        let lr: Vec<f64> = (1..=100).map(|i| 1e-3 * f64::from(i)).collect();
+        let loss: Vec<f64> = (1..=100).map(|i| if i < 60 { 2.0 - 0.01 * f64::from(i) } else { f64::NAN }).collect();
+        let view = fastai_view(&Steps { lr, loss });
+        assert_eq!(view.lr.len(), 49);
+        assert!(valley(&view).is_some());
+    }
 }

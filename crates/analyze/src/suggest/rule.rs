@@ -5,11 +5,12 @@
 //! 10 to 60 and then fall off a cliff: the costly mistake is a rate past the cliff. A rising ramp reaches rates before
 //! the weights have had the time to blow up at them, so what it shows just below the cliff is too hopeful:
 //!
-//! - **plateau**: the end of the plateau, where accuracy, and training loss where there is one, leave [`KEEP`] of their
-//!   way; the highest rate tried, where they do not;
+//! - **plateau**: the end of the plateau, where accuracy, and training loss where there is one, fall below [`KEEP`] of
+//!   the plateau's level; the highest rate tried, where they do not;
 //! - **hill**, and **collapse-and-recovery** up to its collapse: the minimum of the smoothed loss, or the end of the top
 //!   of the hill where that comes first;
-//! - **divergence**: the minimum of the smoothed loss before the cliff, divided by [`SAFETY`];
+//! - **divergence**: where the smoothed loss is last within reach of its minimum ([`NEAR`] of its way), before the cliff,
+//!   divided by [`SAFETY`]: where the loss is flat its minimum may lie anywhere;
 //! - **no-learning**: none.
 //!
 //! The lowest rate is where learning starts: where the way comes to [`START`].
@@ -27,8 +28,10 @@ use crate::smooth::WINDOW_DECADES;
 pub const START: f64 = 0.10;
 /// Way that the end of a plateau, or of a hill's top, still has.
 pub const KEEP: f64 = 0.90;
-/// Factor to stay below the loss's minimum where a cliff follows.
-pub const SAFETY: f64 = 2.0;
+/// Way of a loss that is near its minimum.
+pub const NEAR: f64 = 0.95;
+/// Factor to stay below the last rate near the loss's minimum where a cliff follows.
+pub const SAFETY: f64 = 3.0;
 
 /// Another choice of the rule's constants: the interval is the span of the answers under all of them.
 #[derive(Clone, Copy, Debug)]
@@ -117,13 +120,7 @@ fn answer(curve: &Curve, constants: Constants) -> Option<(f64, f64, String)> {
                 )
             }
         }
-        Outcome::Divergence => {
-            let (loss, reason) = least_loss(curve, &reading, constants);
-            (
-                loss / SAFETY,
-                format!("{reason}, and {} is {SAFETY} times below, for a cliff follows", show(loss / SAFETY)),
-            )
-        }
+        Outcome::Divergence => below_the_cliff(curve, &reading, constants),
     };
     let min = reading.starts_at(constants.start).min(max);
     Some((min, max, reason))
@@ -132,18 +129,45 @@ fn answer(curve: &Curve, constants: Constants) -> Option<(f64, f64, String)> {
 fn plateau_end(curve: &Curve, reading: &Reading, constants: Constants) -> (f64, String) {
     let keep = constants.keep;
     let ends = [Some(reading.measure), Some(Measure::TrainLoss)].into_iter().flatten().filter_map(|measure| {
-        let reading = Reading::of(curve, measure, constants.window)?;
-        Some((reading.kept_until(keep), measure))
+        // A slow decline under noise: what the end needs is steadiness, not resolution.
+        let reading = Reading::of(curve, measure, 2.0 * constants.window)?;
+        Some((reading.plateau_end(keep), measure))
     });
     let (end, measure) = ends.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((curve.highest_rate(), reading.measure));
     let highest = curve.highest_rate();
     if end >= 0.99 * highest {
         return (
             highest,
-            format!("{} keeps {:.0}% of its way up to the highest rate tried", measure.name(), 100.0 * keep),
+            format!("{} keeps {:.0}% of its level up to the highest rate tried", measure.name(), 100.0 * keep),
         );
     }
-    (end, format!("the plateau ends at {}, where {} leaves {:.0}% of its way", show(end), measure.name(), 100.0 * keep))
+    (
+        end,
+        format!(
+            "the plateau ends at {}, where {} falls below {:.0}% of its level",
+            show(end),
+            measure.name(),
+            100.0 * keep
+        ),
+    )
+}
+
+/// The last rate near the minimum of the loss (of the accuracy's peak where no loss was measured), with a margin.
+fn below_the_cliff(curve: &Curve, reading: &Reading, constants: Constants) -> (f64, String) {
+    let loss = LOSSES.into_iter().find_map(|measure| Reading::of(curve, measure, constants.window));
+    let loss = loss.unwrap_or_else(|| reading.clone());
+    let until = reading.falls_at().unwrap_or_else(|| curve.highest_rate());
+    let near = loss.before(until).kept_until(NEAR);
+    let max = near / SAFETY;
+    let name = loss.measure.name();
+    (
+        max,
+        format!(
+            "{name} stays near its best up to {}; {} is {SAFETY} times below, for a cliff follows",
+            show(near),
+            show(max)
+        ),
+    )
 }
 
 /// The minimum of the smoothed loss before the curve falls; the peak of the accuracy where no loss was measured.

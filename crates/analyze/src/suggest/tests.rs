@@ -1,0 +1,315 @@
+//! Suggestions on made-up curves of every outcome, through noise, sparse validation, both scales, few and many steps.
+
+use artifacts::suggestion::{Outcome, Setting};
+
+use super::*;
+use crate::curve::{Curve, Point};
+
+const CHANCE: f64 = 0.1;
+const TOP: f64 = 0.85;
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// The way at a log10 rate, with a start of learning at 0.01.
+type Shape = fn(f64) -> f64;
+
+fn rise(x: f64) -> f64 {
+    sigmoid(6.0 * (x + 2.0))
+}
+fn hill(x: f64) -> f64 {
+    rise(x) * sigmoid(-5.0 * (x + 0.6))
+}
+fn plateau(x: f64) -> f64 {
+    rise(x) * (1.0 - 0.05 * sigmoid(4.0 * x))
+}
+fn plateau_that_ends(x: f64) -> f64 {
+    rise(x) * sigmoid(-6.0 * (x - 1.0))
+}
+fn cliff(x: f64) -> f64 {
+    if x < 0.3 { rise(x) } else { 0.0 }
+}
+fn collapse_and_recovery(x: f64) -> f64 {
+    rise(x) * sigmoid(-14.0 * (x - 0.3)) + 0.6 * sigmoid(20.0 * (x - 1.1))
+}
+fn nothing(_: f64) -> f64 {
+    0.0
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ramp {
+    log: bool,
+    steps: usize,
+    low: f64,
+    high: f64,
+}
+
+const RAMPS: [Ramp; 5] = [
+    Ramp { log: true, steps: 100, low: 1e-4, high: 30.0 },
+    Ramp { log: true, steps: 1000, low: 1e-4, high: 30.0 },
+    Ramp { log: true, steps: 4000, low: 1e-5, high: 30.0 },
+    Ramp { log: false, steps: 2000, low: 0.0, high: 30.0 },
+    Ramp { log: false, steps: 20_000, low: 0.0, high: 30.0 },
+];
+
+impl Ramp {
+    fn lr(&self, step: usize) -> f64 {
+        let share = (step - 1) as f64 / (self.steps - 1) as f64;
+        if self.log { self.low * (self.high / self.low).powf(share) } else { self.low + (self.high - self.low) * share }
+    }
+}
+
+/// A small generator of its own (Lehmer's, as in Park and Miller): made-up noise must be the same for ever.
+struct Noise(u64);
+
+impl Noise {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0 * 48_271 % 2_147_483_647;
+        self.0 as f64 / 2_147_483_647.0
+    }
+
+    /// Nearly normal: a sum of twelve uniform numbers.
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+}
+
+/// What a range test of another tool leaves: held-out accuracy and loss every `every` steps.
+fn held_out(shape: Shape, ramp: Ramp, noise: f64, every: usize, seed: u64) -> Curve {
+    let mut random = Noise(seed + 1);
+    let points = (1..=ramp.steps).filter(|step| step % every == 0).map(|step| {
+        let lr = ramp.lr(step);
+        let way = shape(lr.max(1e-9).log10());
+        let accuracy = (CHANCE + (TOP - CHANCE) * way + noise * random.normal()).clamp(0.0, 1.0);
+        let loss = (2.3 - 1.8 * way + noise * random.normal()).max(0.01);
+        Point { iteration: step as u64, lr, val_accuracy: Some(accuracy), val_loss: Some(loss), ..Point::default() }
+    });
+    curve(points.collect())
+}
+
+/// What our range test leaves: a noisy training loss and accuracy at every step, held-out ones now and then.
+fn ours(shape: Shape, ramp: Ramp, seed: u64) -> Curve {
+    let mut curve = held_out(shape, ramp, 0.06, 1, seed);
+    for point in &mut curve.points {
+        (point.train_accuracy, point.train_loss) = (point.val_accuracy, point.val_loss);
+        if point.iteration % 10 != 0 {
+            (point.val_accuracy, point.val_loss) = (None, None);
+        }
+    }
+    curve
+}
+
+fn curve(points: Vec<Point>) -> Curve {
+    let (source, setting) = ("made-up".to_owned(), Setting::default());
+    Curve { source, classes: Some(10), seed: None, setting, conditions: Vec::new(), points }
+}
+
+fn outcome_of(curve: Curve) -> Outcome {
+    suggest(&[curve]).unwrap().outcome
+}
+
+#[test]
+fn every_outcome_is_read_on_every_ramp_through_noise_and_gaps() {
+    let cases: [(Shape, Outcome); 6] = [
+        (hill, Outcome::Hill),
+        (plateau, Outcome::Plateau),
+        (plateau_that_ends, Outcome::Plateau),
+        (cliff, Outcome::Divergence),
+        (collapse_and_recovery, Outcome::CollapseAndRecovery),
+        (nothing, Outcome::NoLearning),
+    ];
+    for (i, (shape, expected)) in cases.into_iter().enumerate() {
+        for ramp in RAMPS {
+            for noise in [0.0, 0.01, 0.03] {
+                // A linear ramp's first points must not lie beyond the hill.
+                for every in [1, 2, if ramp.log { ramp.steps / 50 } else { 5 }] {
+                    // A constant curve has nothing to read and is refused: another test.
+                    if expected == Outcome::NoLearning && noise == 0.0 {
+                        continue;
+                    }
+                    let outcome = outcome_of(held_out(shape, ramp, noise, every.max(1), 7));
+                    assert_eq!(outcome, expected, "shape {i}, {ramp:?}, noise {noise}, every {every}");
+                }
+            }
+            for seed in 0..3 {
+                assert_eq!(outcome_of(ours(shape, ramp, seed)), expected, "shape {i}, {ramp:?}, ours, seed {seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_loss_that_stops_being_finite_is_a_divergence() {
+    for blown in [f64::NAN, f64::INFINITY, 87.3366] {
+        let mut curve = ours(plateau, RAMPS[0], 1);
+        for point in curve.points.iter_mut().filter(|point| point.lr > 3.0) {
+            point.train_loss = Some(blown);
+            (point.train_accuracy, point.val_accuracy, point.val_loss) = (Some(CHANCE), None, None);
+        }
+        let suggestion = suggest(&[curve]).unwrap();
+        assert_eq!(suggestion.outcome, Outcome::Divergence);
+        assert!(suggestion.max_lr.unwrap() < 1.6, "{suggestion:?}");
+        assert!(suggestion.reasons[0].contains("no longer finite"), "{:?}", suggestion.reasons);
+    }
+}
+
+#[test]
+fn an_overflow_before_anything_was_learnt_is_no_divergence() {
+    let mut curve = held_out(plateau, RAMPS[3], 0.01, 20, 3);
+    curve.points[0].val_loss = Some(87.3366);
+    assert_eq!(outcome_of(curve), Outcome::Plateau);
+}
+
+#[test]
+fn rates_lie_where_the_shape_was_drawn() {
+    for ramp in RAMPS {
+        for seed in 0..3 {
+            let near = |rate: Option<f64>, low: f64, high: f64, what: &str| {
+                let rate = rate.unwrap();
+                assert!(rate >= low && rate <= high, "{what}: {rate}, not in {low} to {high}; {ramp:?}, seed {seed}");
+            };
+            let of = |shape| suggest(&[ours(shape, ramp, seed)]).unwrap();
+            // The plateau, of level 0.99 or so, falls below nine tenths of it at 10^(1 - ln(8.2)/6) = 4.5.
+            // A hundred noisy steps leave it open to a factor of two.
+            near(of(plateau_that_ends).max_lr, if ramp.steps > 100 { 3.0 } else { 1.5 }, 7.0, "end of a plateau");
+            near(of(plateau).max_lr, 8.0, 30.0, "plateau to the end");
+            // The hill's top lies at 10^-1.25.
+            near(of(hill).max_lr, 0.025, 0.12, "hill");
+            near(of(cliff).max_lr, 0.05, 1.05, "cliff at 2");
+            near(of(collapse_and_recovery).max_lr, 0.03, 1.6, "collapse at 2");
+            if ramp.log {
+                // The way comes to a tenth at 10^(-2 - ln(9)/6) = 0.0043.
+                near(of(plateau).min_lr, 0.0028, 0.0065, "start of learning");
+            }
+        }
+    }
+}
+
+#[test]
+fn half_the_points_give_the_same_answer() {
+    for ramp in [RAMPS[1], RAMPS[4]] {
+        let whole = ours(plateau_that_ends, ramp, 5);
+        let half = curve(whole.points.iter().copied().step_by(2).collect());
+        let [whole, half] = [whole, half].map(|curve| suggest(&[curve]).unwrap());
+        assert_eq!(whole.outcome, half.outcome);
+        let moved = whole.max_lr.unwrap() / half.max_lr.unwrap();
+        assert!((0.75..1.33).contains(&moved), "{moved}");
+    }
+}
+
+#[test]
+fn spikes_fool_nobody() {
+    let mut spiked = ours(hill, RAMPS[1], 2);
+    for i in [30, 31, 400, 900] {
+        spiked.points[i].train_loss = Some(0.001);
+        spiked.points[i].train_accuracy = Some(1.0);
+    }
+    let [clean, spiked] = [ours(hill, RAMPS[1], 2), spiked].map(|curve| suggest(&[curve]).unwrap());
+    assert_eq!(clean.outcome, spiked.outcome);
+    let moved = clean.max_lr.unwrap() / spiked.max_lr.unwrap();
+    assert!((0.8..1.25).contains(&moved), "{moved}");
+}
+
+#[test]
+fn a_ramp_that_stopped_too_soon_says_so() {
+    let short = Ramp { high: 0.012, ..RAMPS[1] };
+    let suggestion = suggest(&[ours(plateau, short, 1)]).unwrap();
+    let said = suggestion
+        .reasons
+        .iter()
+        .any(|reason| reason.contains("still rising at the highest rate tried (0.012); test up to 0.05"));
+    assert!(said, "{:?}", suggestion.reasons);
+    assert!(suggestion.confidence < 0.5, "{}", suggestion.confidence);
+    let whole = suggest(&[ours(plateau_that_ends, RAMPS[1], 1)]).unwrap();
+    assert!(!whole.reasons.iter().any(|reason| reason.contains("test up to")), "{:?}", whole.reasons);
+}
+
+#[test]
+fn nothing_learnt_suggests_nothing_and_says_why() {
+    let suggestion = suggest(&[ours(nothing, RAMPS[0], 1)]).unwrap();
+    assert_eq!((suggestion.min_lr, suggestion.max_lr, suggestion.max_lr_interval), (None, None, None));
+    assert!(
+        suggestion.reasons.iter().any(|reason| reason.contains("no rate is suggested")),
+        "{:?}",
+        suggestion.reasons
+    );
+}
+
+#[test]
+fn seeds_and_scales_are_read_together() {
+    let curves: Vec<Curve> =
+        (0..3).flat_map(|seed| [RAMPS[1], RAMPS[3]].map(|ramp| ours(plateau_that_ends, ramp, seed))).collect();
+    let together = suggest(&curves).unwrap();
+    let alone: Vec<f64> =
+        curves.iter().map(|curve| suggest(std::slice::from_ref(curve)).unwrap().max_lr.unwrap()).collect();
+    let (low, high) = alone.iter().fold((f64::INFINITY, 0.0f64), |(low, high), lr| (low.min(*lr), high.max(*lr)));
+    let interval = together.max_lr_interval.unwrap();
+    assert!(together.max_lr.unwrap() >= low && together.max_lr.unwrap() <= high);
+    assert!(interval.low <= low && interval.high >= high);
+    assert_eq!(together.sources.len(), 6);
+}
+
+#[test]
+fn different_settings_are_refused_by_key() {
+    let mut other = ours(plateau, RAMPS[0], 1);
+    other.setting.momentum = Some(0.9);
+    let mut one = ours(plateau, RAMPS[0], 2);
+    one.setting.momentum = Some(0.95);
+    let message = suggest(&[one.clone(), other.clone()]).unwrap_err().to_string();
+    assert!(message.contains("momentum is 0.95 in one and 0.9 in the other"), "{message}");
+    one.setting.momentum = Some(0.9);
+    (one.setting.iterations, other.setting.iterations) = (Some(100), Some(200));
+    let setting = suggest(&[one, other]).unwrap().setting;
+    assert_eq!((setting.momentum, setting.iterations), (Some(0.9), None));
+}
+
+#[test]
+fn lagging_running_statistics_do_not_decide() {
+    // Held-out accuracy that peaks a hundred times too low, as batch norm's running statistics make it on short ramps.
+    let mut lagging = ours(plateau, RAMPS[1], 1);
+    for point in &mut lagging.points {
+        let way = hill(point.lr.log10() + 0.8);
+        point.val_accuracy = point.val_accuracy.map(|_| CHANCE + 0.4 * way);
+    }
+    let suggestion = suggest(&[lagging]).unwrap();
+    assert_eq!(suggestion.outcome, Outcome::Plateau);
+    assert!(suggestion.max_lr.unwrap() > 10.0);
+    let said = suggestion.reasons.iter().any(|reason| reason.contains("held-out accuracy alone would read hill"));
+    assert!(said, "{:?}", suggestion.reasons);
+}
+
+#[test]
+fn a_curve_of_losses_alone_is_read() {
+    let mut losses = ours(plateau_that_ends, RAMPS[1], 1);
+    for point in &mut losses.points {
+        (point.train_accuracy, point.val_accuracy, point.val_loss) = (None, None, None);
+    }
+    let suggestion = suggest(&[losses]).unwrap();
+    assert_eq!(suggestion.outcome, Outcome::Plateau);
+    assert!((2.0..6.0).contains(&suggestion.max_lr.unwrap()), "{suggestion:?}");
+}
+
+/// The author's curves, where a folder with them is at hand: `SUPERCONV_REFERENCE` names it.
+#[test]
+fn the_authors_curves_are_read_right_at_all_and_at_half_the_points() {
+    let Some(folder) = std::env::var_os("SUPERCONV_REFERENCE") else {
+        eprintln!("skipped: the_authors_curves_are_read_right (SUPERCONV_REFERENCE is not set)");
+        return;
+    };
+    let folder = std::path::Path::new(&folder).join("range-tests");
+    let mut read = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let expected = if name.contains("Clip") { Outcome::Hill } else { Outcome::Plateau };
+        let whole = crate::curve::csv::read(&path, None).unwrap().curve;
+        for start in [0, 1] {
+            let half = Curve { points: whole.points.iter().copied().skip(start).step_by(2).collect(), ..whole.clone() };
+            assert_eq!(outcome_of(half), expected, "{name}, half from {start}");
+        }
+        assert_eq!(outcome_of(whole), expected, "{name}");
+        read += 1;
+    }
+    assert_eq!(read, 7, "curves in {}", folder.display());
+}

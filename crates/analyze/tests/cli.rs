@@ -1,0 +1,460 @@
+//! The commands of `sc-analyze` over made-up runs: what they write, what they print, and what they refuse.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use artifacts::metrics::{FILE, LineWriter, Metrics, finite};
+use artifacts::run::{self, Config, Kind, Machine, RESULT_FILE, RUN_FILE, ResultRecord, RunRecord, Source, Status};
+use artifacts::{choice, json, suggestion};
+use serde_json::{Value, json};
+
+fn analyze(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sc-analyze")).args(arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn succeed(arguments: &[&str]) -> String {
+    let output = analyze(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
+/// Runs a command that must exit with 2, and returns what it says.
+fn refuse(arguments: &[&str]) -> String {
+    let output = analyze(arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+    stderr(&output)
+}
+
+struct Runs(tempfile::TempDir);
+
+impl Runs {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_string_lossy().into_owned()
+    }
+
+    /// A run with the given metrics, and a result unless there is none.
+    fn add(&self, name: &str, arm: &str, config: Config, metrics: &[Metrics], result: Option<ResultRecord>) -> String {
+        let folder = self.0.path().join(name);
+        json::write(&folder.join(RUN_FILE), &record(name, arm, config)).unwrap();
+        let mut lines = LineWriter::open::<Metrics>(&folder.join(FILE), 0).unwrap();
+        metrics.iter().for_each(|line| lines.append(line).unwrap());
+        lines.flush().unwrap();
+        if let Some(result) = result {
+            json::write(&folder.join(RESULT_FILE), &result).unwrap();
+        }
+        self.path(name)
+    }
+
+    fn range_test(&self, name: &str, seed: u64, change: impl Fn(&mut Config)) -> String {
+        let mut config = config(Kind::RangeTest, seed, 100, "ramp-log", json!({"min_lr": 1e-4, "max_lr": 10.0}));
+        change(&mut config);
+        let metrics: Vec<Metrics> = (1..=100).map(|step| ramp_step(step, seed)).collect();
+        self.add(name, "range-test", config, &metrics, Some(result(100)))
+    }
+
+    fn training(&self, arm: &str, iterations: u64, seed: u64, lr: f64, test_accuracy: f64) -> String {
+        let (schedule, parameters) = match arm {
+            "1cycle" => ("1cycle", json!({"min_lr": lr / 10.0, "max_lr": lr, "variant": "smith"})),
+            _ => ("piecewise", json!({"pieces": [{"iterations": iterations, "lr": lr}]})),
+        };
+        let config = config(Kind::Train, seed, iterations, schedule, parameters);
+        let metrics: Vec<Metrics> = (1..=iterations).map(|step| training_step(step, iterations, lr)).collect();
+        let result = ResultRecord {
+            test_accuracy: Some(test_accuracy),
+            final_val_accuracy: (arm == "grid").then_some(test_accuracy),
+            final_train_accuracy: Some(0.99),
+            ..result(iterations)
+        };
+        self.add(&format!("{arm}-it{iterations}-lr{lr}-seed{seed}"), arm, config, &metrics, Some(result))
+    }
+
+    /// Two arms at two lengths, three seeds each, a grid and a range test. At 60 steps 1cycle wins by 2 points; its 120
+    /// steps tie.
+    fn study(&self) -> Vec<String> {
+        let mut runs = vec![self.range_test("range-test-log-seed1", 1, |_| ())];
+        for seed in 1..=3 {
+            let wobble = 0.001 * seed as f64;
+            runs.push(self.training("1cycle", 60, seed, 1.0, 0.90 + wobble));
+            runs.push(self.training("piecewise", 60, seed, 0.2, 0.88 + 1.5 * wobble));
+            runs.push(self.training("1cycle", 120, seed, 1.0, 0.95 + wobble));
+            runs.push(self.training("piecewise", 120, seed, 0.2, 0.954 - wobble));
+            runs.push(self.training("piecewise", 30, seed, 0.2, 0.80 + wobble));
+        }
+        for (lr, accuracy) in [(0.1, 0.86), (0.2, 0.87), (0.4, 0.87)] {
+            runs.push(self.training("grid", 60, 1, lr, accuracy));
+        }
+        runs
+    }
+}
+
+fn config(kind: Kind, seed: u64, iterations: u64, schedule: &str, schedule_parameters: Value) -> Config {
+    Config {
+        kind,
+        net: "resnet8".to_owned(),
+        shortcut: "a".to_owned(),
+        seed,
+        batch_size: 128,
+        iterations,
+        schedule: schedule.to_owned(),
+        schedule_parameters,
+        optimizer: "sgd".to_owned(),
+        momentum: 0.9,
+        weight_decay: 1e-4,
+        bn_momentum: 0.1,
+        bn_reestimate: 0,
+        augment: "none".to_owned(),
+        train_limit: None,
+        val_from_train: 0.1,
+        val_every: 10,
+        test_every: 0,
+        exact_conv: false,
+    }
+}
+
+fn record(name: &str, arm: &str, config: Config) -> RunRecord {
+    let source = |text: String| Source { sha256: format!("{text:0<64}"), path: text };
+    RunRecord {
+        format: run::FORMAT.to_owned(),
+        name: name.to_owned(),
+        study: "study".to_owned(),
+        arm: arm.to_owned(),
+        tool: "test".to_owned(),
+        git_commit: None,
+        data_name: "digits".to_owned(),
+        classes: 10,
+        train_images: 1280,
+        val_images: 128,
+        data: source("da7a".to_owned()),
+        init: source(format!("1{}", config.seed)),
+        config,
+        rates_from: None,
+        device: "cpu".to_owned(),
+        kernels: "cpu".to_owned(),
+        threads: 1,
+        machine: Machine::default(),
+    }
+}
+
+fn result(iterations: u64) -> ResultRecord {
+    ResultRecord {
+        format: run::FORMAT.to_owned(),
+        status: Status::Completed,
+        divergence: None,
+        iterations,
+        final_val_accuracy: None,
+        final_val_loss: None,
+        final_train_accuracy: None,
+        final_train_loss: None,
+        test_accuracy: None,
+        test_loss: None,
+        wall_seconds: 1.5,
+        images_per_second: Some(1000.0),
+        peak_rss_bytes: None,
+    }
+}
+
+/// A plateau from 0.01 on; nothing but the wobble of the batches falls.
+fn ramp_step(step: u64, seed: u64) -> Metrics {
+    let lr = 1e-4 * 1e5f64.powf((step - 1) as f64 / 99.0);
+    let way = 1.0 / (1.0 + (-6.0 * (lr.log10() + 2.0)).exp());
+    let wobble = 0.02 * ((step * 7 + seed * 3) as f64).sin();
+    let held_out = step % 10 == 0;
+    Metrics {
+        iteration: step,
+        epoch: step as f64 / 10.0,
+        lr,
+        momentum: 0.9,
+        train_loss: finite(2.3 - 1.9 * way + wobble),
+        train_accuracy: finite(0.1 + 0.8 * way + wobble),
+        grad_norm: Some(1.0),
+        val_loss: held_out.then_some(2.3 - 1.7 * way),
+        val_accuracy: held_out.then_some(0.1 + 0.7 * way),
+    }
+}
+
+fn training_step(step: u64, iterations: u64, lr: f64) -> Metrics {
+    let share = step as f64 / iterations as f64;
+    Metrics {
+        iteration: step,
+        epoch: step as f64 / 10.0,
+        lr: if share <= 0.5 { lr } else { lr / 10.0 },
+        momentum: 0.9,
+        train_loss: finite(2.3 * (-3.0 * share).exp()),
+        // Complete from 30% of the way on: before the annealing at 50%.
+        train_accuracy: finite(if share > 0.3 { 1.0 } else { 0.5 }),
+        grad_norm: Some(1.0),
+        val_loss: None,
+        val_accuracy: None,
+    }
+}
+
+fn arguments<'a>(command: &'a str, runs: &'a [String], more: &[&'a str]) -> Vec<&'a str> {
+    let mut all = vec![command];
+    all.extend(runs.iter().map(String::as_str));
+    all.extend(more);
+    all
+}
+
+#[test]
+fn a_suggestion_holds_for_the_setting_that_it_was_read_from() {
+    let runs = Runs::new();
+    let tests = [runs.range_test("a", 1, |_| ()), runs.range_test("b", 2, |_| ())];
+    let out = runs.path("suggestion.json");
+    let said = succeed(&arguments("suggest", &tests, &["--out", &out]));
+    assert!(said.starts_with("plateau: learning rates from "), "{said}");
+    let suggestion = suggestion::read(Path::new(&out)).unwrap();
+    assert_eq!(suggestion.outcome, suggestion::Outcome::Plateau);
+    assert!((7.0..=10.0).contains(&suggestion.max_lr.unwrap()), "{suggestion:?}");
+    assert!((0.003..0.007).contains(&suggestion.min_lr.unwrap()), "{suggestion:?}");
+    assert_eq!(suggestion.setting.net.as_deref(), Some("resnet8"));
+    assert_eq!(suggestion.setting.batch_size, Some(128));
+    assert_eq!(suggestion.sources, ["a", "b"]);
+    for rule in
+        ["steepest", "valley", "slide", "minimum_over_10", "steep", "loss_minimum", "accuracy_peak", "max_over_10"]
+    {
+        assert!(suggestion.rivals.contains_key(rule), "{rule}");
+    }
+    let printed: Value = serde_json::from_str(&succeed(&arguments("suggest", &tests, &["--json"]))).unwrap();
+    assert_eq!(printed, serde_json::to_value(&suggestion).unwrap());
+}
+
+#[test]
+fn a_csv_of_another_tool_is_read_with_warnings() {
+    let runs = Runs::new();
+    let path = runs.path("curve.csv");
+    let row = |step| {
+        let m = ramp_step(step, 1);
+        format!("{},{},{},x\n", m.train_accuracy.unwrap(), m.lr, step)
+    };
+    let rows: String = (1..=100).map(row).collect();
+    fs::write(&path, format!("test_accuracy,lr,iteration,note\n{rows}0.9,,101,\n")).unwrap();
+    let output = analyze(&["suggest", &path, "--json"]);
+    assert!(output.status.success());
+    assert!(stderr(&output).contains("dropped 1 row without a rate"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("\"outcome\": \"plateau\""));
+}
+
+#[test]
+fn curves_from_which_nothing_can_be_read_are_refused() {
+    let runs = Runs::new();
+    let path = runs.path("curve.csv");
+    let out = runs.path("suggestion.json");
+    let refusal = |header: &str, row: &dyn Fn(u32) -> String, rows: u32| {
+        fs::write(&path, header.to_owned() + "\n" + &(0..rows).map(|i| row(i) + "\n").collect::<String>()).unwrap();
+        let said = refuse(&["suggest", &path, "--out", &out]);
+        assert!(!Path::new(&out).exists());
+        assert!(said.lines().count() >= 2, "no hint: {said}");
+        said
+    };
+    let good = |i: u32| format!("{i},{},{}", 0.01 * f64::from(i + 1), 2.0 - 0.01 * f64::from(i));
+    assert!(refusal("iteration,lr,test_loss", &good, 5).contains("at least 12 rates"));
+    assert!(refusal("iteration,lr,test_loss", &|i| format!("{i},0.{i:02},nan"), 30).contains("not finite"));
+    assert!(refusal("iteration,lr,test_loss", &|i| format!("{i},0.{i:02},2.3"), 30).contains("the same"));
+    assert!(refusal("iteration,lr,test_loss", &|i| good(i % 20), 30).contains("rates and iterations that rise"));
+    assert!(refusal("iteration,lr,test_loss", &|i| format!("{i},0.1,{i}"), 30).contains("duplicate rate"));
+    assert!(refusal("step,lr,test_loss", &good, 30).contains("expected columns iteration, lr"));
+    let missing = refuse(&["suggest", &runs.path("none.csv"), "--json"]);
+    assert!(missing.contains("none.csv: cannot read"), "{missing}");
+    assert!(refuse(&["suggest", &path]).contains("--out FILE or --json"));
+}
+
+#[test]
+fn range_tests_of_different_settings_are_not_mixed() {
+    let runs = Runs::new();
+    let tests = [runs.range_test("a", 1, |_| ()), runs.range_test("b", 2, |config| config.weight_decay = 1e-3)];
+    let said = refuse(&arguments("suggest", &tests, &["--json"]));
+    assert!(said.contains("weight_decay is 0.0001 in one and 0.001 in the other"), "{said}");
+    let training = runs.training("1cycle", 60, 1, 1.0, 0.9);
+    assert!(refuse(&["suggest", &training, "--json"]).contains("expected a range test, found a training run"));
+}
+
+#[test]
+fn a_torn_line_and_an_unfinished_range_test_are_said() {
+    let runs = Runs::new();
+    let folder = PathBuf::from(runs.range_test("a", 1, |_| ()));
+    let text = fs::read(folder.join(FILE)).unwrap();
+    fs::write(folder.join(FILE), &text[..text.len() - 9]).unwrap();
+    fs::remove_file(folder.join(RESULT_FILE)).unwrap();
+    let output = analyze(&["suggest", &folder.to_string_lossy(), "--json"]);
+    assert!(output.status.success());
+    let said = stderr(&output);
+    assert!(said.contains("torn last line") && said.contains("has not finished"), "{said}");
+}
+
+#[test]
+fn a_report_says_where_an_arm_wins_and_ties() {
+    let runs = Runs::new();
+    let study = runs.study();
+    let out = runs.path("report");
+    let said = succeed(&arguments("report", &study, &["--out", &out, "--title", "Digits & <rates>"]));
+    assert!(said.contains("1cycle against piecewise: wins at 60 steps, ties at 120 steps"), "{said}");
+    assert!(said.contains("60 steps: 1cycle 90.2 ± 0.1%, piecewise 88.3 ± 0.2%: +1.9 points"), "{said}");
+    assert!(said.contains("iterations saved: none") || said.contains("iterations saved: 1cycle in 60"), "{said}");
+    assert!(said.contains("piecewise's best rate on held-out images: 0.2 at 60 steps"), "{said}");
+    assert!(said.contains("overfitting: 1cycle at 120 steps"), "{said}");
+    assert!(said.trim_end().ends_with("report/index.html"), "{said}");
+
+    let file = |name: &str| fs::read(Path::new(&out).join(name)).unwrap();
+    let page = String::from_utf8(file("index.html")).unwrap();
+    assert!(page.contains("<h1>Digits &amp; &lt;rates&gt;</h1>"));
+    assert!(!page.contains("<script") && !page.contains("http://") | page.contains("http://www.w3.org/2000/svg"));
+    for name in
+        ["accuracy-by-length", "range-test-log", "range-test-linear", "grid", "schedules", "curves-60", "curves-120"]
+    {
+        assert!(file(&format!("{name}.svg")).starts_with(b"<svg"), "{name}");
+        assert!(file(&format!("{name}.png")).starts_with(b"\x89PNG"), "{name}");
+    }
+    assert!(file("summary.parquet").starts_with(b"PAR1"));
+    let csv = String::from_utf8(file("summary.csv")).unwrap();
+    assert_eq!(csv.lines().count(), study.len() + 1);
+    assert!(csv.lines().next().unwrap().starts_with("name,study,arm,data,net,schedule,iterations,seed,"));
+    let summary: Value = serde_json::from_slice(&file("summary.json")).unwrap();
+    let verdicts: Vec<&str> =
+        summary["comparisons"].as_array().unwrap().iter().map(|c| c["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["wins", "ties"]);
+    assert_eq!(summary["grid"][1]["chosen"], true);
+    assert_eq!(summary["suggestions"][0]["outcome"], "plateau");
+    // The shortest complete 1cycle runs that end no lower than the baseline's.
+    let saved = &summary["iterations_saved"];
+    assert_eq!((&saved[0]["baseline_iterations"], &saved[0]["iterations"]), (&json!(30), &json!(60)));
+}
+
+#[test]
+fn a_report_made_again_has_the_same_bytes_and_no_stale_plots() {
+    let runs = Runs::new();
+    let study = runs.study();
+    let out = runs.path("report");
+    let read = |name: &str| fs::read(Path::new(&out).join(name)).unwrap();
+    succeed(&arguments("report", &study, &["--out", &out]));
+    let (page, picture) = (read("index.html"), read("range-test-log.png"));
+    fs::write(Path::new(&out).join("notes.txt"), "mine").unwrap();
+    succeed(&arguments("report", &study, &["--out", &out]));
+    assert!(page == read("index.html") && picture == read("range-test-log.png"));
+    let shorter: Vec<String> = study.into_iter().filter(|run| !run.contains("it120")).collect();
+    succeed(&arguments("report", &shorter, &["--out", &out]));
+    assert!(!Path::new(&out).join("curves-120.png").exists());
+    assert_eq!(read("notes.txt"), b"mine");
+}
+
+#[test]
+fn a_run_that_has_not_finished_is_left_out_of_a_report() {
+    let runs = Runs::new();
+    let study = runs.study();
+    let unfinished = study.iter().find(|run| run.ends_with("1cycle-it60-lr1-seed3")).unwrap();
+    fs::remove_file(Path::new(unfinished).join(RESULT_FILE)).unwrap();
+    let output = analyze(&arguments("report", &study, &["--out", &runs.path("report")]));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("1cycle-it60-lr1-seed3: has not finished"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("2 seeds"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_run_that_diverged_counts_at_chance() {
+    let runs = Runs::new();
+    let mut study = runs.study();
+    let config = config(Kind::Train, 4, 60, "1cycle", json!({"max_lr": 1.0, "min_lr": 0.1}));
+    let diverged = ResultRecord { status: Status::Diverged, ..result(20) };
+    let metrics: Vec<Metrics> = (1..=20).map(|step| training_step(step, 60, 1.0)).collect();
+    study.push(runs.add("diverged", "1cycle", config, &metrics, Some(diverged)));
+    study.push(runs.training("piecewise", 60, 4, 0.2, 0.88));
+    let said = succeed(&arguments("report", &study, &["--out", &runs.path("report")]));
+    assert!(said.contains("1cycle at 60 steps diverged in 1 of 4 runs"), "{said}");
+    assert!(said.contains("ties at 60 and 120 steps"), "{said}");
+}
+
+#[test]
+fn runs_of_different_data_get_no_common_report() {
+    let runs = Runs::new();
+    let mut study = runs.study();
+    let folder = PathBuf::from(&study[1]);
+    let mut record = run::read_run(&folder).unwrap();
+    record.data.sha256 = "e".repeat(64);
+    json::write(&folder.join(RUN_FILE), &record).unwrap();
+    let out = runs.path("report");
+    assert!(refuse(&arguments("report", &study, &["--out", &out])).contains("are of different data"));
+    assert!(!Path::new(&out).exists());
+    study.clear();
+    study.push(runs.path("nowhere"));
+    assert!(refuse(&arguments("report", &study, &["--out", &out])).contains("run.json: cannot read"));
+}
+
+#[test]
+fn the_best_rate_is_chosen_on_held_out_images() {
+    let runs = Runs::new();
+    let mut grid = Vec::new();
+    for (lr, accuracies) in [(0.1, [0.80, 0.84]), (0.2, [0.90, 0.86]), (0.4, [0.88, 0.88]), (0.8, [0.2, 0.3])] {
+        for (seed, accuracy) in (1..).zip(accuracies) {
+            grid.push(runs.training("grid", 60, seed, lr, accuracy));
+        }
+    }
+    let out = runs.path("choice.json");
+    succeed(&arguments("choose", &grid, &["--out", &out]));
+    let chosen = choice::read(Path::new(&out)).unwrap();
+    // 0.2 and 0.4 are equal: the lower one.
+    assert_eq!((chosen.lr, chosen.at_edge, chosen.iterations), (0.2, false, 60));
+    assert_eq!(chosen.candidates.len(), 4);
+    let said = succeed(&arguments("choose", &grid[4..], &["--out", &out]));
+    assert!(said.contains("at the edge of its grid"), "{said}");
+    assert!(choice::read(Path::new(&out)).unwrap().at_edge);
+}
+
+#[test]
+fn choosing_needs_one_length_and_held_out_accuracy() {
+    let runs = Runs::new();
+    let out = runs.path("choice.json");
+    let mixed = [runs.training("grid", 60, 1, 0.1, 0.9), runs.training("grid", 120, 1, 0.2, 0.9)];
+    assert!(refuse(&arguments("choose", &mixed, &["--out", &out])).contains("differ in iterations: 60 and 120"));
+    let no_held_out = [runs.training("piecewise", 60, 1, 0.1, 0.9)];
+    let said = refuse(&arguments("choose", &no_held_out, &["--out", &out]));
+    assert!(
+        said.contains("expected a final accuracy on held-out images") && said.contains("--val-from-train"),
+        "{said}"
+    );
+    fs::remove_file(Path::new(&mixed[0]).join(RESULT_FILE)).unwrap();
+    assert!(refuse(&arguments("choose", &mixed[..1], &["--out", &out])).contains("has not finished"));
+    assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn tables_show_what_differs_and_comparisons_refuse_what_must_not() {
+    let runs = Runs::new();
+    let both = [runs.training("1cycle", 60, 1, 1.0, 0.9), runs.training("1cycle", 60, 2, 2.0, 0.91)];
+    let table = succeed(&arguments("compare", &both, &[]));
+    let mut lines = table.lines();
+    let header: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
+    assert_eq!(&header[..5], ["name", "init", "seed", "min_lr", "max_lr"]);
+    assert_eq!(lines.count(), 2);
+    let said = refuse(&arguments("compare", &both, &["--vary", "seed"]));
+    assert!(said.contains("differ in min_lr: 0.1 and 0.2") || said.contains("differ in max_lr: 1 and 2"), "{said}");
+    let other = runs.training("piecewise", 60, 1, 0.1, 0.9);
+    assert!(refuse(&["compare", &both[0], &other]).contains("differ in schedule"));
+
+    let pattern = runs.path("*-it60-*");
+    let csv = succeed(&["table", &pattern, "--csv"]);
+    assert_eq!(csv.lines().count(), 4);
+    let rows: Value = serde_json::from_str(&succeed(&["table", &pattern, "--json"])).unwrap();
+    assert_eq!(rows.as_array().unwrap().len(), 3);
+    assert_eq!(rows[0]["test_accuracy"], 0.9);
+    assert!(refuse(&["table", &runs.path("none*")]).contains("names no run"));
+}
+
+#[test]
+fn a_missing_command_or_flag_exits_with_2() {
+    for arguments in [&[][..], &["report"], &["suggest"], &["compare", "one"], &["table", "--json", "--csv", "x"]] {
+        assert_eq!(analyze(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    assert!(succeed(&["--help"]).contains("suggest"));
+}
