@@ -87,16 +87,36 @@ pub(super) fn lanes(isa: Isa) -> usize {
     }
 }
 
-/// Asks for the cache line at `address`, which need not exist, ahead of its use. Does nothing where that cannot be asked.
-#[inline(always)]
-pub(super) fn prefetch(address: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: SSE is part of x86-64, and a prefetch never faults.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+/// Memory to be brought into the second-level cache while a kernel computes, a share at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead {
+    start: *const f32,
+    lines: usize,
+}
+
+impl Ahead {
+    /// `len` numbers from `start`. They are never read: they need not exist.
+    pub(super) fn new(start: *const f32, len: usize) -> Self {
+        Self { start, lines: len.div_ceil(Self::LINE) }
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
+
+    /// Numbers in a cache line.
+    const LINE: usize = 16;
+
+    /// Asks for the share at `index` of `count`. Does nothing where that cannot be asked.
+    #[inline(always)]
+    pub(super) fn fetch(&self, index: usize, count: usize) {
+        for line in self.lines * index / count..self.lines * (index + 1) / count {
+            let address = self.start.wrapping_add(line * Self::LINE);
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: SSE is part of x86-64, and a prefetch never faults.
+            unsafe {
+                std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(address.cast());
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            let _ = address;
+        }
+    }
 }
 
 /// How many lanes of a vector hold channels: all of them, or the first few.

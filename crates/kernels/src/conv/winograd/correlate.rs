@@ -9,9 +9,9 @@ use super::tile_io::{Input, Layout, Outputs};
 use super::transform::KernelMatrix;
 use super::{AREA, SIDE, SKEW};
 use crate::conv::ConvShape;
-use crate::conv::finish::{Output, with_finish};
+use crate::conv::finish::{Finish, Output, with_finish};
 use crate::conv::scratch::Scratch;
-use crate::conv::simd::{First, Kernel, Span, Vector, dispatch, lanes};
+use crate::conv::simd::{Ahead, First, Kernel, Span, Vector, dispatch, lanes};
 use crate::conv::tiles::{PixelTile, blocks, even_parts};
 use crate::isa::Isa;
 use crate::threads::Threads;
@@ -93,6 +93,10 @@ impl<const M: usize, const R: usize> Correlation<M, R> {
                         to,
                         tiles: tiles.len(),
                         channels: [sources, outs],
+                        ahead: [
+                            grid.ahead(source.as_ptr(), tiles.end..tiles.end + tiles.len(), grid.source),
+                            grid.ahead(with_finish!(*output, |finish| finish.start()), tiles.clone(), grid.out),
+                        ],
                     };
                     // SAFETY: the instruction set was checked when the plan was made; all memory is as long as layouts and
                     // plan say (asserted above), and each tile is one task's own.
@@ -205,6 +209,8 @@ struct Products<'a> {
     tiles: usize,
     /// Source and output channels.
     channels: [usize; 2],
+    /// What to fetch meanwhile.
+    ahead: [Ahead; 2],
 }
 
 impl Kernel for Products<'_> {
@@ -212,6 +218,7 @@ impl Kernel for Products<'_> {
     unsafe fn run<V: Vector>(self) {
         let [sources, outs] = self.channels;
         for matrix in 0..AREA {
+            self.ahead.iter().for_each(|ahead| ahead.fetch(matrix, AREA));
             for (channel, width) in blocks(outs, V::LANES) {
                 let vectors = width / V::LANES;
                 let limit = if vectors == 1 { V::ROWS_OF_ONE } else { V::ROWS_OF_TWO };

@@ -1,6 +1,9 @@
 //! How images are cut into tiles.
 
+use std::ops::Range;
+
 use super::SIDE;
+use crate::conv::simd::Ahead;
 
 /// The tiles of the images of a batch, `tile` x `tile` output pixels each; the last of a row or column may be cut off.
 #[derive(Clone, Debug)]
@@ -50,6 +53,13 @@ impl Grid {
         let skipped = self.padding.saturating_sub(out_first).min(SIDE);
         let first = (out_first + skipped).saturating_sub(self.padding);
         (first, skipped, (len + self.padding).saturating_sub(out_first).clamp(skipped, SIDE))
+    }
+
+    /// The rows that these tiles lie over in images of `[height, width, channels]` from `start`, to be fetched ahead of use.
+    pub(super) fn ahead(&self, start: *const f32, tiles: Range<usize>, [height, width, channels]: [usize; 3]) -> Ahead {
+        let place = |tile: Tile, rows: usize| (tile.image * height + (tile.y + rows).min(height)) * width * channels;
+        let (first, end) = (place(self.tile(tiles.start), 0), place(self.tile(tiles.end - 1), self.tile));
+        Ahead::new(start.wrapping_add(first), end - first)
     }
 
     /// Elements of a source image.

@@ -9,7 +9,7 @@ use super::grid::Grid;
 use super::transform::{gradient_pass, input_pass, output_pass};
 use super::{AREA, SIDE, SKEW};
 use crate::conv::finish::Finish;
-use crate::conv::simd::{All, First, Kernel, Span, Vector, prefetch};
+use crate::conv::simd::{All, First, Kernel, Span, Vector};
 
 /// How the 36 matrices of some tiles lie in memory.
 #[derive(Clone, Copy)]
@@ -76,15 +76,6 @@ impl Kernel for Input<'_> {
             unsafe {
                 let to = self.matrices.as_mut_ptr().add(index * self.layout.tile);
                 for_each_vector!(channels, |channel, span| {
-                    for i in 0..4 {
-                        let next = self
-                            .source
-                            .as_ptr()
-                            .wrapping_add(((tile.image * height + y + i + 5) * width + x) * channels + channel);
-                        for j in 0..4 {
-                            prefetch(next.wrapping_add(j * channels));
-                        }
-                    }
                     let mut half = [[V::zero(); SIDE]; SIDE];
                     for j in 0..SIDE {
                         if j < first_column || j >= end_column {

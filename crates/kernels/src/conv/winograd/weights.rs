@@ -9,7 +9,7 @@ use super::{AREA, SIDE, SKEW};
 use crate::conv::ConvShape;
 use crate::conv::chunks::{chunk_of, chunks, reduce};
 use crate::conv::scratch::{Parts, Scratch};
-use crate::conv::simd::{Kernel, Vector, dispatch, lanes};
+use crate::conv::simd::{Ahead, Kernel, Vector, dispatch, lanes};
 use crate::conv::tiles::{ProductTile, blocks, even_parts};
 use crate::isa::Isa;
 use crate::threads::Threads;
@@ -67,7 +67,8 @@ impl<const M: usize, const R: usize> WeightGradient<M, R> {
                     let matrices = &mut *from;
                     let input = Input { grid, source: x, zeros, tiles: tiles.clone(), layout: sources, matrices };
                     let matrices = &mut *to;
-                    let gradient = Gradient::<M> { grid, gradient: dy, tiles, layout: gradients, matrices };
+                    let gradient =
+                        Gradient::<M> { grid, gradient: dy, tiles: tiles.clone(), layout: gradients, matrices };
                     // SAFETY: the instruction set was checked when the plan was made; all memory is as long as layouts and
                     // plan say (asserted above).
                     unsafe {
@@ -76,9 +77,14 @@ impl<const M: usize, const R: usize> WeightGradient<M, R> {
                         let (from, to) = (&*from, &*to);
                         let channels = [inputs, outs];
                         let sums = &mut *sums;
+                        let next = tiles.end..tiles.end + count;
+                        let ahead = [
+                            grid.ahead(x.as_ptr(), next.clone(), grid.source),
+                            grid.ahead(dy.as_ptr(), next, grid.out),
+                        ];
                         dispatch(
                             self.isa,
-                            Products { from, sources, to, gradients, sums, matrix, tiles: count, channels },
+                            Products { from, sources, to, gradients, sums, matrix, tiles: count, channels, ahead },
                         );
                     }
                 }
@@ -102,6 +108,8 @@ struct Products<'a> {
     tiles: usize,
     /// Input and output channels.
     channels: [usize; 2],
+    /// What to fetch meanwhile.
+    ahead: [Ahead; 2],
 }
 
 impl Kernel for Products<'_> {
@@ -109,6 +117,7 @@ impl Kernel for Products<'_> {
     unsafe fn run<V: Vector>(self) {
         let [inputs, outs] = self.channels;
         for matrix in 0..AREA {
+            self.ahead.iter().for_each(|ahead| ahead.fetch(matrix, AREA));
             for (channel, width) in blocks(outs, V::LANES) {
                 let vectors = width / V::LANES;
                 let limit = if vectors == 1 { V::ROWS_OF_ONE } else { V::ROWS_OF_TWO };
