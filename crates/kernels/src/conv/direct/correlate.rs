@@ -3,15 +3,18 @@
 
 use super::frame::{Geometry, Phase};
 use crate::conv::ConvShape;
-use crate::conv::finish::Output;
+use crate::conv::finish::{Finish, Output, with_finish};
 use crate::conv::scratch::Scratch;
-use crate::conv::simd::{Kernel, Vector, dispatch, lanes};
+use crate::conv::simd::{Ahead, Kernel, Vector, dispatch, lanes};
 use crate::conv::tiles::{PixelTile, blocks, even_parts};
 use crate::isa::Isa;
 use crate::threads::Threads;
 
 /// Multiplications that are worth a task of their own.
 const PRODUCTS_PER_TASK: usize = 1 << 21;
+
+/// Multiplications an output from which on fetching ahead pays.
+const PRODUCTS_TO_FETCH: usize = 64;
 
 /// A direct convolution made ready.
 #[derive(Clone, Debug)]
@@ -61,6 +64,8 @@ impl Correlation {
         assert_eq!(weight.len(), g.source[2] * g.out[2] * self.kernel * self.kernel, "weight");
         let weights = &*self.pack(weight, scratch.weights.get(self.packed_len()));
         let workers = scratch.workers.prepare(threads);
+        // Under small kernels there is too little to compute for fetches to hide behind.
+        let fetched = |len| if self.products / g.out_len() < PRODUCTS_TO_FETCH { 0 } else { len };
         let per_task = PRODUCTS_PER_TASK.div_ceil(self.products).min(images.max(1));
         threads.run(images.div_ceil(per_task), |task| {
             let first = task * per_task;
@@ -68,7 +73,13 @@ impl Correlation {
                 frame.fill(0.0);
                 for image in first..(first + per_task).min(images) {
                     g.fill(&source[image * g.source_len()..][..g.source_len()], frame);
-                    let kernel = Image { plan: self, frame, weights, output, offset: image * g.out_len() };
+                    let offset = image * g.out_len();
+                    let out = with_finish!(*output, |finish| finish.start());
+                    let ahead = [
+                        Ahead::new(source.as_ptr().wrapping_add((image + 1) * g.source_len()), fetched(g.source_len())),
+                        Ahead::new(out.wrapping_add(offset + g.out_len()), fetched(g.out_len())),
+                    ];
+                    let kernel = Image { plan: self, frame, weights, output, offset, ahead };
                     // SAFETY: the instruction set was checked when the plan was made; frame, weights and output have
                     // the lengths of the plan (asserted above), and each image is one task's own.
                     unsafe { dispatch(self.isa, kernel) }
@@ -126,6 +137,8 @@ struct Image<'a> {
     output: &'a Output,
     /// First element of the image in the output.
     offset: usize,
+    /// What to fetch meanwhile.
+    ahead: [Ahead; 2],
 }
 
 impl Kernel for Image<'_> {
@@ -133,13 +146,17 @@ impl Kernel for Image<'_> {
     unsafe fn run<V: Vector>(self) {
         let g = &self.plan.geometry;
         let mut weights = self.weights;
+        let blocks_of_phases = g.rows.len() * g.columns.len() * blocks(g.out[2], V::LANES).count();
+        let mut index = 0;
         for rows in &g.rows {
             for columns in &g.columns {
                 for (channel, width) in blocks(g.out[2], V::LANES) {
                     let (own, rest) = weights.split_at(rows.taps * columns.taps * g.source[2] * width);
                     weights = rest;
+                    let share = [index, blocks_of_phases];
+                    index += 1;
                     // SAFETY: the caller's promise; `own` are the weights of this phase and block.
-                    unsafe { self.phase::<V>(rows, columns, channel, width, own) }
+                    unsafe { self.phase::<V>(rows, columns, channel, width, own, share) }
                 }
             }
         }
@@ -147,12 +164,20 @@ impl Kernel for Image<'_> {
 }
 
 impl Image<'_> {
-    /// The output pixels of one phase, one block of channels.
+    /// The output pixels of one phase, one block of channels; meanwhile fetches ahead its share (index, of how many).
     ///
     /// # Safety
     /// As for the kernel; `weights` are those of the phase and block.
     #[inline(always)]
-    unsafe fn phase<V: Vector>(&self, rows: &Phase, columns: &Phase, channel: usize, width: usize, weights: &[f32]) {
+    unsafe fn phase<V: Vector>(
+        &self,
+        rows: &Phase,
+        columns: &Phase,
+        channel: usize,
+        width: usize,
+        weights: &[f32],
+        [share, shares]: [usize; 2],
+    ) {
         let g = &self.plan.geometry;
         let [_, out_width, outs] = g.out;
         let vectors = width / V::LANES;
@@ -171,6 +196,7 @@ impl Image<'_> {
             last_lanes: (outs - channel).min(width) - (vectors - 1) * V::LANES,
         };
         for y in 0..rows.count {
+            self.ahead.iter().for_each(|ahead| ahead.fetch(share * rows.count + y, shares * rows.count));
             let source_row = (rows.source_first + y * g.source_step) * g.frame_row();
             let out_row = (rows.out_first + y * g.out_step) * out_width;
             for (x, pixels) in even_parts(columns.count, limit) {
