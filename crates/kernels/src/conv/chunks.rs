@@ -25,9 +25,10 @@ pub(super) fn chunk_of(images: usize, chunk: usize) -> Range<usize> {
 /// Sums the chunks' gradients, in their order, into `dw` in PyTorch's layout [output channel, input channel, tap], whose
 /// sides are `sides`. A chunk's own layout is that of the register tiles: by block of one or two vectors of output
 /// channels (see [`blocks`]), tap, input channel, output channel.
-pub(super) fn reduce<'a>(
+pub(super) fn reduce(
     threads: &Threads,
-    chunks: impl Iterator<Item = &'a [f32]> + Clone + Sync,
+    chunks: &[f32],
+    chunk_len: usize,
     sides: [usize; 3],
     lanes: usize,
     dw: &mut [f32],
@@ -42,7 +43,7 @@ pub(super) fn reduce<'a>(
         let mut sums = vec![0.0; width];
         for row in 0..rows {
             sums.fill(0.0);
-            for chunk in chunks.clone() {
+            for chunk in chunks.chunks_exact(chunk_len) {
                 let values = &chunk[first * rows + row * width..][..width];
                 sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
             }

@@ -106,38 +106,56 @@ pub struct Conv2d {
     algorithm: Algorithm,
 }
 
-/// Forward, backward to the input, backward to the weight.
+/// The three passes of an algorithm.
+#[derive(Clone, Debug)]
+struct Passes<C, W> {
+    forward: C,
+    backward_data: C,
+    backward_weights: W,
+}
+
 #[derive(Clone, Debug)]
 enum Algorithm {
-    Direct(direct::Correlation, direct::Correlation, direct::WeightGradient),
+    Direct(Box<Passes<direct::Correlation, direct::WeightGradient>>),
     /// F(4x4, 3x3).
-    Winograd3(winograd::Correlation<4, 3>, winograd::Correlation<4, 3>, winograd::WeightGradient<4, 3>),
+    Winograd3(Box<Passes<winograd::Correlation<4, 3>, winograd::WeightGradient<4, 3>>>),
     /// F(2x2, 5x5).
-    Winograd5(winograd::Correlation<2, 5>, winograd::Correlation<2, 5>, winograd::WeightGradient<2, 5>),
+    Winograd5(Box<Passes<winograd::Correlation<2, 5>, winograd::WeightGradient<2, 5>>>),
 }
 
 impl Algorithm {
     fn new(shape: &ConvShape, isa: Isa, exact: bool) -> Self {
         if exact || !winograd::pays(shape) {
-            Self::Direct(
-                direct::Correlation::forward(shape, isa),
-                direct::Correlation::backward(shape, isa),
-                direct::WeightGradient::new(shape, isa),
-            )
+            Self::Direct(Box::new(Passes {
+                forward: direct::Correlation::forward(shape, isa),
+                backward_data: direct::Correlation::backward(shape, isa),
+                backward_weights: direct::WeightGradient::new(shape, isa),
+            }))
         } else if shape.kernel == 3 {
-            Self::Winograd3(
-                winograd::Correlation::forward(shape, isa),
-                winograd::Correlation::backward(shape, isa),
-                winograd::WeightGradient::new(shape, isa),
-            )
+            Self::Winograd3(Box::new(Passes {
+                forward: winograd::Correlation::forward(shape, isa),
+                backward_data: winograd::Correlation::backward(shape, isa),
+                backward_weights: winograd::WeightGradient::new(shape, isa),
+            }))
         } else {
-            Self::Winograd5(
-                winograd::Correlation::forward(shape, isa),
-                winograd::Correlation::backward(shape, isa),
-                winograd::WeightGradient::new(shape, isa),
-            )
+            Self::Winograd5(Box::new(Passes {
+                forward: winograd::Correlation::forward(shape, isa),
+                backward_data: winograd::Correlation::backward(shape, isa),
+                backward_weights: winograd::WeightGradient::new(shape, isa),
+            }))
         }
     }
+}
+
+/// Runs `$call` with the [`Passes`] of an [`Algorithm`].
+macro_rules! with_passes {
+    ($algorithm:expr, |$passes:ident| $call:expr) => {
+        match $algorithm {
+            Algorithm::Direct($passes) => $call,
+            Algorithm::Winograd3($passes) => $call,
+            Algorithm::Winograd5($passes) => $call,
+        }
+    };
 }
 
 impl Conv2d {
@@ -181,11 +199,7 @@ impl Conv2d {
         scratch: &mut Scratch,
     ) {
         let output = Output::through(epilogue, self.shape.c_out, y);
-        match &self.algorithm {
-            Algorithm::Direct(plan, ..) => plan.run(threads, x, weight, &output, y.len(), scratch),
-            Algorithm::Winograd3(plan, ..) => plan.run(threads, x, weight, &output, y.len(), scratch),
-            Algorithm::Winograd5(plan, ..) => plan.run(threads, x, weight, &output, y.len(), scratch),
-        }
+        with_passes!(&self.algorithm, |passes| passes.forward.run(threads, x, weight, &output, y.len(), scratch));
     }
 
     /// The gradient `dx` [N, H, W, I] of the input, given that of the output, `dy` [N, OH, OW, O]; added to what `dx`
@@ -203,11 +217,9 @@ impl Conv2d {
         scratch: &mut Scratch,
     ) {
         let output = Output::plain(accumulate, dx);
-        match &self.algorithm {
-            Algorithm::Direct(_, plan, _) => plan.run(threads, dy, weight, &output, dx.len(), scratch),
-            Algorithm::Winograd3(_, plan, _) => plan.run(threads, dy, weight, &output, dx.len(), scratch),
-            Algorithm::Winograd5(_, plan, _) => plan.run(threads, dy, weight, &output, dx.len(), scratch),
-        }
+        with_passes!(&self.algorithm, |passes| {
+            passes.backward_data.run(threads, dy, weight, &output, dx.len(), scratch);
+        });
     }
 
     /// The gradient `dw` [O, I, k, k] of the weight, overwritten: summed over images in an order that depends on the
@@ -216,10 +228,6 @@ impl Conv2d {
     /// # Panics
     /// When a slice's length does not fit.
     pub fn backward_weights(&self, threads: &Threads, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut Scratch) {
-        match &self.algorithm {
-            Algorithm::Direct(.., plan) => plan.run(threads, x, dy, dw, scratch),
-            Algorithm::Winograd3(.., plan) => plan.run(threads, x, dy, dw, scratch),
-            Algorithm::Winograd5(.., plan) => plan.run(threads, x, dy, dw, scratch),
-        }
+        with_passes!(&self.algorithm, |passes| passes.backward_weights.run(threads, x, dy, dw, scratch));
     }
 }

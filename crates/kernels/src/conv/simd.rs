@@ -245,6 +245,7 @@ pub(super) use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    #[allow(clippy::wildcard_imports)] // intrinsics carry their namespace in their names
     use std::arch::x86_64::*;
 
     use super::{Kernel, Vector};

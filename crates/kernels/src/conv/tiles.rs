@@ -1,5 +1,7 @@
 //! The innermost loops: tiles of sums that stay in registers.
 #![allow(unsafe_code)]
+// Arrays that stay in registers are indexed by loops over constants.
+#![allow(clippy::needless_range_loop)]
 
 use super::finish::{Finish, Output, with_finish};
 use super::simd::{All, First, Kernel, Span, Vector};

@@ -54,7 +54,7 @@ impl WeightGradient {
             });
         });
         let taps = self.kernel * self.kernel;
-        reduce(threads, partials.chunks_exact(len), [g.out[2], g.source[2], taps], lanes(self.isa), dw);
+        reduce(threads, partials, len, [g.out[2], g.source[2], taps], lanes(self.isa), dw);
     }
 
     /// Elements of one chunk's sums, in the layout of [`reduce`].

@@ -1,6 +1,8 @@
 //! Winograd's convolution, forward and backward to the input: blocks of tiles go through input transform, matrix products
 //! and output transform while they are in the cache.
 #![allow(unsafe_code)]
+// Arrays that stay in registers are indexed by loops over constants.
+#![allow(clippy::needless_range_loop)]
 
 use std::ops::Range;
 

@@ -2,6 +2,8 @@
 //!
 //! A matrix of the transformed domain holds a row of channels for each tile; the 36 of them follow one another.
 #![allow(unsafe_code)]
+// Arrays that stay in registers are indexed by loops over constants.
+#![allow(clippy::needless_range_loop)]
 
 use std::ops::Range;
 
@@ -101,11 +103,11 @@ impl Kernel for Input<'_> {
     }
 }
 
-/// A e Aᵀ of tiles of `M` x `M` pixels of the output's gradient, cut off at the image's end. Needs: `gradient` holds the
+/// A e Aᵀ of tiles of `M` x `M` pixels of the output's gradient, cut off at the image's end. Needs: `dy` holds the
 /// tiles' images, `matrices` is as long as its layout says.
 pub(super) struct Gradient<'a, const M: usize> {
     pub(super) grid: &'a Grid,
-    pub(super) gradient: &'a [f32],
+    pub(super) dy: &'a [f32],
     pub(super) tiles: Range<usize>,
     pub(super) layout: Layout,
     pub(super) matrices: &'a mut [f32],
@@ -117,7 +119,7 @@ impl<const M: usize> Kernel for Gradient<'_, M> {
         let [height, width, channels] = self.grid.out;
         for (index, tile) in self.tiles.clone().map(|tile| self.grid.tile(tile)).enumerate() {
             let (rows, columns) = (M.min(height - tile.y), M.min(width - tile.x));
-            let from = self.gradient[((tile.image * height + tile.y) * width + tile.x) * channels..].as_ptr();
+            let from = self.dy[((tile.image * height + tile.y) * width + tile.x) * channels..].as_ptr();
             // SAFETY: `rows` and `columns` keep to the image; the matrices hold the tile's row.
             unsafe {
                 let to = self.matrices.as_mut_ptr().add(index * self.layout.tile);

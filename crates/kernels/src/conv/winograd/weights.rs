@@ -67,8 +67,7 @@ impl<const M: usize, const R: usize> WeightGradient<M, R> {
                     let matrices = &mut *from;
                     let input = Input { grid, source: x, zeros, tiles: tiles.clone(), layout: sources, matrices };
                     let matrices = &mut *to;
-                    let gradient =
-                        Gradient::<M> { grid, gradient: dy, tiles: tiles.clone(), layout: gradients, matrices };
+                    let gradient = Gradient::<M> { grid, dy, tiles: tiles.clone(), layout: gradients, matrices };
                     // SAFETY: the instruction set was checked when the plan was made; all memory is as long as layouts and
                     // plan say (asserted above).
                     unsafe {
@@ -92,7 +91,7 @@ impl<const M: usize, const R: usize> WeightGradient<M, R> {
                 unsafe { dispatch(self.isa, Back::<R> { sums, matrix, channels: [inputs, outs], partial }) }
             });
         });
-        reduce(threads, partials.chunks_exact(chunk_len), [outs, inputs, R * R], lanes, dw);
+        reduce(threads, partials, chunk_len, [outs, inputs, R * R], lanes, dw);
     }
 }
 
