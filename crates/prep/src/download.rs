@@ -146,7 +146,9 @@ impl Downloader {
     fn complete(&self, remote: Remote, part: &Path, progress: &dyn Progress) -> Result<()> {
         let url = format!("{}{}", remote.base, remote.name);
         let failed = |why: String| {
-            Refusal::because(&url, why).hint("what has come is kept: the same command goes on where this one stopped")
+            Refusal::because(&url, why).hint(
+                "the same command goes on where this one stopped; or fetch the file by other means and give it as the source",
+            )
         };
         let (mut failures, mut pause) = (0, self.patience.pause);
         loop {

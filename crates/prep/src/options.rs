@@ -24,9 +24,10 @@ pub(crate) enum Format {
     Cifar100(Published),
     /// MNIST, or another set in its four files: a folder with the IDX files, plain or as .gz.
     Mnist(Published),
-    /// JPEG and PNG files as train/<class>/* and test/<class>/*: a folder, or a .tar or .tar.gz of one.
+    /// JPEG and PNG files by class: a folder, or a .tar or .tar.gz of one.
     ///
-    /// If any picture has colours, the set has three channels. Alpha is dropped, 16 bits become 8, EXIF orientation is
+    /// Pictures lie in `train/CLASS/` and `test/CLASS/`; without `test/` a share of each class is held out. If any picture
+    /// has colours, the set has three channels. Alpha is dropped, 16 bits become 8, EXIF orientation is
     /// not applied.
     Folder {
         /// What to read.
