@@ -95,11 +95,10 @@ $1: $(addsuffix /result.json,$2) $(call unless_same,$1,$2) | $(BIN)/sc-analyze
 	@printf '%s\n' '$(strip $2)' > $1.args
 endef
 
-# 1: folder of the report, 2: folders of runs, 3: suggestions and choices, 4: title
+# 1: folder of the report, 2: folders of runs, 3: suggestions, 4: title
 define report
 $1/index.html: $(addsuffix /result.json,$2) $3 $(call unless_same,$1,$2 $3 $4) | $(BIN)/sc-analyze
-	@$(BIN)/sc-analyze report $2 $(addprefix --suggestion ,$(filter %suggestion.json,$3)) \
-	  $(addprefix --choice ,$(filter-out %suggestion.json,$3)) --title '$4' --out $1
+	@$(BIN)/sc-analyze report $2 $(addprefix --suggestion ,$3) --title '$(strip $4)' --out $1
 	@printf '%s\n' '$(strip $2 $3 $4)' > $1.args
 endef
 

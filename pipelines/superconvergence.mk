@@ -47,7 +47,7 @@ $(foreach s,$(all_seeds),$(eval $(call init,$s)))
 
 study_runs := $(log_runs) $(linear_runs) $(foreach n,$(LENGTHS),$(call grid_runs,$n) \
   $(foreach s,$(SEEDS),$(call baseline_run,$n,$s) $(call cycle_run,$n,$s)))
-$(eval $(call report,reports/$(study),$(study_runs),$(range_suggestion) $(foreach n,$(LENGTHS),$(call choice,$n)),\
+$(eval $(call report,reports/$(study),$(study_runs),$(range_suggestion),\
   1cycle and piecewise constant: $(strip $(NET)) on $(strip $(DATA))$(,) batch $(strip $(BATCH))))
 
 .PHONY: superconvergence

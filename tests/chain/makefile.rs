@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use end_to_end::{programs, workspace};
 
-const TINY: [&str; 9] = [
+const TINY: [&str; 10] = [
     "QUIET=1",
     "NET=lenet",
     "BATCH=32",
@@ -16,6 +16,7 @@ const TINY: [&str; 9] = [
     "RANGE_SEEDS=1",
     "RANGE_ITERATIONS=60",
     "RANGE_MAX_LR=1",
+    "RANGE_LINEAR_MAX_LR=0.1",
 ];
 
 /// A checkout without sources: the programs count as built.

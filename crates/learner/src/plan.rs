@@ -5,7 +5,7 @@ use kernels::engine::Optimizer;
 use serde_json::Value;
 
 use crate::samples::Augment;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, ScheduleError};
 
 /// The optimizers, with the names that flags and records use.
 pub const OPTIMIZERS: [(&str, Optimizer); 7] = [
@@ -43,6 +43,12 @@ pub struct Plan {
     pub augment: Augment,
 }
 
+impl From<ScheduleError> for PlanError {
+    fn from(error: ScheduleError) -> Self {
+        Self { flag: error.flag, expected: error.expected, found: error.found }
+    }
+}
+
 impl Plan {
     /// Checks a configuration and resolves its names.
     ///
@@ -51,7 +57,7 @@ impl Plan {
     pub fn new(config: Config) -> Result<Self, PlanError> {
         let schedule: Schedule = serde_json::from_value(config.schedule_parameters.clone())
             .map_err(|error| wrong("--schedule", "the parameters of a schedule", error))?;
-        schedule.validate(config.iterations).map_err(|error| wrong_schedule(&error))?;
+        schedule.validate(config.iterations)?;
         let optimizer = known("--optimizer", &OPTIMIZERS, &config.optimizer)?;
         let augment = known("--augment", &Augment::NAMES, &config.augment)?;
         for (flag, value, least, below) in [
@@ -115,8 +121,4 @@ fn known<T: Copy>(flag: &'static str, names: &[(&'static str, T)], found: &str) 
 
 fn wrong(flag: &'static str, expected: &str, found: impl ToString) -> PlanError {
     PlanError { flag, expected: expected.to_owned(), found: found.to_string() }
-}
-
-fn wrong_schedule(error: &crate::schedule::ScheduleError) -> PlanError {
-    wrong("--schedule", "a schedule that can be run", error)
 }

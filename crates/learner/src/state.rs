@@ -77,7 +77,9 @@ pub fn restore(
     let names: Vec<String> = checkpoint
         .tensors
         .keys()
-        .filter_map(|name| name.strip_prefix("optimizer.")?.strip_suffix(first)?.strip_suffix('.').map(str::to_owned))
+        .filter_map(|name| name.strip_prefix("optimizer.")?.split_once('.'))
+        .filter(|(_, parameter)| *parameter == first)
+        .map(|(slot, _)| slot.to_owned())
         .collect();
     for slot in names {
         let one = |spec: &TensorSpec| {

@@ -20,7 +20,7 @@ const MEASUREMENTS: u64 = 100;
 
 /// Learning rate range test: raise the rate from --min-lr to --max-lr while training, and record loss and accuracy
 #[derive(Parser)]
-#[command(name = PROGRAM, version)]
+#[command(name = PROGRAM, version, allow_negative_numbers = true)]
 struct Arguments {
     /// How the rate rises: step k of N is at the fraction (k-1)/(N-1) of the ramp
     #[arg(long, value_enum)]

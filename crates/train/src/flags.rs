@@ -13,7 +13,7 @@ use crate::rates::Rates;
 
 /// Train a net under a learning rate schedule
 #[derive(Parser)]
-#[command(name = crate::PROGRAM, version)]
+#[command(name = crate::PROGRAM, version, allow_negative_numbers = true)]
 pub struct Arguments {
     /// Schedule and its parameters
     #[command(flatten)]
