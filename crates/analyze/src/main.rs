@@ -111,6 +111,10 @@ fn choose_command(flags: &ChooseFlags) -> Result<()> {
     let runs = finished(&flags.runs)?;
     let choice = choose::choose(&runs)?;
     json::write(&flags.out, &choice)?;
+    if let Some(few) = choice.candidates.iter().find(|candidate| candidate.runs < 2) {
+        let rate = number::rate(few.lr);
+        warn(&[format!("rate {rate} rests on one run: with more seeds the choice would be less a matter of luck")]);
+    }
     let mean = choice.candidates.iter().find(|c| c.lr == choice.lr).and_then(|c| c.mean_val_accuracy);
     let edge = if choice.at_edge { ", at the edge of its grid: a better rate may lie beyond" } else { "" };
     println!(

@@ -66,7 +66,7 @@ pub fn load(paths: &[PathBuf]) -> Result<(Vec<Run>, Vec<String>)> {
         match run::read_result(&folder)? {
             Some(result) => runs.push(Run { folder, record, result }),
             None => {
-                warnings.push(format!("{}: has not finished (no {}): left out", folder.display(), run::RESULT_FILE))
+                warnings.push(format!("{}: has not finished (no {}): left out", folder.display(), run::RESULT_FILE));
             }
         }
     }

@@ -71,6 +71,7 @@ impl Smooth {
     }
 
     /// The curve up to and including a point of the grid.
+    #[must_use]
     pub fn up_to(&self, index: usize) -> Self {
         Self { log_rate: self.log_rate[..=index].to_vec(), value: self.value[..=index].to_vec() }
     }

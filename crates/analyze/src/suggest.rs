@@ -189,10 +189,7 @@ fn outcome_sentence(reads: &[Read], outcome: Outcome) -> String {
         return String::new();
     };
     let Reading { measure, curve, way, floor, best, .. } = &read.reading;
-    let peak = match measure.is_loss() {
-        true => curve.rate(curve.argmin()),
-        false => curve.rate(curve.argmax()),
-    };
+    let peak = curve.rate(if measure.is_loss() { curve.argmin() } else { curve.argmax() });
     let last = way.value[way.len() - 1];
     let name = measure.name();
     let (best, floor) = (value(*measure, *best), value(*measure, *floor));

@@ -50,7 +50,9 @@ impl Runs {
         let folder = self.0.path().join(name);
         json::write(&folder.join(RUN_FILE), &record(name, arm, config)).unwrap();
         let mut lines = LineWriter::open::<Metrics>(&folder.join(FILE), 0).unwrap();
-        metrics.iter().for_each(|line| lines.append(line).unwrap());
+        for line in metrics {
+            lines.append(line).unwrap();
+        }
         lines.flush().unwrap();
         if let Some(result) = result {
             json::write(&folder.join(RESULT_FILE), &result).unwrap();
@@ -171,7 +173,7 @@ fn ramp_step(step: u64, seed: u64) -> Metrics {
     let lr = 1e-4 * 1e5f64.powf((step - 1) as f64 / 99.0);
     let way = 1.0 / (1.0 + (-6.0 * (lr.log10() + 2.0)).exp());
     let wobble = 0.02 * ((step * 7 + seed * 3) as f64).sin();
-    let held_out = step % 10 == 0;
+    let held_out = step.is_multiple_of(10);
     Metrics {
         iteration: step,
         epoch: step as f64 / 10.0,

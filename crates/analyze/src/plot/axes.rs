@@ -54,6 +54,7 @@ impl Axis {
     }
 
     /// The same axis, of fractions labelled in percent.
+    #[must_use]
     pub fn in_percent(self) -> Self {
         Self { percent: true, ..self }
     }
@@ -297,14 +298,28 @@ impl Panel {
         }
     }
 
-    /// Draws a vertical line over the whole frame, with a label at its top that stays inside.
-    pub fn marker(&self, figure: &mut Figure, x: f64, label: &str, color: RGBColor) {
+    /// Draws a vertical line over the whole frame, with a label at its top that stays inside, in the given row of labels.
+    pub fn marker(&self, figure: &mut Figure, x: f64, label: &str, row: usize, color: RGBColor) {
         let px = self.x_at(x);
         figure.line(vec![(px, self.top), (px, self.bottom)], color, 1.5);
         let width = text_width(label, TICK_SIZE);
         let fits_right = px + 5.0 + width <= self.right;
         let (at, anchor) = if fits_right { (px + 5.0, Anchor::Start) } else { (px - 5.0, Anchor::End) };
-        figure.text(label, (at, self.top + 8.0), anchor, TICK_SIZE, color);
+        if label.is_empty() {
+            return;
+        }
+        // Curves that run behind a label must not run through it.
+        let (left, middle) =
+            (if anchor == Anchor::Start { at } else { at - width }, self.top + 10.0 + 17.0 * row as f64);
+        let (right, half) = (left + width, TICK_SIZE * 0.62);
+        let corners = vec![
+            (left - 2.0, middle - half),
+            (right + 2.0, middle - half),
+            (right + 2.0, middle + half),
+            (left - 2.0, middle + half),
+        ];
+        figure.area(corners, palette::PAPER, 0.85);
+        figure.text(label, (at, middle), anchor, TICK_SIZE, color);
     }
 
     /// Shades the frame between two values of the horizontal axis.
@@ -341,9 +356,9 @@ pub fn legend(figure: &mut Figure, entries: &[Entry], left: f64, right: f64, y: 
         }
         let sample = vec![(x, row), (x + SAMPLE, row)];
         if entry.dashed {
-            figure.dashed(sample, entry.color, 2.0)
+            figure.dashed(sample, entry.color, 2.0);
         } else {
-            figure.line(sample, entry.color, 2.5)
+            figure.line(sample, entry.color, 2.5);
         }
         figure.text(entry.text.as_str(), (x + SAMPLE + 6.0, row), Anchor::Start, LABEL_SIZE, palette::INK);
         x += width + 16.0;

@@ -27,8 +27,10 @@ pub struct ArmCurves {
     pub train_loss: Band,
     /// Training accuracy, of the batches.
     pub train_accuracy: Band,
-    /// Accuracy on held-out or test images along the way, for looking.
+    /// Accuracy along the way on images that were not trained on, for looking.
     pub held_out_accuracy: Band,
+    /// What these images are: `held-out` or `test`.
+    pub held_out_name: &'static str,
     /// Final accuracies that the arms are compared by.
     pub finals: Vec<f64>,
 }
@@ -97,7 +99,7 @@ fn entries(arms: &[ArmCurves]) -> Vec<Entry> {
         .collect();
     let held_out = arms.iter().filter(|arm| !arm.held_out_accuracy.is_empty());
     entries.extend(held_out.map(|arm| Entry {
-        text: format!("{}, held-out", arm.arm),
+        text: format!("{}, {}", arm.arm, arm.held_out_name),
         color: arm.color,
         dashed: true,
     }));

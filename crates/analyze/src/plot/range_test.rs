@@ -54,9 +54,13 @@ pub fn figures(curves: &[Curve], suggestion: Option<&Suggestion>) -> Vec<Figure>
     let high = curves.iter().map(Curve::highest_rate).fold(0.0, f64::max);
     // A linear ramp's first rates alone would leave most of a log axis empty.
     let low = low.max(high * 1e-6);
+    // On a linear axis a log ramp is a thin line at its left edge, and hides the linear ones there.
+    let linear: Vec<Curve> = curves.iter().filter(|curve| Ramp::of(curve) == Ramp::Linear).cloned().collect();
+    let on_linear_axis = if linear.is_empty() { curves } else { &linear };
+    let linear_high = on_linear_axis.iter().map(Curve::highest_rate).fold(0.0, f64::max);
     vec![
         figure("range-test-log", Axis::log(low, high), curves, suggestion),
-        figure("range-test-linear", Axis::linear(0.0, high, false), curves, suggestion),
+        figure("range-test-linear", Axis::linear(0.0, linear_high, false), on_linear_axis, suggestion),
     ]
 }
 
@@ -156,12 +160,12 @@ fn shade(figure: &mut Figure, panels: &[Panel], suggestion: Option<&Suggestion>)
 
 fn mark(figure: &mut Figure, accuracy: &Panel, loss: &Panel, suggestion: Option<&Suggestion>) {
     let marks = suggestion.map(|s| [("min", s.min_lr, palette::PLUM), ("max", s.max_lr, palette::VERMILLION)]);
-    for (name, lr, color) in marks.into_iter().flatten() {
+    for (row, (name, lr, color)) in marks.into_iter().flatten().enumerate() {
         let Some(lr) = lr.filter(|lr| *lr >= accuracy.x.low && *lr <= accuracy.x.high * 1.001) else {
             continue;
         };
         // The loss falls from the top left and the accuracy rises to it: labels have room at the top of the loss.
-        accuracy.marker(figure, lr, "", color);
-        loss.marker(figure, lr, &format!("{name} {}", rate(lr)), color);
+        accuracy.marker(figure, lr, "", row, color);
+        loss.marker(figure, lr, &format!("{name} {}", rate(lr)), row, color);
     }
 }

@@ -97,7 +97,7 @@ fn draw_item<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, item: &Item) -> 
                 None => area.draw(&PathElement::new(points, style)),
                 Some((stroke, gap)) => {
                     let (stroke, gap) = (fine(*stroke), fine(*gap));
-                    area.draw(&DashedPathElement::new(points.into_iter(), stroke, gap, style))
+                    area.draw(&DashedPathElement::new(points, stroke, gap, style))
                 }
             }
         }

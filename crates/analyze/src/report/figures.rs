@@ -92,6 +92,7 @@ fn arm_curves(arm: &str, color: RGBColor, iterations: u64, runs: &[Run], score: 
         train_loss: Band::default(),
         train_accuracy: Band::default(),
         held_out_accuracy: Band::default(),
+        held_out_name: "held-out",
         finals: runs.iter().filter_map(|run| score?.of(run)).collect(),
     };
     for run in runs {
@@ -100,7 +101,10 @@ fn arm_curves(arm: &str, color: RGBColor, iterations: u64, runs: &[Run], score: 
         add_seed(&mut curves.train_loss, iterations, &iteration, &frame::numbers(&metrics, "train_loss")?);
         add_seed(&mut curves.train_accuracy, iterations, &iteration, &frame::numbers(&metrics, "train_accuracy")?);
         let (at, held_out) = match test_curve(run)? {
-            Some(test) => test,
+            Some(test) => {
+                curves.held_out_name = "test";
+                test
+            }
             None => (iteration, frame::numbers(&metrics, "val_accuracy")?),
         };
         add_seed(&mut curves.held_out_accuracy, iterations, &at, &held_out);

@@ -52,8 +52,12 @@ fn dark_plots() -> String {
 }
 
 fn list(class: &str, items: &[String]) -> String {
-    let items: String = items.iter().map(|item| format!("<li>{}</li>\n", escape(item))).collect();
-    format!("<ul class=\"{class}\">\n{items}</ul>\n")
+    let mut list = format!("<ul class=\"{class}\">\n");
+    for item in items {
+        let _ = writeln!(list, "<li>{}</li>", escape(item));
+    }
+    list.push_str("</ul>\n");
+    list
 }
 
 /// What the runs have in common, in a line.

@@ -138,6 +138,7 @@ impl Reading {
     }
 
     /// The reading of the curve up to a rate: what comes after a fall is another story.
+    #[must_use]
     pub fn before(&self, rate: f64) -> Self {
         let last = self.way.log_rate.partition_point(|x| *x <= rate.log10()).clamp(1, self.way.len()) - 1;
         Self { curve: self.curve.up_to(last), way: self.way.up_to(last), ..self.clone() }

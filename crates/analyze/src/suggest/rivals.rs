@@ -142,9 +142,9 @@ pub fn valley(steps: &Steps) -> Option<f64> {
         .map(|loss| {
             let at = tails.partition_point(|tail| tail > loss);
             if at == tails.len() {
-                tails.push(*loss)
+                tails.push(*loss);
             } else {
-                tails[at] = *loss
+                tails[at] = *loss;
             }
             at + 1
         })

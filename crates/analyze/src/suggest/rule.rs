@@ -31,7 +31,7 @@ pub const KEEP: f64 = 0.90;
 /// Way of a loss that is near its minimum.
 pub const NEAR: f64 = 0.95;
 /// Factor to stay below the last rate near the loss's minimum where a cliff follows.
-pub const SAFETY: f64 = 3.0;
+pub const SAFETY: f64 = 2.0;
 
 /// Another choice of the rule's constants: the interval is the span of the answers under all of them.
 #[derive(Clone, Copy, Debug)]
