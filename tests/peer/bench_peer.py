@@ -161,14 +161,16 @@ def field(text, name):
 
 def instruction_sets(cpuinfo):
     flags = set(field(cpuinfo, "flags").split())
-    return [name for name in ("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni") if name in flags]
+    of_interest = ("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni")
+    return [name for name in of_interest if name in flags]
 
 
 def machine(cpuinfo):
     """What the figures hold for."""
+    kind = f"family {field(cpuinfo, 'cpu family')}, model {field(cpuinfo, 'model')}"
     memory = int(field(read_text("/proc/meminfo"), "MemTotal").split()[0]) // (1 << 20)
     return {
-        "processor": f"{field(cpuinfo, 'model name')} (family {field(cpuinfo, 'cpu family')}, model {field(cpuinfo, 'model')})",
+        "processor": f"{field(cpuinfo, 'model name')} ({kind})",
         "instruction sets": " ".join(instruction_sets(cpuinfo)),
         "cores": f"{len(os.sched_getaffinity(0))} of {os.cpu_count()}",
         "memory": f"{memory} GiB",
@@ -181,8 +183,8 @@ def machine(cpuinfo):
 
 EXPLANATION = """\
 Images per second of whole training steps (forward, loss, backward, SGD; ours also unpacks and normalises its bytes), or
-with mode eval of the forward pass; medians over {rounds} rounds, in brackets the slowest and the fastest of ours. A round
-runs each program once, in a fresh process, one after another. `ours / better` is against the better of PyTorch's two
+with mode eval of the forward pass; medians over {rounds} rounds, in brackets the slowest and the fastest of ours. A
+round runs each program once, in a fresh process, one after another. `ours / better` is against the better of PyTorch's two
 layouts, as it comes; `memory kept` is PyTorch with glibc told to keep freed memory ({keep}). MB are the peak resident
 memory of the process, its libraries included. `AVX2`: both sides confined to it (PyTorch by {avx2}).
 """
@@ -210,14 +212,14 @@ def write(path, text):
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--ours", type=pathlib.Path, default=ROOT / "target/release/examples/bench_step")
+    p.add_argument("--ours", type=pathlib.Path, default=ROOT / "target/release/examples/bench_net")
     p.add_argument("--out", type=pathlib.Path, default=ROOT / "docs/results", help="folder of the page")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--quick", action="store_true", help="resnet20 and lenet alone")
     a = p.parse_args()
     if not a.ours.is_file():
         p.error(f"--ours: expected a program, found nothing at {a.ours}\n"
-                "build it: cargo build --release -p learner --example bench_step")  # fmt: skip
+                "build it: cargo build --release -p learner --example bench_net")  # fmt: skip
     return a
 
 
@@ -233,8 +235,8 @@ def main():
         rows.append(row(case, results))
         raw += [json.dumps({"as": name, **result}) for name, each in results.items() for result in each]
         print(rows[-1], file=sys.stderr, flush=True)
-    quick = "-quick" if a.quick else ""
-    path = a.out / f"{datetime.date.today()}-peer{quick}-{re.sub('[^a-z0-9]+', '-', field(cpuinfo, 'model name').lower())}.md"
+    processor = re.sub("[^a-z0-9]+", "-", field(cpuinfo, "model name").lower()).strip("-")
+    path = a.out / f"{datetime.date.today()}-peer{'-quick' if a.quick else ''}-{processor}.md"
     write(path, page(rows, raw, about, a.rounds))
     print(path)
 

@@ -3,7 +3,7 @@
     python3 torch_bench.py --net resnet20 --batch 128 --threads 2 --layout nhwc
 
 A training step is forward, mean cross-entropy, backward and SGD with momentum and weight decay, on images that lie in
-memory, normalised. Prints one line of JSON, with the keys of `cargo run --release -p learner --example bench_step`.
+memory, normalised. Prints one line of JSON, with the keys of `cargo run --release -p learner --example bench_net`.
 """
 
 import argparse
