@@ -6,10 +6,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use candle_core::Device;
 use kernels::cpu::{CpuEngine, CpuOptions};
 use kernels::engine::{Batch, DataSet, Engine, Images, Optimizer, Split, Update};
 use kernels::graph::{Graph, NodeId};
 use kernels::isa::Isa;
+use kernels::reference::CandleEngine;
 
 const WARM_UP: usize = 3;
 const STEPS: usize = 12;
@@ -26,13 +28,15 @@ fn main() {
     let (graph, shape) = build(&net);
     let data = random_data(shape);
     let options = CpuOptions { threads, isa, exact_conv: engine == "cpu-exact" };
-    let mut engine: Box<dyn Engine> =
-        Box::new(CpuEngine::new(&graph, &data, batch, options).expect("a net that fits its data"));
+    let mut engine: Box<dyn Engine> = if engine == "candle" {
+        Box::new(CandleEngine::new(&graph, &data, batch, Device::Cpu).expect("a net that fits its data"))
+    } else {
+        Box::new(CpuEngine::new(&graph, &data, batch, options).expect("a net that fits its data"))
+    };
     let (parameters, buffers) = initial_state(&graph);
     engine.set_state(&parameters, &buffers).expect("the graph's own state");
 
-    let update =
-        Update { optimizer: Optimizer::Sgd { nesterov: false }, lr: 0.1, momentum: 0.9, weight_decay: 1e-4 };
+    let update = Update { optimizer: Optimizer::Sgd { nesterov: false }, lr: 0.1, momentum: 0.9, weight_decay: 1e-4 };
     let mut seconds = Vec::new();
     for step in 0..WARM_UP + STEPS {
         let indices: Vec<u32> = (0..batch).map(|i| ((step * batch + i) % IMAGES) as u32).collect();
