@@ -108,19 +108,19 @@ pub struct Conv2d {
 
 /// The three passes of an algorithm.
 #[derive(Clone, Debug)]
-struct Passes<C, W> {
-    forward: C,
-    backward_data: C,
+struct Passes<F, D, W> {
+    forward: F,
+    backward_data: D,
     backward_weights: W,
 }
 
 #[derive(Clone, Debug)]
 enum Algorithm {
-    Direct(Box<Passes<direct::Correlation, direct::WeightGradient>>),
+    Direct(Box<Passes<direct::Correlation, direct::Correlation, direct::WeightGradient>>),
     /// F(4x4, 3x3).
-    Winograd3(Box<Passes<winograd::Correlation<4, 3>, winograd::WeightGradient<4, 3>>>),
+    Winograd3(Box<Passes<winograd::Correlation<4, 3>, winograd::DataGradient<4, 3>, winograd::WeightGradient<4, 3>>>),
     /// F(2x2, 5x5).
-    Winograd5(Box<Passes<winograd::Correlation<2, 5>, winograd::WeightGradient<2, 5>>>),
+    Winograd5(Box<Passes<winograd::Correlation<2, 5>, winograd::DataGradient<2, 5>, winograd::WeightGradient<2, 5>>>),
 }
 
 impl Algorithm {
@@ -134,13 +134,13 @@ impl Algorithm {
         } else if shape.kernel == 3 {
             Self::Winograd3(Box::new(Passes {
                 forward: winograd::Correlation::forward(shape, isa),
-                backward_data: winograd::Correlation::backward(shape, isa),
+                backward_data: winograd::DataGradient::new(shape, isa),
                 backward_weights: winograd::WeightGradient::new(shape, isa),
             }))
         } else {
             Self::Winograd5(Box::new(Passes {
                 forward: winograd::Correlation::forward(shape, isa),
-                backward_data: winograd::Correlation::backward(shape, isa),
+                backward_data: winograd::DataGradient::new(shape, isa),
                 backward_weights: winograd::WeightGradient::new(shape, isa),
             }))
         }

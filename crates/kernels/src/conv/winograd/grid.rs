@@ -36,6 +36,11 @@ impl Grid {
         Self { source, out, padding, tile, rows: out[0].div_ceil(tile), columns: out[1].div_ceil(tile) }
     }
 
+    /// Zero pixels around the source.
+    pub(super) fn padding(&self) -> usize {
+        self.padding
+    }
+
     /// Tiles of an image.
     pub(super) fn tiles(&self) -> usize {
         self.rows * self.columns

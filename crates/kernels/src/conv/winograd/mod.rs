@@ -8,6 +8,8 @@
 
 mod correlate;
 mod grid;
+mod kernels;
+mod scatter;
 mod tile_io;
 mod transform;
 mod weights;
@@ -15,7 +17,53 @@ mod weights;
 pub(super) use correlate::Correlation;
 pub(super) use weights::WeightGradient;
 
+use self::scatter::Scatter;
 use super::ConvShape;
+use super::finish::Output;
+use super::scratch::Scratch;
+use crate::isa::Isa;
+use crate::threads::Threads;
+
+/// Backward to the input, by whichever way needs fewer tiles.
+#[derive(Clone, Debug)]
+pub(super) enum DataGradient<const M: usize, const R: usize> {
+    /// Tiles over the input.
+    Correlation(Correlation<M, R>),
+    /// Tiles over the output.
+    Scatter(Scatter<M, R>),
+}
+
+impl<const M: usize, const R: usize> DataGradient<M, R> {
+    /// For the convolution of this shape.
+    pub(super) fn new(shape: &ConvShape, isa: Isa) -> Self {
+        let tiles = |height: usize, width: usize| height.div_ceil(M) * width.div_ceil(M);
+        // Adding up overlapping tiles costs more than storing disjoint ones.
+        if 3 * tiles(shape.out_height(), shape.out_width()) <= 2 * tiles(shape.height, shape.width) {
+            Self::Scatter(Scatter::new(shape, isa))
+        } else {
+            Self::Correlation(Correlation::backward(shape, isa))
+        }
+    }
+
+    /// Puts the gradients of the input, given those of the output, `dy`, into `output`, whose length is `dx_len`.
+    ///
+    /// # Panics
+    /// When the lengths do not fit.
+    pub(super) fn run(
+        &self,
+        threads: &Threads,
+        dy: &[f32],
+        weight: &[f32],
+        output: &Output,
+        dx_len: usize,
+        scratch: &mut Scratch,
+    ) {
+        match self {
+            Self::Correlation(plan) => plan.run(threads, dy, weight, output, dx_len, scratch),
+            Self::Scatter(plan) => plan.run(threads, dy, weight, output, dx_len, scratch),
+        }
+    }
+}
 
 /// Side of a tile of input pixels.
 const SIDE: usize = 6;

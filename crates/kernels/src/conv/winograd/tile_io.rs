@@ -50,6 +50,8 @@ macro_rules! for_each_vector {
     };
 }
 
+pub(super) use for_each_vector;
+
 /// Bᵀ d B of overlapping tiles of source pixels. Needs: `source` holds the tiles' images, `zeros` is a row of zeros as long
 /// as an image's, `matrices` as long as its layout says.
 pub(super) struct Input<'a> {

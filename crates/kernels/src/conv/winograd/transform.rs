@@ -59,6 +59,30 @@ pub(super) unsafe fn input_pass<V: Vector>(d: [V; SIDE]) -> [V; SIDE] {
     }
 }
 
+/// B m, of one column: the adjoint of [`input_pass`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(super) unsafe fn input_pass_adjoint<V: Vector>(m: [V; SIDE]) -> [V; SIDE] {
+    // SAFETY: the caller vouches for the instruction set.
+    unsafe {
+        let (minus_a2, minus_b2) = (V::splat(-NEAR[2]), V::splat(-FAR[2]));
+        let minus_sum = V::splat(-NEAR[2] - FAR[2]);
+        let (near_even, near_odd) = (m[1].add(m[2]), m[1].sub(m[2]).mul(V::splat(NEAR[1])));
+        let (far_even, far_odd) = (m[3].add(m[4]), m[3].sub(m[4]).mul(V::splat(FAR[1])));
+        // A²B² is 1.
+        [
+            m[0],
+            near_odd.mul_add(minus_b2, far_odd.mul_add(minus_a2, m[5])),
+            near_even.mul_add(minus_b2, far_even.mul_add(minus_a2, m[0].mul(minus_sum))),
+            m[5].mul_add(minus_sum, near_odd.add(far_odd)),
+            m[0].add(near_even.add(far_even)),
+            m[5],
+        ]
+    }
+}
+
 /// Aᵀ m, of one column: from SIDE to M numbers.
 #[inline(always)]
 pub(super) unsafe fn output_pass<V: Vector, const M: usize>(m: [V; SIDE]) -> [V; M] {

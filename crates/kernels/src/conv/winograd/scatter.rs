@@ -1,0 +1,214 @@
+//! Winograd's convolution, backward to the input, as the adjoint of the forward one: B [(G w Gᵀ) ⊙ (A dy Aᵀ)] Bᵀ, whose
+//! 6x6 tiles overlap and are added up. Its tiles lie over the output, those of [`super::Correlation`] over the input: it
+//! needs fewer where a kernel without padding leaves the output much smaller.
+#![allow(unsafe_code)]
+// Arrays that stay in registers are indexed by loops over constants.
+#![allow(clippy::needless_range_loop)]
+
+use std::ops::Range;
+
+use super::SIDE;
+use super::correlate::Products;
+use super::grid::Grid;
+use super::kernels::{Orientation, TransformedKernels};
+use super::tile_io::{Gradient, Layout, for_each_vector};
+use super::transform::input_pass_adjoint;
+use crate::conv::ConvShape;
+use crate::conv::finish::{Finish, Output, with_finish};
+use crate::conv::scratch::Scratch;
+use crate::conv::simd::{All, First, Kernel, Vector, dispatch, lanes};
+use crate::isa::Isa;
+use crate::threads::Threads;
+
+/// Tiles that are transformed together.
+const TILES: usize = 24;
+
+/// The gradient of the input by tiles of `M` x `M` output pixels, `R` = 7 - M, made ready.
+#[derive(Clone, Debug)]
+pub(crate) struct Scatter<const M: usize, const R: usize> {
+    grid: Grid,
+    isa: Isa,
+}
+
+impl<const M: usize, const R: usize> Scatter<M, R> {
+    /// For the convolution of this shape.
+    pub(crate) fn new(shape: &ConvShape, isa: Isa) -> Self {
+        let source = [shape.height, shape.width, shape.c_in];
+        let out = [shape.out_height(), shape.out_width(), shape.c_out];
+        Self { grid: Grid::new(source, out, shape.padding, M), isa }
+    }
+
+    /// Puts the gradients of the input, given those of the output, `dy`, into `output`, whose length is `dx_len`.
+    ///
+    /// # Panics
+    /// When the lengths do not fit.
+    pub(crate) fn run(
+        &self,
+        threads: &Threads,
+        dy: &[f32],
+        weight: &[f32],
+        output: &Output,
+        dx_len: usize,
+        scratch: &mut Scratch,
+    ) {
+        let grid = &self.grid;
+        let (inputs, outs) = (grid.source[2], grid.out[2]);
+        let images = dy.len() / grid.out_len();
+        assert_eq!(dy.len(), images * grid.out_len(), "output gradient: not a whole number of images");
+        assert_eq!(dx_len, images * grid.source_len(), "input gradient: as many images as the output's");
+        let lanes = lanes(self.isa);
+        let kernels = TransformedKernels::new::<R>(
+            self.isa,
+            threads,
+            weight,
+            [outs, inputs],
+            Orientation::Exchanged,
+            &mut scratch.weights,
+        );
+        let (from, to) = (Layout::new(TILES, outs, lanes), Layout::new(TILES, inputs, lanes));
+        let frame = Frame::new(grid, to.tile);
+        let group = TILES.div_ceil(grid.tiles()).min(images.max(1));
+        let workers = scratch.workers.prepare(threads);
+        threads.run(images.div_ceil(group), |task| {
+            let own = task * group..((task + 1) * group).min(images);
+            workers.with(from.len() + to.len() + own.len() * frame.len(), |memory| {
+                let (inputs, memory) = memory.split_at_mut(from.len());
+                let (sums, frames) = memory.split_at_mut(to.len());
+                frames.fill(0.0);
+                let end = own.end * grid.tiles();
+                for first in (own.start * grid.tiles()..end).step_by(TILES) {
+                    let tiles = first..(first + TILES).min(end);
+                    let gradient =
+                        Gradient::<M> { grid, dy, tiles: tiles.clone(), layout: from, matrices: &mut *inputs };
+                    let x = with_finish!(*output, |finish| finish.start());
+                    let next = tiles.end..tiles.end + tiles.len();
+                    let ahead = [grid.ahead(dy.as_ptr(), next, grid.out), grid.ahead(x, tiles.clone(), grid.source)];
+                    // SAFETY: the instruction set was checked when the plan was made; all memory is as long as layouts and
+                    // plan say (asserted above), and a task has its images to itself.
+                    unsafe {
+                        dispatch(self.isa, gradient);
+                        let products = Products {
+                            kernels,
+                            inputs: inputs.as_ptr(),
+                            from,
+                            sums: Output::plain(false, sums),
+                            to,
+                            tiles: tiles.len(),
+                            ahead,
+                        };
+                        dispatch(self.isa, products);
+                        let matrices = &*sums;
+                        let frames = &mut *frames;
+                        dispatch(
+                            self.isa,
+                            Spread { grid, matrices, layout: to, tiles, first: own.start, frame, frames },
+                        );
+                    }
+                }
+                with_finish!(*output, |finish| {
+                    // SAFETY: as above.
+                    unsafe { dispatch(self.isa, Crop { grid, frame, frames, images: own.clone(), finish }) }
+                });
+            });
+        });
+    }
+}
+
+/// An image of sums with room for all of every tile: padding and what tiles reach beyond it included.
+#[derive(Clone, Copy)]
+struct Frame {
+    rows: usize,
+    columns: usize,
+    /// In whole vectors.
+    channels: usize,
+}
+
+impl Frame {
+    fn new(grid: &Grid, channels: usize) -> Self {
+        let last = grid.tile(grid.tiles() - 1);
+        Self { rows: last.y + SIDE, columns: last.x + SIDE, channels }
+    }
+
+    fn len(self) -> usize {
+        self.rows * self.columns * self.channels
+    }
+
+    /// Position of a pixel in an array of frames.
+    fn at(self, image: usize, y: usize, x: usize) -> usize {
+        ((image * self.rows + y) * self.columns + x) * self.channels
+    }
+}
+
+/// Adds B m Bᵀ of tiles to frames. Needs: frames for the tiles' images, the first of which is `first`; matrices as long as
+/// the layout says.
+struct Spread<'a> {
+    grid: &'a Grid,
+    matrices: &'a [f32],
+    layout: Layout,
+    tiles: Range<usize>,
+    first: usize,
+    frame: Frame,
+    frames: &'a mut [f32],
+}
+
+impl Kernel for Spread<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        for (index, tile) in self.tiles.clone().map(|tile| self.grid.tile(tile)).enumerate() {
+            let at = self.frame.at(tile.image - self.first, tile.y, tile.x);
+            // SAFETY: a frame has room for the whole of each of its tiles; the matrices hold the tile's row.
+            unsafe {
+                let from = self.matrices.as_ptr().add(index * self.layout.tile);
+                let to = self.frames[at..].as_mut_ptr();
+                for channel in (0..self.frame.channels).step_by(V::LANES) {
+                    let mut half = [[V::zero(); SIDE]; SIDE];
+                    for j in 0..SIDE {
+                        let mut column = [V::zero(); SIDE];
+                        for i in 0..SIDE {
+                            column[i] = V::load(from.add((i * SIDE + j) * self.layout.matrix + channel));
+                        }
+                        let column = input_pass_adjoint(column);
+                        for i in 0..SIDE {
+                            half[i][j] = column[i];
+                        }
+                    }
+                    for (i, &half) in half.iter().enumerate() {
+                        for (j, &value) in input_pass_adjoint(half).iter().enumerate() {
+                            let place = to.add((i * self.frame.columns + j) * self.frame.channels + channel);
+                            V::load(place).add(value).store(place);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Sends the images within frames on their way out. Needs: frames for the images, the output theirs alone.
+struct Crop<'a, F> {
+    grid: &'a Grid,
+    frame: Frame,
+    frames: &'a [f32],
+    images: Range<usize>,
+    finish: F,
+}
+
+impl<F: Finish> Kernel for Crop<'_, F> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let [height, width, channels] = self.grid.source;
+        let padding = self.grid.padding();
+        for (index, image) in self.images.enumerate() {
+            for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+                let from = self.frames[self.frame.at(index, y + padding, x + padding)..].as_ptr();
+                let to = ((image * height + y) * width + x) * channels;
+                // SAFETY: the frame holds the pixel, channels in whole vectors; the output holds the image.
+                unsafe {
+                    for_each_vector!(channels, |channel, span| {
+                        self.finish.put(span, V::load(from.add(channel)), to + channel, channel);
+                    });
+                }
+            }
+        }
+    }
+}
