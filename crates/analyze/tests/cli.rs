@@ -306,6 +306,7 @@ fn a_report_says_where_an_arm_wins_and_ties() {
     assert!(said.contains("60 steps: 1cycle 90.2 ± 0.1%, piecewise 88.3 ± 0.2%: +1.9 points"), "{said}");
     assert!(said.contains("iterations saved: none") || said.contains("iterations saved: 1cycle in 60"), "{said}");
     assert!(said.contains("piecewise's best rate on held-out images: 0.2 at 60 steps"), "{said}");
+    assert!(said.contains("each rate of the grid rests on one run"), "{said}");
     assert!(said.contains("overfitting: 1cycle at 120 steps"), "{said}");
     assert!(said.trim_end().ends_with("report/index.html"), "{said}");
 

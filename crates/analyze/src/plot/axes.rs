@@ -298,16 +298,18 @@ impl Panel {
         }
     }
 
-    /// Draws a vertical line over the whole frame, with a label at its top that stays inside, in the given row of labels.
-    pub fn marker(&self, figure: &mut Figure, x: f64, label: &str, row: usize, color: RGBColor) {
+    /// Draws a vertical line over the whole frame.
+    pub fn marker(&self, figure: &mut Figure, x: f64, color: RGBColor) {
         let px = self.x_at(x);
         figure.line(vec![(px, self.top), (px, self.bottom)], color, 1.5);
+    }
+
+    /// Writes the label of a marker at the frame's top, where it stays inside, in the given row of labels.
+    pub fn marker_label(&self, figure: &mut Figure, x: f64, label: &str, row: usize, color: RGBColor) {
+        let px = self.x_at(x);
         let width = text_width(label, TICK_SIZE);
         let fits_right = px + 5.0 + width <= self.right;
         let (at, anchor) = if fits_right { (px + 5.0, Anchor::Start) } else { (px - 5.0, Anchor::End) };
-        if label.is_empty() {
-            return;
-        }
         // Curves that run behind a label must not run through it.
         let (left, middle) =
             (if anchor == Anchor::Start { at } else { at - width }, self.top + 10.0 + 17.0 * row as f64);

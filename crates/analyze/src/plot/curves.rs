@@ -49,7 +49,10 @@ impl Band {
         let edge = |sign: f64| -> Vec<f64> {
             mean.iter().zip(&deviation).map(|(mean, deviation)| mean + sign * deviation).collect()
         };
-        panel.band(figure, &self.x, &edge(-1.0), &edge(1.0), color);
+        // One band an arm: more lie over each other.
+        if !dashed {
+            panel.band(figure, &self.x, &edge(-1.0), &edge(1.0), color);
+        }
         let line: Vec<(f64, f64)> = self.x.iter().copied().zip(mean).filter(|(_, mean)| mean.is_finite()).collect();
         if dashed {
             panel.dashed_series(figure, &line, color, 1.6);

@@ -160,12 +160,15 @@ fn shade(figure: &mut Figure, panels: &[Panel], suggestion: Option<&Suggestion>)
 
 fn mark(figure: &mut Figure, accuracy: &Panel, loss: &Panel, suggestion: Option<&Suggestion>) {
     let marks = suggestion.map(|s| [("min", s.min_lr, palette::PLUM), ("max", s.max_lr, palette::VERMILLION)]);
-    for (row, (name, lr, color)) in marks.into_iter().flatten().enumerate() {
-        let Some(lr) = lr.filter(|lr| *lr >= accuracy.x.low && *lr <= accuracy.x.high * 1.001) else {
-            continue;
-        };
-        // The loss falls from the top left and the accuracy rises to it: labels have room at the top of the loss.
-        accuracy.marker(figure, lr, "", row, color);
-        loss.marker(figure, lr, &format!("{name} {}", rate(lr)), row, color);
+    let inside = |lr: &f64| *lr >= accuracy.x.low && *lr <= accuracy.x.high * 1.001;
+    let marks: Vec<(&str, f64, RGBColor)> =
+        marks.into_iter().flatten().filter_map(|(name, lr, color)| Some((name, lr.filter(inside)?, color))).collect();
+    for (_, lr, color) in &marks {
+        accuracy.marker(figure, *lr, *color);
+        loss.marker(figure, *lr, *color);
+    }
+    // The loss falls from the top left and the accuracy rises to it: labels have room at the top of the loss.
+    for (row, (name, lr, color)) in marks.into_iter().enumerate() {
+        loss.marker_label(figure, lr, &format!("{name} {}", rate(lr)), row, color);
     }
 }

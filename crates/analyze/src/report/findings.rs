@@ -141,6 +141,9 @@ fn grid(report: &Report) -> Vec<String> {
     let rates: Vec<String> =
         chosen.iter().map(|p| format!("{} at {} steps", rate(p.lr), count(p.iterations))).collect();
     let mut sentences = vec![format!("{BASELINE_ARM}'s best rate on held-out images: {}.", and(&rates))];
+    if chosen.iter().any(|point| point.runs < 2) {
+        sentences.push("each rate of the grid rests on one run: the choice is partly luck.".to_owned());
+    }
     let edge: Vec<String> = chosen.iter().filter(|point| point.at_edge).map(|point| count(point.iterations)).collect();
     if !edge.is_empty() {
         sentences.push(format!("at {} steps that is the edge of its grid: a better rate may lie beyond.", and(&edge)));
