@@ -72,7 +72,6 @@ fn flags_that_cannot_be_run() {
     );
 }
 
-#[cfg(not(feature = "cuda"))]
 #[test]
 fn a_build_without_cuda_says_so() {
     let setting = small_setting("lenet");

@@ -143,7 +143,10 @@ impl TensorFile {
         Ok(Self { metadata, tensors })
     }
 
-    /// Starts taking known entries out of a file that was read from `path`.
+    /// Reads a file, known entries to be taken out of it one by one.
+    ///
+    /// # Errors
+    /// As [`TensorFile::read`].
     pub fn open(path: &Path) -> Result<Taking> {
         Ok(Taking { path: path.to_owned(), file: Self::read(path)? })
     }

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use artifacts::weights::{self, Origin};
 use artifacts::{ArtifactError, dataset};
 use clap::Parser;
+use kernels::engine::Buffers;
+use kernels::graph::Graph;
 use launch::stop::{self, Stop};
 use learner::initial::{self, Scheme};
 use learner::nets::{self, Shortcut};
-use learner::state;
+use learner::state::{self, Parameters};
 
 const PROGRAM: &str = "sc-init";
 
@@ -85,7 +87,7 @@ fn run(arguments: &Arguments) -> Result<u8, Stop> {
     Ok(0)
 }
 
-fn from_torch(graph: &kernels::graph::Graph, path: &Path, net: &str) -> Result<(Vec<Vec<f32>>, Vec<Vec<f32>>), Stop> {
+fn from_torch(graph: &Graph, path: &Path, net: &str) -> Result<(Parameters, Buffers), Stop> {
     let refuse = |error: ArtifactError| {
         Stop::from(error).hint("save it in PyTorch: safetensors.torch.save_file(net.float().state_dict(), FILE)")
     };

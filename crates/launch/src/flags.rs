@@ -7,6 +7,7 @@ use kernels::isa::Isa;
 
 /// What is run on what.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are")]
 pub struct Flags {
     /// Data set, made by sc-prep
     #[arg(long, value_name = "FILE")]
@@ -130,6 +131,6 @@ pub enum AugmentName {
 }
 
 /// The name of a flag's value as the record keeps it.
-pub fn value_name<T: ValueEnum>(value: T) -> String {
+pub fn value_name(value: impl ValueEnum + Copy) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }

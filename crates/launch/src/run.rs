@@ -130,7 +130,10 @@ impl Prepared {
         let existing = Existing { resume: flags.resume, supersede: flags.supersede };
         let (folder, task) = RunFolder::take(&path, &record, existing)?;
         let saved = match task {
-            Task::Nothing => return self.report(&record, &self.finished(&path)?),
+            Task::Nothing => {
+                let gone = || Stop::failed(format!("{}: result.json is gone", path.display()));
+                return self.report(&record, &run::read_result(&path)?.ok_or_else(gone)?);
+            }
             Task::Start => None,
             Task::GoOn(saved) => Some(*saved),
         };
@@ -303,10 +306,6 @@ impl Prepared {
         })
     }
 
-    fn finished(&self, path: &Path) -> Result<ResultRecord, Stop> {
-        run::read_result(path)?.ok_or_else(|| Stop::failed(format!("{}: result.json is gone", path.display())))
-    }
-
     fn report(&self, record: &RunRecord, result: &ResultRecord) -> Result<u8, Stop> {
         if self.flags().json {
             println!("{}", serde_json::to_string_pretty(result).map_err(Stop::failed)?);
@@ -337,16 +336,16 @@ fn summary(result: &ResultRecord) -> String {
         let loss = divergence.last_finite_loss.map_or_else(String::new, |loss| format!(", last finite loss {loss:.3}"));
         return format!("diverged at step {} at rate {}{loss}", divergence.iteration, divergence.lr);
     }
-    let mut text = format!("{} steps", result.iterations);
-    for (name, accuracy) in [
-        ("training", result.final_train_accuracy),
-        ("held-out", result.final_val_accuracy),
-        ("test", result.test_accuracy),
-    ] {
-        if let Some(accuracy) = accuracy {
-            text += &format!(", {name} accuracy {accuracy:.4}");
-        }
-    }
+    let accuracy = |name: &str, value: Option<f64>| {
+        value.map_or_else(String::new, |value| format!(", {name} accuracy {value:.4}"))
+    };
+    let text = format!(
+        "{} steps{}{}{}",
+        result.iterations,
+        accuracy("training", result.final_train_accuracy),
+        accuracy("held-out", result.final_val_accuracy),
+        accuracy("test", result.test_accuracy)
+    );
     let speed = result.images_per_second.map_or_else(String::new, |speed| format!(", {speed:.0} images/s"));
     format!("{text}, {:.1} s{speed}", result.wall_seconds)
 }

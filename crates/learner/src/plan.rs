@@ -119,6 +119,6 @@ fn known<T: Copy>(flag: &'static str, names: &[(&'static str, T)], found: &str) 
     hit.map(|(_, value)| *value).ok_or_else(|| wrong(flag, &format!("one of {}", all()), format!("{found:?}")))
 }
 
-fn wrong(flag: &'static str, expected: &str, found: impl ToString) -> PlanError {
+fn wrong(flag: &'static str, expected: &str, found: impl std::fmt::Display) -> PlanError {
     PlanError { flag, expected: expected.to_owned(), found: found.to_string() }
 }

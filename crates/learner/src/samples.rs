@@ -135,7 +135,7 @@ fn draw(seed: u64, augment: Augment, first: u64, count: usize, out: &mut Vec<Aug
     rng.set_word_pos(u128::from(first) * 2);
     for _ in 0..count {
         let (place, mirror) = (rng.next_u32(), rng.next_u32());
-        let offset = |half: u32| ((half & 0xffff) * 9 >> 16) as u8;
+        let offset = |half: u32| (((half & 0xffff) * 9) >> 16) as u8;
         let drawn = Augmentation { flip: mirror >> 31 == 1, crop_y: offset(place >> 16), crop_x: offset(place) };
         out.push(match augment {
             Augment::CropFlip => drawn,

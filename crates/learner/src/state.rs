@@ -7,6 +7,9 @@ use artifacts::{ArtifactError, Result};
 use kernels::engine::{Buffers, Engine, EngineError, OptimizerState};
 use kernels::graph::{Graph, TensorSpec};
 
+/// Values of every parameter of a graph, in its order.
+pub type Parameters = Vec<Vec<f32>>;
+
 /// Parameters and buffers under their names.
 pub fn named(graph: &Graph, parameters: Vec<Vec<f32>>, buffers: Buffers) -> Named {
     let specs = graph.parameters.iter().chain(&graph.buffers);
@@ -17,7 +20,7 @@ pub fn named(graph: &Graph, parameters: Vec<Vec<f32>>, buffers: Buffers) -> Name
 ///
 /// # Errors
 /// When a tensor is missing, misshapen, not finite, or one too many.
-pub fn take(graph: &Graph, file: Taking, net: &str) -> Result<(Vec<Vec<f32>>, Buffers)> {
+pub fn take(graph: &Graph, file: Taking, net: &str) -> Result<(Parameters, Buffers)> {
     let specs = graph.parameters.iter().chain(&graph.buffers);
     let mut values = weights::take(file, specs.map(|s| (s.name.as_str(), s.shape.as_slice())), net)?;
     let buffers = values.split_off(graph.parameters.len());

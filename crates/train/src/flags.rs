@@ -14,35 +14,35 @@ use crate::rates::Rates;
 /// Train a net under a learning rate schedule
 #[derive(Parser)]
 #[command(name = crate::PROGRAM, version, allow_negative_numbers = true)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Schedule and its parameters
     #[command(flatten)]
-    pub schedule: ScheduleFlags,
+    pub(crate) schedule: ScheduleFlags,
     /// Take --min-lr and --max-lr (or --lr) from a file that sc-analyze suggest made; exit 2 where it holds for another
     /// setting
     #[arg(long, value_name = "FILE", conflicts_with = "choice")]
-    pub suggestion: Option<PathBuf>,
+    pub(crate) suggestion: Option<PathBuf>,
     /// Take --lr from a file that sc-analyze choose made
     #[arg(long, value_name = "FILE")]
-    pub choice: Option<PathBuf>,
+    pub(crate) choice: Option<PathBuf>,
     /// Use a suggestion that was made for another setting
     #[arg(long, requires = "suggestion")]
-    pub force: bool,
+    pub(crate) force: bool,
     /// What is run on what
     #[command(flatten)]
-    pub flags: Flags,
+    pub(crate) flags: Flags,
 }
 
 impl Arguments {
     /// The file that the rates come from, if any.
-    pub fn rates_file(&self) -> Option<&PathBuf> {
+    pub(crate) fn rates_file(&self) -> Option<&PathBuf> {
         self.suggestion.as_ref().or(self.choice.as_ref())
     }
 }
 
 /// Names of the schedules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Name {
+pub(crate) enum Name {
     /// One rate throughout: --lr
     Constant,
     /// Given pieces (--pieces), or --lr that drops at shares of the run (--drop-at)
@@ -68,70 +68,70 @@ pub enum Name {
 
 /// The schedule and its parameters; those of another schedule are refused.
 #[derive(Args)]
-pub struct ScheduleFlags {
+pub(crate) struct ScheduleFlags {
     /// Learning rate schedule
     #[arg(long = "schedule", value_enum)]
-    pub name: Name,
+    pub(crate) name: Name,
     /// Learning rate at the start
     #[arg(long, value_name = "F")]
-    pub lr: Option<f64>,
+    pub(crate) lr: Option<f64>,
     /// Highest rate of a cycle; there is no upper limit
     #[arg(long, value_name = "F")]
-    pub max_lr: Option<f64>,
+    pub(crate) max_lr: Option<f64>,
     /// Lowest rate: where a cycle starts (1cycle: a tenth of --max-lr by default), or where plateau, cosine and sgdr end
     #[arg(long, value_name = "F")]
-    pub min_lr: Option<f64>,
+    pub(crate) min_lr: Option<f64>,
     /// Pieces of a piecewise constant rate, STEPS:RATE,STEPS:RATE,...
     #[arg(long, value_name = "LIST", conflicts_with_all = ["lr", "drop_at"])]
-    pub pieces: Option<Piecewise>,
+    pub(crate) pieces: Option<Piecewise>,
     /// Shares of the run at which a piecewise constant rate drops, such as 0.5,0.75
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub drop_at: Vec<f64>,
+    pub(crate) drop_at: Vec<f64>,
     /// What the rate is multiplied by at each drop
     #[arg(long, value_name = "F")]
-    pub drop_factor: Option<f64>,
+    pub(crate) drop_factor: Option<f64>,
     /// Variant of 1cycle: smith (default), paper, torch, torch-three-phase or fastai
     #[arg(long, value_name = "NAME", value_parser = Variant::NAMES.map(|(name, _)| name))]
-    pub variant: Option<String>,
+    pub(crate) variant: Option<String>,
     /// Steps of half a cycle (1cycle: 45% of the run by default)
     #[arg(long, value_name = "N")]
-    pub step_size: Option<u64>,
+    pub(crate) step_size: Option<u64>,
     /// 1cycle, all but smith and paper: share of the run that is the rise [default: 0.3; fastai: 0.25]
     #[arg(long, value_name = "F")]
-    pub pct_start: Option<f64>,
+    pub(crate) pct_start: Option<f64>,
     /// 1cycle: rate of the tail or at its end [default: the variant's]
     #[arg(long, value_name = "F")]
-    pub final_lr: Option<f64>,
+    pub(crate) final_lr: Option<f64>,
     /// Momentum at the lowest rate; with --min-momentum, momentum cycles against the rate
     #[arg(long, value_name = "F", requires = "min_momentum")]
-    pub max_momentum: Option<f64>,
+    pub(crate) max_momentum: Option<f64>,
     /// Momentum at the highest rate
     #[arg(long, value_name = "F", requires = "max_momentum")]
-    pub min_momentum: Option<f64>,
+    pub(crate) min_momentum: Option<f64>,
     /// exp-range: factor of the cycle's height a step
     #[arg(long, value_name = "F")]
-    pub gamma: Option<f64>,
+    pub(crate) gamma: Option<f64>,
     /// plateau: what the rate is multiplied by [default: 0.1]
     #[arg(long, value_name = "F")]
-    pub factor: Option<f64>,
+    pub(crate) factor: Option<f64>,
     /// plateau: measurements without progress that are borne [default: 10]
     #[arg(long, value_name = "N")]
-    pub patience: Option<u64>,
+    pub(crate) patience: Option<u64>,
     /// plateau: relative progress that counts [default: 1e-4]
     #[arg(long, value_name = "F")]
-    pub threshold: Option<f64>,
+    pub(crate) threshold: Option<f64>,
     /// plateau: measurements after a drop that do not count [default: 0]
     #[arg(long, value_name = "N")]
-    pub cooldown: Option<u64>,
+    pub(crate) cooldown: Option<u64>,
     /// sgdr: steps of the first period
     #[arg(long = "t-0", value_name = "N")]
-    pub t_0: Option<u64>,
+    pub(crate) t_0: Option<u64>,
     /// sgdr: factor of each further period's length [default: 1]
     #[arg(long, value_name = "N")]
-    pub t_mult: Option<u64>,
+    pub(crate) t_mult: Option<u64>,
     /// poly: exponent [default: 1]
     #[arg(long, value_name = "F")]
-    pub power: Option<f64>,
+    pub(crate) power: Option<f64>,
 }
 
 impl ScheduleFlags {
@@ -139,7 +139,7 @@ impl ScheduleFlags {
     ///
     /// # Errors
     /// At the first such flag.
-    pub fn check_flags(&self) -> Result<(), Stop> {
+    pub(crate) fn check_flags(&self) -> Result<(), Stop> {
         let takes: &[&str] = match self.name {
             Name::Constant => &["--lr"],
             Name::Piecewise => &["--lr", "--pieces", "--drop-at", "--drop-factor"],
@@ -189,7 +189,7 @@ impl ScheduleFlags {
     ///
     /// # Errors
     /// When a parameter is missing or cannot be used.
-    pub fn build(&self, rates: &Rates, iterations: u64) -> Result<Schedule, Stop> {
+    pub(crate) fn build(&self, rates: &Rates, iterations: u64) -> Result<Schedule, Stop> {
         let schedule = match self.name {
             Name::Constant => Schedule::Constant(Constant { lr: self.need("--lr", rates.lr)? }),
             Name::Piecewise => Schedule::Piecewise(self.piecewise(rates, iterations)?),

@@ -12,20 +12,20 @@ use crate::flags::Arguments;
 
 /// The rates that a schedule may ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Rates {
+pub(crate) struct Rates {
     /// The rate of schedules that know one.
-    pub lr: Option<f64>,
+    pub(crate) lr: Option<f64>,
     /// Lower bound of a cycle.
-    pub min_lr: Option<f64>,
+    pub(crate) min_lr: Option<f64>,
     /// Upper bound of a cycle.
-    pub max_lr: Option<f64>,
+    pub(crate) max_lr: Option<f64>,
 }
 
 /// The rates of the flags, those missing out of the suggestion or choice that the flags name.
 ///
 /// # Errors
 /// When that file cannot be used, holds for another setting, or has no rate to suggest.
-pub fn resolve(arguments: &Arguments, prepared: &Prepared) -> Result<Rates, Stop> {
+pub(crate) fn resolve(arguments: &Arguments, prepared: &Prepared) -> Result<Rates, Stop> {
     let schedule = &arguments.schedule;
     let given = Rates { lr: schedule.lr, min_lr: schedule.min_lr, max_lr: schedule.max_lr };
     let found = if let Some(path) = &arguments.suggestion {

@@ -6,7 +6,7 @@ mod shallow;
 
 use kernels::graph::Graph;
 
-/// Names of the nets; `resnetN` stands for every depth in [`resnet::DEPTHS`].
+/// Names of the nets.
 pub const NAMES: [&str; 8] =
     ["lenet", "shallow", "resnet8", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110"];
 

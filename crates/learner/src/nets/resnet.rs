@@ -6,7 +6,7 @@ use kernels::graph::{Graph, NodeId};
 use super::Shortcut;
 
 /// The depths that have been published or are of use here, 6n + 2 each.
-pub const DEPTHS: [usize; 6] = [8, 20, 32, 44, 56, 110];
+pub(super) const DEPTHS: [usize; 6] = [8, 20, 32, 44, 56, 110];
 
 pub(super) fn build(depth: usize, shortcut: Shortcut, [c, h, w]: [usize; 3], classes: usize) -> Graph {
     let (mut graph, input) = Graph::new(c, h, w);
