@@ -1,7 +1,12 @@
 //! Two-dimensional convolution (cross-correlation, as `torch.nn.functional.conv2d`): forward, and the gradients of its
 //! input and of its weight.
 //!
-//! Activations are NHWC without any padding between pixels; weights and their gradients are PyTorch's OIHW.
+//! Activations are NHWC without any padding between pixels; weights and their gradients are PyTorch's OIHW. Kernels read
+//! activations of any alignment, but fastest where they start on a cache line (64 bytes).
+//!
+//! [`Conv2d`] chooses between two algorithms, each written once over the vectors of every instruction set: direct
+//! convolution for any shape, and Winograd's for 3x3 and 5x5 kernels of stride 1 over enough channels, which multiplies
+//! 4 or 2.8 times less and errs two to three times as much (see the tests for the bounds).
 
 mod chunks;
 mod direct;

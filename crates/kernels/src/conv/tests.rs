@@ -21,7 +21,19 @@ fn shape(batch: usize, side: (usize, usize), channels: (usize, usize), window: (
 
 /// Odd shapes: single pixels, single images, sides that no tile divides, channels above and below whole vectors.
 fn shapes() -> Vec<ConvShape> {
-    let windows = [(3, 1, 1), (3, 2, 1), (3, 1, 0), (1, 1, 0), (1, 2, 0), (5, 1, 2), (5, 1, 0), (5, 2, 2), (3, 1, 2)];
+    let windows = [
+        (3, 1, 1),
+        (3, 2, 1),
+        (3, 1, 0),
+        (1, 1, 0),
+        (1, 2, 0),
+        (5, 1, 2),
+        (5, 1, 1),
+        (5, 1, 0),
+        (5, 2, 2),
+        (3, 1, 2),
+        (3, 3, 0),
+    ];
     let channels = [(1, 3), (3, 16), (5, 20), (16, 16), (20, 50), (32, 5), (16, 32), (64, 64), (50, 1), (9, 9)];
     let sides = [(1, 1), (5, 7), (7, 7), (8, 8), (13, 18)];
     let mut shapes = Vec::new();
@@ -177,8 +189,9 @@ fn winograd_errs_little_on_layers_of_the_nets() {
 #[test]
 fn epilogues_follow_their_formulas() {
     let threads = one_thread();
-    for channels in [(3, 5), (16, 32), (16, 20)] {
-        let case = Case::new(shape(2, (9, 11), channels, (3, 1, 1)));
+    for (channels, window) in [((3, 5), (3, 1, 1)), ((16, 32), (3, 1, 1)), ((16, 20), (3, 1, 1)), ((9, 20), (5, 1, 2))]
+    {
+        let case = Case::new(shape(2, (9, 11), channels, window));
         let (scale, shift) = (numbers(channels.1, 4), numbers(channels.1, 5));
         let residual = numbers(case.dy.len(), 6);
         let sums = reference::forward(&case.shape, &case.x, &case.weight);
@@ -222,7 +235,7 @@ fn relu_passes_nan_on() {
 
 #[test]
 fn data_gradient_accumulates() {
-    for window in [(3, 1, 1), (3, 2, 1), (1, 2, 0), (5, 1, 2)] {
+    for window in [(3, 1, 1), (3, 2, 1), (1, 2, 0), (5, 1, 2), (5, 1, 1), (5, 1, 0)] {
         let case = Case::new(shape(2, (9, 8), (20, 16), window));
         for isa in supported() {
             for exact in [true, false] {
@@ -264,9 +277,13 @@ fn gradients_are_the_adjoints() {
 
 #[test]
 fn bits_do_not_depend_on_threads_or_scratch() {
-    for (channels, window) in
-        [((16, 32), (3, 1, 1)), ((3, 16), (3, 1, 1)), ((20, 50), (5, 1, 2)), ((16, 32), (3, 2, 1))]
-    {
+    for (channels, window) in [
+        ((16, 32), (3, 1, 1)),
+        ((3, 16), (3, 1, 1)),
+        ((20, 50), (5, 1, 2)),
+        ((20, 50), (5, 1, 0)),
+        ((16, 32), (3, 2, 1)),
+    ] {
         let case = Case::new(shape(37, (8, 8), channels, window));
         for isa in supported() {
             for exact in [true, false] {
