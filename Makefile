@@ -114,7 +114,7 @@ endif
 include $(sort $(wildcard pipelines/*.mk))
 
 # ----------------------------------------------------------------------------------------------------------- the rest
-.PHONY: help programs test lint doc clean
+.PHONY: help programs test lint bench bench-peer clean
 help: ## this list
 	@awk -f pipelines/help.awk $(MAKEFILE_LIST)
 	@printf '\nVariables, with the values of today (make TARGET NAME=VALUE changes one):\n'
@@ -133,6 +133,23 @@ lint: ## formatting, clippy with warnings denied, and the documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --release --workspace --no-deps --quiet
+
+# Benchmarks: any number here can be made again, on a quiet machine, by these two targets.
+BENCH_NETS := resnet20,32,3 resnet56,32,3 resnet8,28,1 lenet,28,1 shallow,32,3
+field = $(word $2,$(subst $(,), ,$1))
+net_flags = --net $(call field,$1,1) --size $(call field,$1,2) --channels $(call field,$1,3)
+bench: ## every kernel against the machine's measured peak, and whole steps of the nets with their memory
+	$(CARGO) build --release --quiet -p kernels -p learner --examples
+	$(BIN)/examples/bench_conv
+	$(BIN)/examples/bench_ops
+	@$(foreach n,$(BENCH_NETS),$(BIN)/examples/bench_net $(call net_flags,$n); \
+	  $(BIN)/examples/bench_net $(call net_flags,$n) --eval;)
+
+PEER_PYTHON ?= python3 ## a Python with PyTorch, for bench-peer and the live parity test
+QUICK ?= ## 1: bench-peer of a few cases
+bench-peer: ## our training steps against PyTorch's in one sitting, into docs/results/
+	$(CARGO) build --release --quiet -p learner --examples
+	$(PEER_PYTHON) tests/peer/bench_peer.py $(if $(strip $(QUICK)),--quick)
 
 clean: ## remove what the studies made: prepared data, weights, runs and reports; the programs and raw data stay
 	rm -rf init runs reports data/*.safetensors data/*.safetensors.args

@@ -147,11 +147,13 @@ mod tests {
         assert_eq!(std::fs::read(a).unwrap(), std::fs::read(b).unwrap());
     }
 
+    type Spoil = fn(&mut DataSet);
+
     #[test]
     fn what_does_not_fit_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bad.safetensors");
-        let cases: [(fn(&mut DataSet), &str); 5] = [
+        let cases: [(Spoil, &str); 5] = [
             (|d| d.train.labels[2] = 2, "train.labels below 2, the number of classes, found 2 at position 2"),
             (|d| d.mean.clear(), "metadata \"mean\": 1 numbers"),
             (|d| d.std[0] = 0.0, "metadata \"std\": 1 numbers"),
