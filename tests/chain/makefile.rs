@@ -6,13 +6,14 @@ use std::process::{Command, Output};
 
 use end_to_end::{programs, workspace};
 
-const TINY: [&str; 10] = [
+const TINY: [&str; 11] = [
     "QUIET=1",
     "NET=lenet",
     "BATCH=32",
     "LENGTHS=6 9",
     "SEEDS=1 2",
     "GRID=0.01 0.02",
+    "GRID_SEEDS=1",
     "RANGE_SEEDS=1",
     "RANGE_ITERATIONS=60",
     "RANGE_MAX_LR=1",
