@@ -147,9 +147,10 @@ bench: ## every kernel against the machine's measured peak, and whole steps of t
 
 PEER_PYTHON ?= python3 ## a Python with PyTorch, for bench-peer and the live parity test
 QUICK ?= ## 1: bench-peer of a few cases
+ROUNDS ?= 5 ## rounds of bench-peer
 bench-peer: ## our training steps against PyTorch's in one sitting, into docs/results/
 	$(CARGO) build --release --quiet -p learner --examples
-	$(PEER_PYTHON) tests/peer/bench_peer.py $(if $(strip $(QUICK)),--quick)
+	$(PEER_PYTHON) tests/peer/bench_peer.py --rounds $(strip $(ROUNDS)) $(if $(strip $(QUICK)),--quick)
 
 clean: ## remove what the studies made: prepared data, weights, runs and reports; the programs and raw data stay
 	rm -rf init runs reports data/*.safetensors data/*.safetensors.args

@@ -10,11 +10,13 @@ RANGE_ITERATIONS ?= 120 ## steps of a range test
 RANGE_MIN_LR ?= 1e-4 ## where the log scale starts; the linear one starts at 0
 RANGE_MAX_LR ?= 30 ## where the log scale ends
 RANGE_LINEAR_MAX_LR ?= 3 ## where the linear scale ends
+RANGE_VAL_EVERY ?= 4 ## steps between measurements on held-out images
 
 setting := $(strip $(DATA))_$(strip $(NET))_bs$(strip $(BATCH))
 range_folder := runs/rangetest_$(setting)
 range_suggestion := $(range_folder)/suggestion.json
-range_flags := --study rangetest --arm range-test --iterations $(strip $(RANGE_ITERATIONS)) --val-from-train 0.1
+range_flags := --study rangetest --arm range-test --iterations $(strip $(RANGE_ITERATIONS)) --val-from-train 0.1 \
+  --val-every $(strip $(RANGE_VAL_EVERY))
 log_runs := $(foreach s,$(RANGE_SEEDS),$(range_folder)/log-seed$s)
 linear_runs := $(range_folder)/linear-seed$(firstword $(RANGE_SEEDS))
 
