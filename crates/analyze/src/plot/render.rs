@@ -54,7 +54,7 @@ pub fn svg(figure: &Figure) -> Result<String> {
     Ok(format!("{}{title}{}", &text[..head], &text[head..]))
 }
 
-/// The figure as the bytes of a PNG file, [`PNG_SCALE`] pixels for one.
+/// The figure as the bytes of a PNG file, `PNG_SCALE` pixels for one.
 ///
 /// # Errors
 /// When plotters or the encoder refuses.
