@@ -1,6 +1,6 @@
 //! What the programs that run a net share on the command line: flags, the run's folder, progress, signals, exit codes.
 //!
-//! Programs stay thin: they turn their flags into a schedule and call [`run::launch`].
+//! Programs stay thin: they turn their flags into a schedule and hand it to [`run::Prepared::launch`].
 
 pub mod flags;
 pub mod folder;

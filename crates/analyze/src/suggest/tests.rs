@@ -173,7 +173,7 @@ fn rates_lie_where_the_shape_was_drawn() {
             // The plateau, of level 0.99 or so, falls below nine tenths of it at 10^(1 - ln(8.2)/6) = 4.5.
             // A hundred noisy steps leave it open to a factor of two.
             let (least, most) = (if ramp.steps > 100 { 3.0 } else { 1.5 }, 7.0);
-            let below = super::rule::PLATEAU_SAFETY;
+            let below = rule::PLATEAU_SAFETY;
             near(of(plateau_that_ends).max_lr, least / below, most / below, "below the end of a plateau");
             near(of(plateau).max_lr, 8.0, 30.0, "plateau to the end");
             // The hill's top lies at 10^-1.25.
@@ -289,7 +289,7 @@ fn a_curve_of_losses_alone_is_read() {
     }
     let suggestion = suggest(&[losses]).unwrap();
     assert_eq!(suggestion.outcome, Outcome::Plateau);
-    let end = suggestion.max_lr.unwrap() * super::rule::PLATEAU_SAFETY;
+    let end = suggestion.max_lr.unwrap() * rule::PLATEAU_SAFETY;
     assert!((2.0..6.0).contains(&end), "{suggestion:?}");
 }
 
