@@ -15,10 +15,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     write_parts(path, &[bytes])
 }
 
-/// As [`write`], of several parts one after another.
+/// As [`write()`], of several parts one after another.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<()> {
     let fail = |source| ArtifactError::io(path, "write", source);
     if let Some(folder) = folder_of(path) {

@@ -10,7 +10,7 @@ use crate::{ArtifactError, Result};
 pub struct Images {
     /// Raw pixels, [N, C, H, W].
     pub pixels: Vec<u8>,
-    /// Class of each image, [N], below the number of classes.
+    /// Class of each image, `[N]`, below the number of classes.
     pub labels: Vec<u32>,
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct Images {
     /// Raw pixels, [N, C, H, W].
     pub pixels: Arc<[u8]>,
-    /// Class of each image, [N].
+    /// Class of each image, `[N]`.
     pub labels: Arc<[u32]>,
 }
 

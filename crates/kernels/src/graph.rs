@@ -22,7 +22,7 @@ pub struct BufferId(pub usize);
 pub enum Op {
     /// The normalised images.
     Input,
-    /// `torch.nn.Conv2d` with a square kernel: weight [O, I, k, k], bias [O].
+    /// `torch.nn.Conv2d` with a square kernel: weight [O, I, k, k], bias `[O]`.
     Conv2d { x: NodeId, weight: ParameterId, bias: Option<ParameterId>, kernel: usize, stride: usize, padding: usize },
     /// `torch.nn.BatchNorm2d` (eps 1e-5), then `+ residual` if there is one, then ReLU if asked for.
     BatchNorm {
@@ -48,7 +48,7 @@ pub enum Op {
     GlobalAvgPool { x: NodeId },
     /// [C, H, W] becomes [C * H * W, 1, 1] in PyTorch's (channel-major) order.
     Flatten { x: NodeId },
-    /// `torch.nn.Linear` over [C, 1, 1]: weight [O, C], bias [O].
+    /// `torch.nn.Linear` over [C, 1, 1]: weight [O, C], bias `[O]`.
     Linear { x: NodeId, weight: ParameterId, bias: ParameterId },
 }
 

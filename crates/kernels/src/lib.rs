@@ -1,7 +1,7 @@
 //! Differentiable operations for training image classifiers: fast on a CPU, on any candle device through candle.
 //!
 //! A net is described once as a [`graph::Graph`]; an [`engine::Engine`] runs it. [`cpu`] is the fast engine, in plain
-//! `f32` buffers with hand-written kernels; [`reference`] runs the same graph through candle's own operations and
+//! `f32` buffers with hand-written kernels; [`mod@reference`] runs the same graph through candle's own operations and
 //! autograd: the reference of every test, and the way onto candle's other devices.
 //! This crate knows operations, not nets. It alone may hold `unsafe` code.
 

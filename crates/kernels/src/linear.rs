@@ -27,7 +27,7 @@ pub fn backward_data(
     multiply(threads, isa, [dy.len() / outputs, inputs, outputs], dy_matrix, weight, accumulate, dx);
 }
 
-/// Gradients of weight [O, I] and bias [O].
+/// Gradients of weight [O, I] and bias `[O]`.
 pub fn backward_parameters(
     threads: &Threads,
     isa: Isa,

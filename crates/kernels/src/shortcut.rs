@@ -163,7 +163,7 @@ fn add(from: &[f32], to: &mut [f32]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
 }
 
-/// Sum by column of rows [N, C] into `sums` [C]: the gradient of a bias. Tasks of fixed size, added up in order.
+/// Sum by column of rows [N, C] into `sums` `[C]`: the gradient of a bias. Tasks of fixed size, added up in order.
 pub fn sum_rows(threads: &Threads, rows: &[f32], sums: &mut [f32]) {
     const ROWS: usize = 4096;
     let c = sums.len();

@@ -31,7 +31,7 @@ impl SoftmaxCrossEntropy {
         Self { classes, losses: vec![0.0; batch_size] }
     }
 
-    /// Scores logits [N, classes] against labels [N].
+    /// Scores logits [N, classes] against labels `[N]`.
     pub fn score(&mut self, threads: &Threads, logits: &[f32], labels: &[u32]) -> Score {
         let classes = self.classes;
         self.each(threads, labels, |image, label| cross_entropy(&logits[image * classes..][..classes], label));

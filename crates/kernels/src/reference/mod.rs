@@ -214,7 +214,7 @@ impl CandleEngine {
     }
 }
 
-/// [C] as [1, C, 1, 1].
+/// `[C]` as [1, C, 1, 1].
 fn by_channel(tensor: &Tensor) -> candle_core::Result<Tensor> {
     tensor.reshape((1, (), 1, 1))
 }
