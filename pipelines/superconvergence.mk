@@ -6,7 +6,7 @@
 # on all training images and are compared by their final accuracy on the test set.
 # Expected on the defaults (a PyTorch pilot on this data, three seeds, best rate of each arm's grid): at 60 steps 1cycle
 # .894 and the baseline .873; at 120 steps .963 and .957: modest, and larger the shorter the run.
-# Cost: the range tests, 36 + 18 runs of 60 to 240 steps: some 4 minutes on 2 cores with AVX-512.
+# Cost: the range tests, 36 + 18 runs of 60 to 240 steps: about 5 minutes on 2 cores with AVX-512.
 # The team's size: make superconvergence DATA=cifar10 NET=resnet56 BATCH=1024 AUGMENT=crop-flip LENGTHS="1000 2000 4000" \
 #   RANGE_ITERATIONS=4000: many hours on a CPU.
 
