@@ -14,7 +14,7 @@ MAKEFLAGS += --no-builtin-rules --warn-undefined-variables --no-print-directory
 # -------------------------------------------------------------------------------------------------- shared variables
 DATA ?= mnist5k ## data set: mnist5k, cifar10, cifar100, mnist, or NAME with SOURCE=folder of images
 SOURCE ?= ## where the data set's archive or folder lies; empty: the embedded one, or the official download
-NET ?= resnet8 ## lenet, shallow, resnet8, resnet20, resnet32, resnet44, resnet56 or resnet110
+NET ?= resnet8 ## lenet, shallow, resnet8, 20, 32, 44, 56 or 110, bottleneck11, 29, 56 or 164
 SHORTCUT ?= a ## of residual nets: a or avgpool
 BATCH ?= 128 ## images a step
 OPTIMIZER ?= sgd ## sgd, nesterov, adagrad, adadelta, rmsprop, adam or adamw
@@ -61,25 +61,35 @@ data/$1.safetensors: $3 $(call unless_same,data/$1.safetensors,$2) | $(BIN)/sc-p
 	@printf '%s\n' '$(strip $2)' > $$@.args
 endef
 
+# Studies share initial weights: the first that asks makes the rule.
+# 1: file of initial weights, 2: data file, 3: seed, 4: net and shortcut, as flags
+known_inits :=
+init_on = $(if $(filter $1,$(known_inits)),,$(eval known_inits += $1)$(init_rule))
+define init_rule
+$1: $2 | $(BIN)/sc-init
+	@$(BIN)/sc-init --net $4 --data $2 --seed $3 --out $$@ $(quiet)
+endef
+
 # 1: seed
 init_file = init/$(strip $(NET))$(if $(shortcut),-$(strip $(SHORTCUT)))_$(strip $(DATA))_seed$1.safetensors
-define init
-$(call init_file,$1): $(data_file) | $(BIN)/sc-init
-	@$(BIN)/sc-init --net $(strip $(NET)) $(shortcut) --data $(data_file) --seed $1 --out $$@ $(quiet)
-endef
+init = $(call init_on,$(call init_file,$1),$(data_file),$1,$(strip $(NET)) $(shortcut))
 
 common_flags := --batch-size $(strip $(BATCH)) --optimizer $(strip $(OPTIMIZER)) --momentum $(strip $(MOMENTUM)) \
   --weight-decay $(strip $(WEIGHT_DECAY)) --augment $(strip $(AUGMENT)) --bn-momentum $(strip $(BN_MOMENTUM)) \
   --bn-reestimate $(strip $(BN_REESTIMATE)) --device $(strip $(DEVICE))
 
-# 1: folder of the run, 2: program, 3: seed, 4: flags, 5: file that the rates come from, if any
-define run
-$1/result.json: $(data_file) $(call init_file,$3) $5 $(call unless_same,$1,$4 $(common_flags)) | $(BIN)/$2
-	@$(BIN)/$2 --data $(data_file) --init $(call init_file,$3) $4 $(common_flags) $(threads) $(quiet) \
-	  --out $1 --resume --supersede
+# 1: folder of the run, 2: program, 3: data file, 4: file of initial weights, 5: all flags, 6: file that the rates come
+# from, if any
+define run_on
+$1/result.json: $3 $4 $6 $(call unless_same,$1,$5) | $(BIN)/$2
+	@$(BIN)/$2 --data $3 --init $4 $5 $(threads) $(quiet) --out $1 --resume --supersede
 	@touch $$@
-	@printf '%s\n' '$(strip $4 $(common_flags))' > $1.args
+	@printf '%s\n' '$(strip $5)' > $1.args
 endef
+
+# A run of the setting that the shared variables describe.
+# 1: folder of the run, 2: program, 3: seed, 4: flags, 5: file that the rates come from, if any
+run = $(call run_on,$1,$2,$(data_file),$(call init_file,$3),$4 $(common_flags),$5)
 
 # 1: file of the suggestion, 2: folders of range tests
 define suggest

@@ -42,8 +42,7 @@ $(foreach s,$(SEEDS),$(eval $(call run,$(call cycle_run,$1,$s),sc-train,$s,--sch
 endef
 $(foreach n,$(LENGTHS),$(call superconvergence_length,$n))
 
-all_seeds := $(sort $(RANGE_SEEDS) $(SEEDS) $(GRID_SEEDS))
-$(foreach s,$(all_seeds),$(eval $(call init,$s)))
+$(foreach s,$(sort $(RANGE_SEEDS) $(SEEDS) $(GRID_SEEDS)),$(eval $(call init,$s)))
 
 study_runs := $(log_runs) $(linear_runs) $(foreach n,$(LENGTHS),$(call grid_runs,$n) \
   $(foreach s,$(SEEDS),$(call baseline_run,$n,$s) $(call cycle_run,$n,$s)))

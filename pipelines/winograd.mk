@@ -19,7 +19,7 @@ $(foreach s,$(WINOGRAD_SEEDS),$(eval $(call run,$(call winograd_run,direct,$s),s
   $(call winograd_flags,direct) --exact-conv,)))
 $(foreach s,$(WINOGRAD_SEEDS),$(eval $(call run,$(call winograd_run,winograd,$s),sc-train,$s,\
   $(call winograd_flags,winograd),)))
-$(foreach s,$(filter-out $(all_seeds),$(WINOGRAD_SEEDS)),$(eval $(call init,$s)))
+$(foreach s,$(WINOGRAD_SEEDS),$(eval $(call init,$s)))
 $(eval $(call report,reports/$(winograd_study),$(foreach s,$(WINOGRAD_SEEDS),$(call winograd_run,direct,$s) \
   $(call winograd_run,winograd,$s)),,Winograd and direct convolution: $(strip $(NET)) on $(strip $(DATA))))
 

@@ -19,7 +19,7 @@ const PROGRAM: &str = "sc-init";
 #[derive(Parser)]
 #[command(name = PROGRAM, version)]
 struct Arguments {
-    /// The net: lenet, shallow, resnet8, resnet20, resnet32, resnet44, resnet56 or resnet110
+    /// The net: lenet, shallow, resnet8, 20, 32, 44, 56 or 110, bottleneck11, 29, 56 or 164
     #[arg(long, value_name = "NAME")]
     net: String,
     /// Data set that it is for, made by sc-prep: decides channels, side and classes

@@ -13,7 +13,7 @@ use artifacts::sha256;
 use crate::archive::{Tree, Visitor};
 use crate::picture::{self, Conversion, Header, MAX_FILE_BYTES};
 use crate::progress::Progress;
-use crate::set::Set;
+use crate::set::{Limits, Set};
 use crate::split::{self, Key, first_of_each_class, held_out};
 use crate::{Refusal, Result};
 
@@ -25,7 +25,7 @@ pub struct Options {
     /// Share of each class to hold out, where there is no `test/`.
     pub test_share: Option<f64>,
     /// How many images of each class a split has at most.
-    pub limit_per_class: Option<usize>,
+    pub limits: Limits,
     /// How many bytes of pixels the set has at most.
     pub max_bytes: u64,
 }
@@ -291,7 +291,7 @@ impl Plan {
         let members = members(survey, &plan.classes, options.test_share)?;
         for (split, mut members) in members.into_iter().enumerate() {
             members.sort_by_key(|member| (split::position(&member.key), member.path));
-            let limit = options.limit_per_class.unwrap_or(usize::MAX);
+            let limit = [options.limits.train, options.limits.test][split];
             let labels = members.iter().map(|member| member.label);
             for (index, from) in first_of_each_class(labels, plan.classes.len(), limit).into_iter().enumerate() {
                 let Member { path, label, key } = members[from];

@@ -69,9 +69,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         None => fetch(&cli.format, &bar).map_err(Failure::NotFetched)?,
     };
     let mut set = read(&cli.format, &source, &bar)?;
-    if let Some(limit) = common.limit_per_class {
-        set.limit_per_class(limit);
-    }
+    set.limit_per_class(common.limits());
     let data = set.finish(&name, &source.display().to_string())?;
     let summary = Summary::new(&common.out, &data);
     bar.stage("writing", None);
@@ -109,8 +107,8 @@ fn read(format: &Format, source: &Path, progress: &Bar) -> Result<Set, Refusal> 
         Format::Cifar100(_) => cifar::read(&cifar::CIFAR100, &tree()?, max_bytes, progress),
         Format::Mnist(_) => idx::read_mnist(source, max_bytes),
         Format::Folder { size, test_share, .. } => {
-            let limit_per_class = common.limit_per_class;
-            let options = folder::Options { size: *size, test_share: *test_share, limit_per_class, max_bytes };
+            let limits = common.limits();
+            let options = folder::Options { size: *size, test_share: *test_share, limits, max_bytes };
             let outcome = folder::read(&tree()?, options, progress)?;
             if let Some((count, first)) = outcome.skipped {
                 progress.warn(&format!("{first}: not named .jpg, .jpeg or .png: left aside ({count} such files)"));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use prep::set::Limits;
 use prep::{Refusal, Result};
 
 /// Prepares a data set for the other stages: reads it as it was published, and writes one file that holds pixels, labels,
@@ -76,7 +77,10 @@ pub(crate) struct Common {
     name: Option<String>,
     /// Keep only the first N images of each class, in training and in test.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub(crate) limit_per_class: Option<usize>,
+    limit_per_class: Option<usize>,
+    /// Keep only the first N test images of each class [default: as many as --limit-per-class].
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    limit_test_per_class: Option<usize>,
     /// Refuse a set whose pixels take more than N GiB; making it takes about twice that in memory.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1024))]
     max_gib: u64,
@@ -120,6 +124,15 @@ impl Common {
                 .hint("without --name it is that of --out without its extension"));
         }
         Ok(name)
+    }
+
+    /// How many images of each class the training and the test set may have.
+    pub(crate) fn limits(&self) -> Limits {
+        let all = usize::MAX;
+        Limits {
+            train: self.limit_per_class.unwrap_or(all),
+            test: self.limit_test_per_class.or(self.limit_per_class).unwrap_or(all),
+        }
     }
 
     /// How many bytes the pixels may take.

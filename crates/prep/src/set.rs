@@ -21,11 +21,27 @@ pub struct Set {
     pub sources: Vec<(String, String)>,
 }
 
+/// How many images of each class a split has at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The training images.
+    pub train: usize,
+    /// The test images.
+    pub test: usize,
+}
+
+impl Default for Limits {
+    /// No limit.
+    fn default() -> Self {
+        Self { train: usize::MAX, test: usize::MAX }
+    }
+}
+
 impl Set {
-    /// Keeps at most `limit` images of each class in each split, the first in order.
-    pub fn limit_per_class(&mut self, limit: usize) {
+    /// Keeps at most so many images of each class, the first in order.
+    pub fn limit_per_class(&mut self, limits: Limits) {
         let size: usize = self.shape.iter().product();
-        for split in [&mut self.train, &mut self.test] {
+        for (split, limit) in [(&mut self.train, limits.train), (&mut self.test, limits.test)] {
             let kept = first_of_each_class(split.labels.iter().copied(), self.classes.len(), limit);
             for (to, &from) in kept.iter().enumerate() {
                 split.pixels.copy_within(from * size..(from + 1) * size, to * size);
@@ -85,7 +101,7 @@ mod tests {
     #[test]
     fn a_limit_keeps_the_first_of_each_class() {
         let mut set = sample();
-        set.limit_per_class(1);
+        set.limit_per_class(Limits { train: 1, ..Limits::default() });
         assert_eq!(set.train, Images { pixels: vec![0, 1, 4, 5], labels: vec![1, 0] });
         assert_eq!(set.test, sample().test);
     }

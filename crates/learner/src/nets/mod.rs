@@ -6,9 +6,23 @@ mod shallow;
 
 use kernels::graph::Graph;
 
+use self::resnet::Block;
+
 /// Names of the nets.
-pub const NAMES: [&str; 8] =
-    ["lenet", "shallow", "resnet8", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110"];
+pub const NAMES: [&str; 12] = [
+    "lenet",
+    "shallow",
+    "resnet8",
+    "resnet20",
+    "resnet32",
+    "resnet44",
+    "resnet56",
+    "resnet110",
+    "bottleneck11",
+    "bottleneck29",
+    "bottleneck56",
+    "bottleneck164",
+];
 
 /// How a residual block's shortcut halves the side and doubles the channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,13 +82,13 @@ pub enum NetError {
 /// # Errors
 /// When there is no such net or the images are too small for it.
 pub fn build(name: &str, shortcut: &str, image: [usize; 3], classes: usize) -> Result<Graph, NetError> {
-    if let Some(depth) = resnet_depth(name) {
+    if let Some((block, depth)) = residual(name) {
         let found = Shortcut::from_name(shortcut).ok_or_else(|| NetError::Shortcut {
             net: name.to_owned(),
             expected: "a or avgpool",
             found: shortcut.to_owned(),
         })?;
-        return fits(name, 1, image).map(|()| resnet::build(depth, found, image, classes));
+        return fits(name, 1, image).map(|()| resnet::build(block, depth, found, image, classes));
     }
     if !shortcut.is_empty() {
         let (net, found) = (name.to_owned(), shortcut.to_owned());
@@ -89,12 +103,15 @@ pub fn build(name: &str, shortcut: &str, image: [usize; 3], classes: usize) -> R
 
 /// The shortcut that a net has where none is asked for: option A for residual nets, none for the others.
 pub fn default_shortcut(name: &str) -> &'static str {
-    if resnet_depth(name).is_some() { "a" } else { "" }
+    if residual(name).is_some() { "a" } else { "" }
 }
 
-fn resnet_depth(name: &str) -> Option<usize> {
-    let depth = name.strip_prefix("resnet")?.parse().ok()?;
-    resnet::DEPTHS.contains(&depth).then_some(depth)
+/// Blocks and depth of a residual net.
+fn residual(name: &str) -> Option<(Block, usize)> {
+    Block::PREFIXES.into_iter().find_map(|(prefix, block)| {
+        let depth = name.strip_prefix(prefix)?.parse().ok()?;
+        block.depths().contains(&depth).then_some((block, depth))
+    })
 }
 
 fn fits(net: &str, least: usize, [_, height, width]: [usize; 3]) -> Result<(), NetError> {
@@ -121,6 +138,8 @@ mod tests {
             ("resnet44", 658_586),
             ("resnet56", 853_018),
             ("resnet110", 1_727_962),
+            ("bottleneck11", 109_594),
+            ("bottleneck164", 1_703_258),
             ("shallow", 89_578),
         ] {
             assert_eq!(count(name, cifar), expected, "{name}");

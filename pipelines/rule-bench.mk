@@ -1,0 +1,101 @@
+# Which rule finds the highest useful learning rate?
+#
+# In each setting below the truth is measured: final held-out accuracy of 1cycle (Smith's variant, from a tenth of the
+# highest rate) over a grid of highest rates a factor of 2 apart, four seeds each. Rules see range tests alone: log ramps
+# of a share of the steps that they serve, from five seeds. `sc-analyze regret` reads every rule off every ramp and says how
+# many points it costs against the best rate of the grid, in the half of the settings that rules may be fitted on (F) and
+# in the half that judges them (J).
+# Expected: docs/the-rule.md has what was found, and the tables that this target writes.
+# Cost: about 1,100 runs and 560 ramps of seconds each, some 2 hours on 2 cores. `make -j2 rule-bench THREADS=1` is faster than
+# one run at a time. What is done stays done: the same command goes on where it was stopped.
+# MNIST's 5,000 digits are in the repository; CIFAR-10 comes from RULE_CIFAR, 5,000 images of it.
+
+RULE_CIFAR ?= cifar10 --download ## where rule-bench has CIFAR-10 from, in sc-prep's words: folder FILE.tar, cifar10 FILE.tar.gz
+RULE_SEEDS ?= 1 2 3 4 ## seeds of the truth, split in two halves
+RULE_RAMP_SEEDS ?= 1 2 3 4 5 ## seeds of the ramps
+
+# id:half:data:net:batch:optimizer:momentum:weight decay:steps:lowest rate:number of rates
+RULE_SETTINGS := \
+  S01:F:mnist5k:lenet:32:sgd:0.9:5e-4:200:0.00025:10 \
+  S02:J:mnist5k:lenet:128:sgd:0:5e-4:80:0.002:9 \
+  S03:F:mnist5k:lenet:64:adamw:0.9:1e-2:120:0.0001:11 \
+  S04:J:mnist5k:lenet:256:nesterov:0.95:5e-4:40:0.0005:9 \
+  S05:F:mnist5k:resnet8:128:sgd:0.9:1e-4:60:0.016:10 \
+  S06:J:mnist5k:resnet8:32:sgd:0.9:1e-4:200:0.016:10 \
+  S10:J:mnist5k:shallow:64:sgd:0.9:1e-3:150:0.001:9 \
+  S11:F:mnist5k:shallow:128:adamw:0.9:1e-2:80:0.0002:10 \
+  S08:J:mnist5k:resnet8:128:adamw:0.9:1e-2:60:0.0016:10 \
+  S07:F:mnist5k:resnet8:512:nesterov:0.9:1e-4:24:0.016:9 \
+  S13:F:cifar5k:shallow:64:sgd:0.9:4e-3:200:0.001:9 \
+  S14:J:cifar5k:shallow:128:nesterov:0.9:1e-3:100:0.001:9 \
+  S15:F:cifar5k:lenet:128:sgd:0.9:5e-4:100:0.0005:10 \
+  S16:J:cifar5k:lenet:32:sgd:0.5:5e-4:300:0.001:9 \
+  S09:F:mnist5k:resnet8:64:sgd:0:1e-4:120:0.04:10 \
+  S12:J:mnist5k:bottleneck11:64:sgd:0:1e-4:80:0.04:10 \
+  S17:F:cifar5k:resnet8:128:sgd:0.9:1e-4:80:0.008:10 \
+  S18:J:cifar5k:resnet8:64:sgd:0.95:1e-4:120:0.004:10 \
+  S21:F:cifar5k:resnet20:64:sgd:0.9:1e-4:80:0.004:10 \
+  S25:J:cifar5k:shallow:64:adamw:0.9:1e-2:120:0.0002:9 \
+  S20:F:cifar5k:resnet8:128:adamw:0.9:1e-2:60:0.0008:10 \
+  S22:J:cifar5k:resnet20:128:nesterov:0.9:5e-4:40:0.004:9 \
+  S23:F:cifar5k:bottleneck11:64:sgd:0.9:1e-4:80:0.004:10 \
+  S24:J:cifar5k:bottleneck11:32:adamw:0.9:1e-2:150:0.0002:10 \
+  S27:F:mnist5k:lenet:64:sgd:0.9:5e-4:600:0.00025:10 \
+  S28:J:mnist5k:resnet8:64:sgd:0.9:1e-4:300:0.016:10 \
+  S26:F:cifar5k:resnet20:32:sgd:0:0:150:0.04:9 \
+  S19:J:cifar5k:resnet8:512:sgd:0.9:1e-4:24:0.008:9
+
+RULE_RAMPS ?= 15 33 50 ## lengths of the ramps, in percent of the steps of the training that they serve
+
+# A ramp's rates: wide enough to need no knowledge of the setting but the kind of optimizer.
+RULE_RAMP_RATES := $(foreach o,sgd nesterov,$o:1e-4:30) adamw:1e-6:1
+# A ramp's steps are a share of those of the training that it serves, but at least so many.
+RULE_RAMP_LEAST := 12
+
+rule_folder := runs/rule-bench
+
+# What follows are some two thousand targets: they are made only where one of them is asked for.
+ifneq ($(filter rule-bench%,$(MAKECMDGOALS)),)
+
+$(eval $(call prep,cifar5k,$(strip $(RULE_CIFAR)) --limit-per-class 500 --limit-test-per-class 50,))
+
+part = $(word $2,$(subst :, ,$1))
+# Of a setting: its folder, its data, its weights, and the flags that all of its runs share.
+rule_setting = $(rule_folder)/$(call part,$1,1)
+rule_data = data/$(call part,$1,3).safetensors
+rule_shortcut = $(if $(filter resnet% bottleneck%,$(call part,$1,4)),-a)
+rule_init = init/$(call part,$1,4)$(rule_shortcut)_$(call part,$1,3)_seed$2.safetensors
+rule_flags = --study rule-bench --batch-size $(call part,$1,5) --optimizer $(call part,$1,6) --momentum $(call part,$1,7) \
+  --weight-decay $(call part,$1,8) --bn-reestimate 4 --val-from-train 0.2 --val-every 0
+rule_rates = $(shell awk 'BEGIN { for (i = 0; i < $(call part,$1,11); i++) printf "%.6g ", $(call part,$1,10) * 2 ^ i }')
+# 1: setting, 2: percent
+rule_steps = $(shell awk 'BEGIN { n = int($(call part,$1,9) * $2 / 100 + 0.5); print n < $(RULE_RAMP_LEAST) ? $(RULE_RAMP_LEAST) : n }')
+rule_ends = $(subst :, ,$(filter $(call part,$1,6):%,$(RULE_RAMP_RATES)))
+
+rule_runs :=
+# 1: setting, 2: name of the run, 3: program, 4: seed, 5: flags
+define rule_run
+rule_runs += $(rule_setting)/$2
+$(call run_on,$(rule_setting)/$2,$3,$(rule_data),$(call rule_init,$1,$4),$5 $(rule_flags),)
+endef
+# 1: setting, 2: rates
+define rule_truth
+$(foreach s,$(RULE_SEEDS),$(foreach r,$2,$(eval $(call rule_run,$1,truth-lr$r-seed$s,sc-train,$s,--schedule 1cycle \
+  --max-lr $r --iterations $(call part,$1,9) --arm truth))))
+endef
+# 1: setting, 2: percent, 3: steps, 4: ends of the rates
+define rule_ramp
+$(foreach s,$(RULE_RAMP_SEEDS),$(eval $(call rule_run,$1,ramp$2-seed$s,sc-rangetest,$s,--scale log \
+  --min-lr $(word 2,$4) --max-lr $(word 3,$4) --iterations $3 --arm ramp$2)))
+endef
+
+rule_inits := $(sort $(foreach t,$(RULE_SETTINGS),$(foreach s,$(RULE_SEEDS) $(RULE_RAMP_SEEDS),\
+  $(call part,$t,3):$(call part,$t,4):$s)))
+$(foreach i,$(rule_inits),$(eval $(call init_on,$(call rule_init,-:-:$(call part,$i,1):$(call part,$i,2),$(call part,$i,3)),\
+  data/$(call part,$i,1).safetensors,$(call part,$i,3),$(call part,$i,2))))
+$(foreach t,$(RULE_SETTINGS),$(foreach p,$(RULE_RAMPS),$(call rule_ramp,$t,$p,$(call rule_steps,$t,$p),$(call rule_ends,$t)))\
+  $(call rule_truth,$t,$(call rule_rates,$t)))
+
+.PHONY: rule-bench rule-bench-runs
+rule-bench-runs: $(addsuffix /result.json,$(rule_runs))
+endif
