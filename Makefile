@@ -30,7 +30,7 @@ QUIET ?= ## 1: no progress on stderr
 # ------------------------------------------------------------------------------------------------------- the programs
 CARGO ?= cargo
 BIN := target/release
-PROGRAMS := $(addprefix $(BIN)/sc-,prep init rangetest train analyze)
+PROGRAMS := $(addprefix $(BIN)/sc-,prep init rangetest train probe analyze)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml -o -path '*/assets/*' -type f)
 
 # One cargo call makes all programs. cargo leaves a program that needed no work as old as it was: touch it.

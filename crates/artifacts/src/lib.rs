@@ -12,6 +12,7 @@ pub mod error;
 pub mod json;
 pub mod metrics;
 pub mod names;
+pub mod probe;
 pub mod run;
 pub mod sha256;
 pub mod suggestion;

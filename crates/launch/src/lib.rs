@@ -4,6 +4,7 @@
 
 pub mod flags;
 pub mod folder;
+pub mod inputs;
 pub mod machine;
 pub mod observer;
 pub mod progress;

@@ -2,21 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use artifacts::run::{self, Config, Kind, Machine, ResultRecord, RunRecord, Source, Status};
+use artifacts::run::{self, Config, Kind, Machine, ResultRecord, RunRecord, Status};
 use artifacts::weights::{self, Origin};
-use artifacts::{batches, checkpoint, dataset, json, names, sha256};
+use artifacts::{batches, checkpoint, json, names};
 use kernels::device::{self, Device, Options};
 use kernels::engine::Engine;
-use kernels::graph::Graph;
 use kernels::isa::Isa;
 use learner::plan::Plan;
 use learner::samples::{self, Division, Samples};
 use learner::schedule::Schedule;
+use learner::state;
 use learner::training::{Ending, FinalMeasurement, Training, means};
-use learner::{data, nets, state};
 
 use crate::flags::{Flags, value_name};
 use crate::folder::{Existing, RunFolder, Task};
+use crate::inputs::{self, Inputs};
 use crate::machine;
 use crate::observer::{self, Recorder};
 use crate::progress::Progress;
@@ -39,14 +39,7 @@ pub struct Request {
 /// What was read before the schedule is known.
 pub struct Prepared {
     request: Request,
-    origin: Origin,
-    graph: Graph,
-    data: kernels::engine::DataSet,
-    data_name: String,
-    parameters: Vec<Vec<f32>>,
-    buffers: Vec<Vec<f32>>,
-    data_source: Source,
-    init_source: Source,
+    inputs: Inputs,
 }
 
 /// Reads data and initial weights and checks that they fit each other.
@@ -54,41 +47,8 @@ pub struct Prepared {
 /// # Errors
 /// When a file cannot be used.
 pub fn prepare(request: Request) -> Result<Prepared, Stop> {
-    let Flags { data, init, .. } = &request.flags;
-    let file = dataset::read(data).map_err(|error| with_hint(dataset::hint(&error), error))?;
-    let (origin, tensors) = weights::open(init).map_err(|error| with_hint(weights::hint(&error), error))?;
-    let fits = |error: &dyn std::fmt::Display| {
-        let hint = format!("make weights for this data: sc-init --net {} --data {} ...", origin.net, data.display());
-        Stop::unusable(format!("{}: {error}", init.display())).hint(hint)
-    };
-    let graph = nets::build(&origin.net, &origin.shortcut, file.shape, file.classes.len()).map_err(|e| fits(&e))?;
-    let (parameters, buffers) = state::take(&graph, tensors, &origin.net).map_err(|error| {
-        let hint = format!("the net has to fit the data: sc-init --net {} --data {} ...", origin.net, data.display());
-        Stop::from(error).hint(hint)
-    })?;
-    let source = |path: &Path| -> Result<Source, Stop> {
-        Ok(Source { path: path.display().to_string(), sha256: sha256::of_file(path)? })
-    };
-    let (data_source, init_source) = (source(data)?, source(init)?);
-    Ok(Prepared {
-        data_name: file.name.clone(),
-        data: data::of_file(file),
-        request,
-        origin,
-        graph,
-        parameters,
-        buffers,
-        data_source,
-        init_source,
-    })
-}
-
-fn with_hint(hint: Option<&str>, error: artifacts::ArtifactError) -> Stop {
-    let stop = Stop::from(error);
-    match hint {
-        Some(hint) => stop.hint(hint),
-        None => stop,
-    }
+    let inputs = Inputs::read(&request.flags.data, &request.flags.init)?;
+    Ok(Prepared { request, inputs })
 }
 
 impl Prepared {
@@ -99,12 +59,12 @@ impl Prepared {
 
     /// The net's name and shortcut.
     pub fn net(&self) -> (&str, &str) {
-        (&self.origin.net, &self.origin.shortcut)
+        (&self.inputs.origin.net, &self.inputs.origin.shortcut)
     }
 
     /// SHA-256 of the data set.
     pub fn data_sha256(&self) -> &str {
-        &self.data_source.sha256
+        &self.inputs.data_source.sha256
     }
 
     /// Runs under `schedule`, to the end or until interrupted, and says with which exit code the program ends.
@@ -121,11 +81,13 @@ impl Prepared {
             isa: self.isa()?,
             exact_conv: flags.exact_conv,
         };
-        let mut engine = device::open(&device, &self.graph, &self.data, flags.batch_size, &options)
+        let mut engine = device::open(&device, &self.inputs.graph, &self.inputs.data, flags.batch_size, &options)
             .map_err(|error| Stop::unusable(format!("--device {}: {error}", flags.device)))?;
-        engine.set_state(&self.parameters, &self.buffers)?;
-        let path =
-            flags.out.clone().unwrap_or_else(|| Path::new("runs").join(names::of_run(&plan.config, &self.data_name)));
+        engine.set_state(&self.inputs.parameters, &self.inputs.buffers)?;
+        let path = flags
+            .out
+            .clone()
+            .unwrap_or_else(|| Path::new("runs").join(names::of_run(&plan.config, &self.inputs.data_name)));
         let record = self.record(&plan, &division, &path, engine.description(), options.threads)?;
         let existing = Existing { resume: flags.resume, supersede: flags.supersede };
         let (folder, task) = RunFolder::take(&path, &record, existing)?;
@@ -159,7 +121,8 @@ impl Prepared {
         let looks_at_test = plan.config.test_every > 0;
         let mut recorder =
             Recorder::open(path, done, plan.config.batch_size, flags.checkpoint_every, looks_at_test, progress)?;
-        let mut training = Training::new(plan, &self.graph, engine, division, self.data.test.labels.len());
+        let mut training =
+            Training::new(plan, &self.inputs.graph, engine, division, self.inputs.data.test.labels.len());
         if let Some(saved) = saved {
             training.restore(&path.join(checkpoint::FILE), saved)?;
             recorder.note_time(done, Some(format!("resumed on {} with {}", record.device, record.kernels)))?;
@@ -216,22 +179,22 @@ impl Prepared {
         if plan.config.kind == Kind::RangeTest {
             return Ok(()); // weights after a ramp to the edge are of no use to anybody
         }
-        let origin = Origin { tool: tool(self.request.program), ..self.origin.clone() };
-        let tensors = state::named(&self.graph, parameters, measured.buffers.clone());
+        let origin = Origin { tool: tool(self.request.program), ..self.inputs.origin.clone() };
+        let tensors = state::named(&self.inputs.graph, parameters, measured.buffers.clone());
         Ok(weights::write(&path.join(run::MODEL_FILE), &origin, tensors)?)
     }
 
     fn config(&self, schedule: &Schedule) -> Result<Config, Stop> {
         let flags = &self.request.flags;
-        let seed = flags.seed.or_else(|| self.origin.seed.parse().ok()).ok_or_else(|| {
+        let seed = flags.seed.or_else(|| self.inputs.origin.seed.parse().ok()).ok_or_else(|| {
             let message = format!("{}: expected a seed of the initial weights, found none", flags.init.display());
             Stop::unusable(message).hint("say which seed orders the images: --seed N")
         })?;
         let every = flags.iterations.div_ceil(self.request.default_measurements);
         Ok(Config {
             kind: self.request.kind,
-            net: self.origin.net.clone(),
-            shortcut: self.origin.shortcut.clone(),
+            net: self.inputs.origin.net.clone(),
+            shortcut: self.inputs.origin.shortcut.clone(),
             seed,
             batch_size: flags.batch_size,
             iterations: flags.iterations,
@@ -253,7 +216,8 @@ impl Prepared {
 
     fn divide(&self, plan: &Plan) -> Result<Division, Stop> {
         let Config { val_from_train, train_limit, batch_size, .. } = plan.config;
-        let division = samples::divide(&self.data.train.labels, self.data.classes, val_from_train, train_limit);
+        let division =
+            samples::divide(&self.inputs.data.train.labels, self.inputs.data.classes, val_from_train, train_limit);
         let left = division.train.len();
         if left < batch_size {
             let message = format!("--batch-size: expected at most {left}, the images trained on, found {batch_size}");
@@ -281,9 +245,7 @@ impl Prepared {
     ) -> Result<RunRecord, Stop> {
         let flags = &self.request.flags;
         let machine: Machine = machine::describe();
-        let rates_from = self.request.rates_from.as_ref().map(|path| -> Result<_, Stop> {
-            Ok(Source { path: path.display().to_string(), sha256: sha256::of_file(path)? })
-        });
+        let rates_from = self.request.rates_from.as_deref().map(inputs::source);
         Ok(RunRecord {
             format: run::FORMAT.to_owned(),
             name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -292,12 +254,12 @@ impl Prepared {
             tool: tool(self.request.program),
             git_commit: machine::commit(),
             config: plan.config.clone(),
-            data_name: self.data_name.clone(),
-            classes: self.data.classes,
+            data_name: self.inputs.data_name.clone(),
+            classes: self.inputs.data.classes,
             train_images: division.train.len(),
             val_images: division.val.len(),
-            data: self.data_source.clone(),
-            init: self.init_source.clone(),
+            data: self.inputs.data_source.clone(),
+            init: self.inputs.init_source.clone(),
             rates_from: rates_from.transpose()?,
             device: flags.device.clone(),
             kernels,

@@ -7,6 +7,7 @@ pub mod data;
 pub mod initial;
 pub mod nets;
 pub mod plan;
+pub mod probe;
 pub mod samples;
 pub mod schedule;
 pub mod state;

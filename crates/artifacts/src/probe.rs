@@ -1,0 +1,85 @@
+//! `probe.json`: what was measured at one set of weights, without training.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::run::Source;
+use crate::suggestion::Interval;
+use crate::{ArtifactError, Result, json};
+
+/// Version of the schema.
+pub const FORMAT: &str = "superconv-probe/1";
+
+/// The noise of the gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Noise {
+    /// The simple noise scale tr(Sigma) / |G|^2, in images; null where noise hides the gradient (the estimate of |G|^2 is
+    /// not above 0).
+    pub scale: Option<f64>,
+    /// Unbiased estimate of |G|^2, the squared norm of the true gradient.
+    pub gradient_squared: f64,
+    /// Unbiased estimate of tr(Sigma), the variance of one image's gradient, summed over the weights.
+    pub variance: f64,
+    /// Images in each of the batches measured.
+    pub batch_size: usize,
+    /// Batches measured.
+    pub batches: usize,
+}
+
+/// The rate at which one step stops to lower the loss of its own batch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Critical {
+    /// The geometric mean over the batches; null where no rate tried raised the loss.
+    pub lr: Option<f64>,
+    /// The batches' span; null likewise.
+    pub interval: Option<Interval>,
+    /// Batches measured.
+    pub batches: usize,
+    /// Losses measured, over all batches.
+    pub evaluations: usize,
+}
+
+/// `probe.json`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// [`FORMAT`].
+    pub format: String,
+    /// The net.
+    pub net: String,
+    /// Images a batch.
+    pub batch_size: usize,
+    /// The optimizer whose first step is taken.
+    pub optimizer: String,
+    /// Its momentum.
+    pub momentum: f64,
+    /// Its weight decay.
+    pub weight_decay: f64,
+    /// Seed of the images' order.
+    pub seed: u64,
+    /// The data set.
+    pub data: Source,
+    /// The weights.
+    pub init: Source,
+    /// Mean training loss over the batches, in nats.
+    pub loss: f64,
+    /// The noise of the gradient.
+    pub noise: Noise,
+    /// The critical learning rate.
+    pub critical: Critical,
+}
+
+/// Reads a probe.
+///
+/// # Errors
+/// When it cannot be read or is of another format.
+pub fn read(path: &Path) -> Result<Probe> {
+    let probe: Probe = json::read(path, "a probe made by sc-probe")?;
+    if probe.format != FORMAT {
+        return Err(ArtifactError::content(path, format!("format {FORMAT:?}"), format!("{:?}", probe.format)));
+    }
+    Ok(probe)
+}

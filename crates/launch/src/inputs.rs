@@ -1,0 +1,74 @@
+//! What every run starts from: a data set and weights that fit it.
+
+use std::path::Path;
+
+use artifacts::run::Source;
+use artifacts::weights::{self, Origin};
+use artifacts::{dataset, sha256};
+use kernels::engine::{Buffers, DataSet};
+use kernels::graph::Graph;
+use learner::state::{self, Parameters};
+use learner::{data, nets};
+
+use crate::stop::Stop;
+
+/// A data set, a net for it, and the net's weights.
+pub struct Inputs {
+    /// Where the weights come from.
+    pub origin: Origin,
+    /// The net.
+    pub graph: Graph,
+    /// The data set.
+    pub data: DataSet,
+    /// Its name.
+    pub data_name: String,
+    /// The net's parameters.
+    pub parameters: Parameters,
+    /// The net's buffers.
+    pub buffers: Buffers,
+    /// File of the data set.
+    pub data_source: Source,
+    /// File of the weights.
+    pub init_source: Source,
+}
+
+impl Inputs {
+    /// Reads data and weights and checks that they fit each other.
+    ///
+    /// # Errors
+    /// When a file cannot be used.
+    pub fn read(data: &Path, init: &Path) -> Result<Self, Stop> {
+        let file = dataset::read(data).map_err(|error| with_hint(dataset::hint(&error), error))?;
+        let (origin, tensors) = weights::open(init).map_err(|error| with_hint(weights::hint(&error), error))?;
+        let fits = |error: &dyn std::fmt::Display| {
+            let hint =
+                format!("make weights for this data: sc-init --net {} --data {} ...", origin.net, data.display());
+            Stop::unusable(format!("{}: {error}", init.display())).hint(hint)
+        };
+        let graph = nets::build(&origin.net, &origin.shortcut, file.shape, file.classes.len()).map_err(|e| fits(&e))?;
+        let (parameters, buffers) = state::take(&graph, tensors, &origin.net).map_err(|error| {
+            let hint =
+                format!("the net has to fit the data: sc-init --net {} --data {} ...", origin.net, data.display());
+            Stop::from(error).hint(hint)
+        })?;
+        let (data_source, init_source) = (source(data)?, source(init)?);
+        let data_name = file.name.clone();
+        Ok(Self { origin, graph, data: data::of_file(file), data_name, parameters, buffers, data_source, init_source })
+    }
+}
+
+/// A file and its hash, for the record.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn source(path: &Path) -> Result<Source, Stop> {
+    Ok(Source { path: path.display().to_string(), sha256: sha256::of_file(path)? })
+}
+
+fn with_hint(hint: Option<&str>, error: artifacts::ArtifactError) -> Stop {
+    let stop = Stop::from(error);
+    match hint {
+        Some(hint) => stop.hint(hint),
+        None => stop,
+    }
+}

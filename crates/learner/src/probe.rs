@@ -1,0 +1,157 @@
+//! What can be measured at one set of weights, without training: how noisy the gradient is, and how far one step may go.
+
+use kernels::engine::{Batch, Buffers, Engine, EngineError, OptimizerState, Update};
+
+/// Rates are tried from here on.
+const LOWEST_RATE: f64 = 1e-6;
+/// No rate is tried above this.
+const HIGHEST_RATE: f64 = 1e6;
+/// The factor between one rate and the next.
+const RAISE: f64 = 4.0;
+/// Bisection ends where the bounds are within this factor of each other.
+const PRECISION: f64 = 1.1;
+
+/// What batches say of the gradient at one set of weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GradientNoise {
+    /// Unbiased estimate of the squared norm of the true gradient, |G|^2.
+    pub gradient_squared: f64,
+    /// Unbiased estimate of tr(Sigma), the variance of one image's gradient, summed over the weights.
+    pub variance: f64,
+    /// Mean loss over the batches, in nats.
+    pub loss: f64,
+}
+
+impl GradientNoise {
+    /// The simple noise scale B = tr(Sigma) / |G|^2, in images (McCandlish et al. 2018, arXiv:1812.06162, eq. 2.9): the batch
+    /// size above which larger batches save few steps. `None` where noise hides the gradient.
+    pub fn scale(&self) -> Option<f64> {
+        (self.gradient_squared > 0.0).then(|| self.variance.max(0.0) / self.gradient_squared)
+    }
+}
+
+/// Measures the noise of the gradient over batches of equal size, at least two, by the two-batch estimate of McCandlish et
+/// al. (appendix A.1): one batch of `b` images, and all of them together, `B` images.
+///
+/// |G|^2 = (B |g_B|^2 - b |g_b|^2) / (B - b), tr(Sigma) = (|g_b|^2 - |g_B|^2) / (1/b - 1/B),
+///
+/// with |g_b|^2 the mean over the batches. The weights stay as they are; batch norm normalises by each batch.
+///
+/// # Errors
+/// When the device fails.
+pub fn gradient_noise(engine: &mut dyn Engine, batches: &[Vec<u32>]) -> Result<GradientNoise, EngineError> {
+    let (mut sum, mut small, mut loss): (Vec<f64>, f64, f64) = (Vec::new(), 0.0, 0.0);
+    for indices in batches {
+        let outcome = engine.gradients_of(&plain(indices), 0.0)?;
+        let gradient: Vec<f64> = engine.gradients()?.into_iter().flatten().map(f64::from).collect();
+        small += squared(&gradient);
+        loss += outcome.loss;
+        sum.resize(gradient.len(), 0.0);
+        sum.iter_mut().zip(&gradient).for_each(|(sum, g)| *sum += g);
+    }
+    let count = batches.len() as f64;
+    let (small, large) = (small / count, squared(&sum) / (count * count));
+    let b = batches.first().map_or(0, Vec::len) as f64;
+    let all = b * count;
+    Ok(GradientNoise {
+        gradient_squared: (all * large - b * small) / (all - b),
+        variance: (small - large) / (1.0 / b - 1.0 / all),
+        loss: loss / count,
+    })
+}
+
+/// The critical rate of one batch, and how many losses were measured to find it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CriticalRate {
+    /// The least rate at which the optimizer's first step does not lower the loss of its own batch; `None` where none was
+    /// found between 1e-6 and 1e6.
+    pub lr: Option<f64>,
+    /// Losses measured.
+    pub evaluations: usize,
+}
+
+/// Finds, by forward passes alone, the rate at which one step of the optimizer stops to lower the loss of its own batch
+/// (Kalra and Barkeshli 2024, arXiv:2406.09405, appendix B.2): raised by factors of 4 until the loss does not fall, then
+/// bisected in log rate. In the quadratic approximation it is 2 / lambda, lambda being the curvature along the step.
+///
+/// The optimizer's state is forgotten; weights and buffers end as they were.
+///
+/// # Errors
+/// When the device fails.
+pub fn critical_rate(engine: &mut dyn Engine, indices: &[u32], update: &Update) -> Result<CriticalRate, EngineError> {
+    let (start, buffers) = (engine.parameters()?, engine.buffers()?);
+    engine.set_optimizer_state(&OptimizerState::default())?;
+    // A step is linear in its rate, so the step at rate 1 is its direction.
+    engine.train_step(&plain(indices), 0.0, &Update { lr: 1.0, ..*update })?;
+    let end = engine.parameters()?;
+    engine.set_optimizer_state(&OptimizerState::default())?;
+    let mut search = Search { engine, indices, start: &start, end: &end, buffers: &buffers, evaluations: 0 };
+    let lr = search.run();
+    let evaluations = search.evaluations;
+    engine.set_state(&start, &buffers)?;
+    Ok(CriticalRate { lr: lr?, evaluations })
+}
+
+struct Search<'a> {
+    engine: &'a mut dyn Engine,
+    indices: &'a [u32],
+    start: &'a [Vec<f32>],
+    end: &'a [Vec<f32>],
+    buffers: &'a Buffers,
+    evaluations: usize,
+}
+
+impl Search<'_> {
+    fn run(&mut self) -> Result<Option<f64>, EngineError> {
+        let start = self.loss(0.0)?;
+        let falls = |loss: f64| loss < start;
+        let mut low = LOWEST_RATE;
+        let mut high = low;
+        while falls(self.loss(high)?) {
+            low = high;
+            high *= RAISE;
+            if high > HIGHEST_RATE {
+                return Ok(None);
+            }
+        }
+        if high == LOWEST_RATE {
+            return Ok(None);
+        }
+        while high / low > PRECISION {
+            let middle = (low * high).sqrt();
+            if falls(self.loss(middle)?) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(Some((low * high).sqrt()))
+    }
+
+    /// The batch's mean loss in training mode after a step at rate `lr`.
+    fn loss(&mut self, lr: f64) -> Result<f64, EngineError> {
+        self.evaluations += 1;
+        let moved = |(start, end): (&Vec<f32>, &Vec<f32>)| {
+            start.iter().zip(end).map(|(s, e)| (f64::from(*s) + lr * (f64::from(*e) - f64::from(*s))) as f32).collect()
+        };
+        let parameters: Vec<Vec<f32>> = self.start.iter().zip(self.end).map(moved).collect();
+        self.engine.set_state(&parameters, self.buffers)?;
+        let batch = plain(self.indices);
+        // Batch norm as in training: by this batch's own statistics.
+        let statistics = if self.buffers.is_empty() {
+            None
+        } else {
+            Some(self.engine.batch_statistics(std::slice::from_ref(&batch))?)
+        };
+        let evaluation = self.engine.evaluate(&batch, statistics.as_ref())?;
+        Ok(evaluation.loss_sum / evaluation.count as f64)
+    }
+}
+
+fn squared(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum()
+}
+
+fn plain(indices: &[u32]) -> Batch<'_> {
+    Batch { split: kernels::engine::Split::Train, indices, augmentations: &[] }
+}

@@ -1,0 +1,185 @@
+//! `sc-probe`: measures at given weights, without training, how noisy the gradient is and how far one step may go.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use artifacts::json;
+use artifacts::probe::{Critical, FORMAT, Noise, Probe};
+use artifacts::suggestion::Interval;
+use clap::Parser;
+use kernels::device::{self, Options};
+use kernels::engine::{Engine, Update};
+use kernels::isa::Isa;
+use launch::flags::{OptimizerName, value_name};
+use launch::inputs::Inputs;
+use launch::machine;
+use launch::stop::{self, Stop};
+use learner::plan::OPTIMIZERS;
+use learner::probe::{self, CriticalRate};
+use learner::samples::{self, Augment, Samples};
+
+const PROGRAM: &str = "sc-probe";
+
+/// Measure the gradient noise scale and the critical learning rate at given weights, without training
+#[derive(Parser)]
+#[command(name = PROGRAM, version, allow_negative_numbers = true)]
+struct Arguments {
+    /// Data set, made by sc-prep
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// Weights to measure at: initial ones made by sc-init, or a run's model.safetensors
+    #[arg(long, value_name = "FILE")]
+    init: PathBuf,
+    /// Where the measurements go; one that exists is replaced, whole
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Images a batch
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    batch_size: usize,
+    /// Batches that the noise is measured over
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=4096))]
+    batches: u64,
+    /// Batches that the critical rate is measured on, one after another
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    critical_batches: u64,
+    /// Optimizer whose first step is taken
+    #[arg(long, value_enum, default_value_t = OptimizerName::Sgd)]
+    optimizer: OptimizerName,
+    /// Its momentum (Adam's beta1)
+    #[arg(long, value_name = "F", default_value_t = 0.9)]
+    momentum: f64,
+    /// Its weight decay
+    #[arg(long, value_name = "F", default_value_t = 1e-4)]
+    weight_decay: f64,
+    /// Share of the training images that is held out: they are not looked at
+    #[arg(long, value_name = "F", default_value_t = 0.1)]
+    val_from_train: f64,
+    /// Seed of the images' order
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Worker threads; no number depends on them [default: all processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    threads: Option<u64>,
+    /// Where to run: cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
+    /// Print the measurements as JSON
+    #[arg(long)]
+    json: bool,
+    /// Print nothing
+    #[arg(long)]
+    quiet: bool,
+}
+
+fn main() -> ExitCode {
+    stop::exit_code(PROGRAM, run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> Result<u8, Stop> {
+    let update = arguments.update()?;
+    let inputs = Inputs::read(&arguments.data, &arguments.init)?;
+    let mut samples = arguments.samples(&inputs)?;
+    let mut engine = arguments.engine(&inputs)?;
+    engine.set_state(&inputs.parameters, &inputs.buffers)?;
+    let batches: Vec<Vec<u32>> =
+        (1..=arguments.batches.max(arguments.critical_batches)).map(|k| samples.batch(k).indices.to_vec()).collect();
+    let noise = probe::gradient_noise(engine.as_mut(), &batches[..arguments.batches as usize])?;
+    let critical = batches[..arguments.critical_batches as usize]
+        .iter()
+        .map(|batch| probe::critical_rate(engine.as_mut(), batch, &update))
+        .collect::<Result<Vec<_>, _>>()?;
+    let probe = Probe {
+        format: FORMAT.to_owned(),
+        net: inputs.origin.net.clone(),
+        batch_size: arguments.batch_size,
+        optimizer: value_name(arguments.optimizer),
+        momentum: arguments.momentum,
+        weight_decay: arguments.weight_decay,
+        seed: arguments.seed,
+        data: inputs.data_source,
+        init: inputs.init_source,
+        loss: noise.loss,
+        noise: Noise {
+            scale: noise.scale(),
+            gradient_squared: noise.gradient_squared,
+            variance: noise.variance,
+            batch_size: arguments.batch_size,
+            batches: arguments.batches as usize,
+        },
+        critical: summed_up(&critical),
+    };
+    if let Some(path) = &arguments.out {
+        json::write(path, &probe)?;
+    }
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&probe).map_err(Stop::failed)?);
+    } else if !arguments.quiet {
+        println!("{}", sentence(&probe));
+    }
+    Ok(0)
+}
+
+impl Arguments {
+    fn update(&self) -> Result<Update, Stop> {
+        for (flag, value, below) in [
+            ("--momentum", self.momentum, 1.0),
+            ("--weight-decay", self.weight_decay, f64::INFINITY),
+            ("--val-from-train", self.val_from_train, 1.0),
+        ] {
+            if !(value >= 0.0 && value < below) {
+                let message = format!("{flag}: expected a number from 0 to below {below}, found {value}");
+                return Err(Stop::unusable(message));
+            }
+        }
+        let name = value_name(self.optimizer);
+        let known = OPTIMIZERS.iter().find(|(known, _)| *known == name);
+        let optimizer = known.map(|(_, optimizer)| *optimizer).expect("every name of the flag is an optimizer's");
+        Ok(Update { optimizer, lr: 1.0, momentum: self.momentum, weight_decay: self.weight_decay })
+    }
+
+    fn samples(&self, inputs: &Inputs) -> Result<Samples, Stop> {
+        let division = samples::divide(&inputs.data.train.labels, inputs.data.classes, self.val_from_train, None);
+        let left = division.train.len();
+        if self.batch_size == 0 || self.batch_size > left {
+            let found = self.batch_size;
+            return Err(Stop::unusable(format!(
+                "--batch-size: expected 1 to {left}, the images trained on, found {found}"
+            )));
+        }
+        Ok(Samples::new(division.train, self.seed, self.batch_size, Augment::None))
+    }
+
+    fn engine(&self, inputs: &Inputs) -> Result<Box<dyn Engine>, Stop> {
+        let device = self.device.parse().map_err(Stop::unusable)?;
+        let threads = self.threads.map_or_else(machine::cores, |threads| threads as usize);
+        let options = Options { threads, isa: Isa::detect(), exact_conv: false };
+        device::open(&device, &inputs.graph, &inputs.data, self.batch_size, &options)
+            .map_err(|error| Stop::unusable(format!("--device {}: {error}", self.device)))
+    }
+}
+
+/// The geometric mean of the batches' rates; one batch without a rate leaves the others.
+fn summed_up(found: &[CriticalRate]) -> Critical {
+    let rates: Vec<f64> = found.iter().filter_map(|critical| critical.lr).collect();
+    let mean = (rates.iter().map(|rate| rate.ln()).sum::<f64>() / rates.len() as f64).exp();
+    let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = rates.iter().copied().fold(0.0, f64::max);
+    Critical {
+        lr: (!rates.is_empty()).then_some(mean),
+        interval: (!rates.is_empty()).then_some(Interval { low: least, high: most }),
+        batches: found.len(),
+        evaluations: found.iter().map(|critical| critical.evaluations).sum(),
+    }
+}
+
+fn sentence(probe: &Probe) -> String {
+    let noise = probe.noise.scale.map_or_else(
+        || "hidden by noise: take more or larger batches".to_owned(),
+        |scale| format!("{scale:.0} images"),
+    );
+    let critical = probe.critical.lr.map_or_else(|| "none found".to_owned(), |lr| format!("{lr:.4}"));
+    format!(
+        "gradient noise scale {noise}; critical rate of one {} step {critical}; loss {:.3}",
+        probe.optimizer, probe.loss
+    )
+}
