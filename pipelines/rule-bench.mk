@@ -45,7 +45,8 @@ RULE_SETTINGS := \
   S26:F:cifar5k:resnet20:32:sgd:0:0:150:0.04:9 \
   S19:J:cifar5k:resnet8:512:sgd:0.9:1e-4:24:0.008:9
 
-RULE_RAMPS ?= 15 33 50 ## lengths of the ramps, in percent of the steps of the training that they serve
+RULE_RAMPS ?= 15 33 50 ## lengths of the ramps over all rates, in percent of the steps of the training that they serve
+RULE_AROUND ?= 15 33 ## the same, of the ramps around the critical rate
 
 # A ramp's rates: wide enough to need no knowledge of the setting but the kind of optimizer.
 RULE_RAMP_RATES := $(foreach o,sgd nesterov,$o:1e-4:30) adamw:1e-6:1
@@ -72,30 +73,58 @@ rule_rates = $(shell awk 'BEGIN { for (i = 0; i < $(call part,$1,11); i++) print
 rule_steps = $(shell awk 'BEGIN { n = int($(call part,$1,9) * $2 / 100 + 0.5); print n < $(RULE_RAMP_LEAST) ? $(RULE_RAMP_LEAST) : n }')
 rule_ends = $(subst :, ,$(filter $(call part,$1,6):%,$(RULE_RAMP_RATES)))
 
+# Of a setting and a seed: what sc-probe measured at the initial weights.
+rule_probe = $(rule_setting)/probe-seed$2.json
+rule_probe_flags = --batch-size $(call part,$1,5) --optimizer $(call part,$1,6) --momentum $(call part,$1,7) \
+  --weight-decay $(call part,$1,8) --val-from-train 0.2 --batches 2 --critical-batches 1 --seed $2
+# 1: setting, 2: seed
+define rule_probing
+$(rule_probe): $(rule_data) $(rule_init) | $(BIN)/sc-probe
+	@mkdir -p $$(@D)
+	@$(BIN)/sc-probe --data $(rule_data) --init $(rule_init) $(rule_probe_flags) $(threads) $(quiet) --out $$@
+endef
+
 rule_runs :=
-# 1: setting, 2: name of the run, 3: program, 4: seed, 5: flags
+# 1: setting, 2: name of the run, 3: program, 4: seed, 5: flags, 6: probe that the rates come from, if any
 define rule_run
 rule_runs += $(rule_setting)/$2
-$(call run_on,$(rule_setting)/$2,$3,$(rule_data),$(call rule_init,$1,$4),$5 $(rule_flags),)
+$(call run_on,$(rule_setting)/$2,$3,$(rule_data),$(call rule_init,$1,$4),$5 $(rule_flags),$6)
 endef
 # 1: setting, 2: rates
 define rule_truth
 $(foreach s,$(RULE_SEEDS),$(foreach r,$2,$(eval $(call rule_run,$1,truth-lr$r-seed$s,sc-train,$s,--schedule 1cycle \
-  --max-lr $r --iterations $(call part,$1,9) --arm truth))))
+  --max-lr $r --iterations $(call part,$1,9) --arm truth,))))
 endef
 # 1: setting, 2: percent, 3: steps, 4: ends of the rates
 define rule_ramp
 $(foreach s,$(RULE_RAMP_SEEDS),$(eval $(call rule_run,$1,ramp$2-seed$s,sc-rangetest,$s,--scale log \
-  --min-lr $(word 2,$4) --max-lr $(word 3,$4) --iterations $3 --arm ramp$2)))
+  --min-lr $(word 2,$4) --max-lr $(word 3,$4) --iterations $3 --arm ramp$2,)))
+endef
+# 1: setting, 2: percent, 3: steps
+define rule_around_ramp
+$(foreach s,$(RULE_RAMP_SEEDS),$(eval $(call rule_run,$1,around$2-seed$s,sc-rangetest,$s,--around $(call rule_probe,$1,$s) \
+  --iterations $3 --arm around$2,$(call rule_probe,$1,$s))))
 endef
 
 rule_inits := $(sort $(foreach t,$(RULE_SETTINGS),$(foreach s,$(RULE_SEEDS) $(RULE_RAMP_SEEDS),\
   $(call part,$t,3):$(call part,$t,4):$s)))
 $(foreach i,$(rule_inits),$(eval $(call init_on,$(call rule_init,-:-:$(call part,$i,1):$(call part,$i,2),$(call part,$i,3)),\
   data/$(call part,$i,1).safetensors,$(call part,$i,3),$(call part,$i,2))))
-$(foreach t,$(RULE_SETTINGS),$(foreach p,$(RULE_RAMPS),$(call rule_ramp,$t,$p,$(call rule_steps,$t,$p),$(call rule_ends,$t)))\
+$(foreach t,$(RULE_SETTINGS),$(foreach s,$(RULE_RAMP_SEEDS),$(eval $(call rule_probing,$t,$s)))\
+  $(foreach p,$(RULE_AROUND),$(call rule_around_ramp,$t,$p,$(call rule_steps,$t,$p)))\
+  $(foreach p,$(RULE_RAMPS),$(call rule_ramp,$t,$p,$(call rule_steps,$t,$p),$(call rule_ends,$t)))\
   $(call rule_truth,$t,$(call rule_rates,$t)))
+
+rule_half = $(foreach t,$(RULE_SETTINGS),$(if $(filter $1,$(call part,$t,2)),$(call part,$t,1)))
+rule_results := docs/results/rule-bench
 
 .PHONY: rule-bench rule-bench-runs
 rule-bench-runs: $(addsuffix /result.json,$(rule_runs))
+rule-bench: rule-bench-runs | $(BIN)/sc-analyze
+	@$(BIN)/sc-analyze regret $(rule_folder) --finding $(call rule_half,F) --judging $(call rule_half,J) --out $(rule_results)
+endif
+
+ifeq ($(filter rule-bench%,$(MAKECMDGOALS)),)
+.PHONY: rule-bench
+rule-bench: ## what rules for the highest rate cost, where the truth is measured: hours
 endif

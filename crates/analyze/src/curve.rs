@@ -47,6 +47,8 @@ pub struct Curve {
     pub seed: Option<u64>,
     /// The setting where known.
     pub setting: Setting,
+    /// The critical rate of the first step, where the ramp was laid around one.
+    pub critical_lr: Option<f64>,
     /// What else must agree between curves that are read together: name and value.
     pub conditions: Vec<(&'static str, String)>,
     /// In order of iteration and of rate.
@@ -207,7 +209,7 @@ mod tests {
 
     fn curve(points: Vec<Point>) -> Curve {
         let (source, setting) = ("curve.csv".to_owned(), Setting::default());
-        Curve { source, classes: None, seed: None, setting, conditions: Vec::new(), points }
+        Curve { source, classes: None, seed: None, setting, critical_lr: None, conditions: Vec::new(), points }
     }
 
     fn ramp(n: usize, loss: impl Fn(usize) -> f64) -> Vec<Point> {

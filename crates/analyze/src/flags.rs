@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Report(ReportFlags),
     /// Chooses the best rate of a grid of training runs, on held-out images.
     Choose(ChooseFlags),
+    /// Measures what rules for the highest rate cost, where the truth was measured: see make rule-bench.
+    Regret(RegretFlags),
     /// Shows runs side by side, and refuses those that differ in more than was asked to vary.
     Compare(CompareFlags),
     /// Shows any runs side by side: what differs in what was asked, and what came out.
@@ -65,6 +67,25 @@ pub(crate) struct ChooseFlags {
     pub(crate) runs: Vec<PathBuf>,
     /// Where to write the choice.
     #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RegretFlags {
+    /// Folder with a folder for each setting: runs of arm `truth`, and range tests.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Settings that rules may be fitted on.
+    #[arg(long, required = true, num_args = 1.., value_name = "SETTING")]
+    pub(crate) finding: Vec<String>,
+    /// Settings that judge them.
+    #[arg(long, required = true, num_args = 1.., value_name = "SETTING")]
+    pub(crate) judging: Vec<String>,
+    /// Kind of range test whose answers are drawn.
+    #[arg(long, value_name = "ARM", default_value = "around33")]
+    pub(crate) draw: String,
+    /// Folder of the tables and figures.
+    #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 }
 

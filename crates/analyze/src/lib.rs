@@ -12,6 +12,7 @@ pub mod glob;
 pub mod number;
 pub mod overfit;
 pub mod plot;
+pub mod regret;
 pub mod report;
 pub mod runs;
 pub mod smooth;

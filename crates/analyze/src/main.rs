@@ -6,18 +6,23 @@ use std::process::ExitCode;
 
 use analyze::curve::{Curve, csv, run};
 use analyze::error::{BadInput, exit_code, hint};
+use analyze::plot::render;
+use analyze::regret::bench::{Bench, Half};
+use analyze::regret::{drawing, tables};
 use analyze::report::{PAGE, Report};
 use analyze::runs::{self, Run};
 use analyze::suggest::suggest;
-use analyze::{choose, glob, number, table};
+use analyze::{choose, glob, number, regret, table};
 use anyhow::Result;
 use artifacts::suggestion::Suggestion;
-use artifacts::{json, suggestion};
+use artifacts::{atomic, json, suggestion};
 use clap::Parser as _;
 
 mod flags;
 
-use flags::{ChooseFlags, Command, CompareFlags, Flags, ReportFlags, ShapeFlags, SuggestFlags, TableFlags};
+use flags::{
+    ChooseFlags, Command, CompareFlags, Flags, RegretFlags, ReportFlags, ShapeFlags, SuggestFlags, TableFlags,
+};
 
 fn main() -> ExitCode {
     match dispatch(Flags::parse().command) {
@@ -37,6 +42,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Suggest(flags) => suggest_command(&flags),
         Command::Report(flags) => report_command(&flags),
         Command::Choose(flags) => choose_command(&flags),
+        Command::Regret(flags) => regret_command(&flags),
         Command::Compare(flags) => compare_command(&flags),
         Command::Table(flags) => table_command(&flags),
     }
@@ -137,6 +143,34 @@ fn finished(paths: &[PathBuf]) -> Result<Vec<Run>> {
             Err(BadInput::new(message, "finish the run (--resume), then choose").into())
         }
     }
+}
+
+fn regret_command(flags: &RegretFlags) -> Result<()> {
+    let bench = Bench::read(&flags.folder, &flags.finding, &flags.judging)?;
+    warn(&bench.left_out);
+    let answers = regret::answers(&bench);
+    let mut files = vec![
+        ("settings.csv".to_owned(), tables::settings(&bench).into_bytes()),
+        ("truth.csv".to_owned(), tables::truth(&bench).into_bytes()),
+        ("answers.csv".to_owned(), tables::answers(&bench, &answers).into_bytes()),
+    ];
+    let mut all = Vec::new();
+    for (name, half) in Half::NAMES {
+        let scores = regret::scores(&bench, &answers, half);
+        let figures =
+            [drawing::rules(&bench, &answers, &scores, half), drawing::truths(&bench, &answers, half, &flags.draw)];
+        for figure in figures {
+            files.push((format!("{}.svg", figure.name), render::svg(&figure)?.into_bytes()));
+            files.push((format!("{}.png", figure.name), render::png(&figure)?));
+        }
+        println!("{name} half\n\n{}", tables::markdown(&bench, &scores, half));
+        all.extend(scores);
+    }
+    files.push(("rules.csv".to_owned(), tables::scores(&all).into_bytes()));
+    for (name, bytes) in files {
+        atomic::write(&flags.out.join(name), &bytes)?;
+    }
+    Ok(())
 }
 
 fn compare_command(flags: &CompareFlags) -> Result<()> {

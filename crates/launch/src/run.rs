@@ -67,6 +67,11 @@ impl Prepared {
         &self.inputs.data_source.sha256
     }
 
+    /// SHA-256 of the initial weights.
+    pub fn init_sha256(&self) -> &str {
+        &self.inputs.init_source.sha256
+    }
+
     /// Runs under `schedule`, to the end or until interrupted, and says with which exit code the program ends.
     ///
     /// # Errors

@@ -1,11 +1,13 @@
 //! `sc-rangetest`: raises the learning rate step by step and records what happens (Smith 2015, arXiv:1506.01186).
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use artifacts::probe;
 use artifacts::run::Kind;
 use clap::{Parser, ValueEnum};
-use launch::flags::Flags;
-use launch::run::{self, Request};
+use launch::flags::{Flags, value_name};
+use launch::run::{self, Prepared, Request};
 use launch::stop::{self, Stop};
 use learner::schedule::{RangeRamp, Scale as RampScale, Schedule};
 
@@ -23,14 +25,18 @@ const MEASUREMENTS: u64 = 100;
 #[command(name = PROGRAM, version, allow_negative_numbers = true)]
 struct Arguments {
     /// How the rate rises: step k of N is at the fraction (k-1)/(N-1) of the ramp
-    #[arg(long, value_enum)]
-    scale: Scale,
+    #[arg(long, value_enum, required_unless_present = "around")]
+    scale: Option<Scale>,
     /// Rate of the first step; on a linear scale it may be 0
-    #[arg(long, value_name = "F")]
-    min_lr: f64,
+    #[arg(long, value_name = "F", required_unless_present = "around")]
+    min_lr: Option<f64>,
     /// Rate of the last step; there is no upper limit
-    #[arg(long, value_name = "F")]
-    max_lr: f64,
+    #[arg(long, value_name = "F", required_unless_present = "around")]
+    max_lr: Option<f64>,
+    /// Lay the ramp around the critical rate that sc-probe measured at these weights: on a log scale, from a 64th of it to 16
+    /// times it
+    #[arg(long, value_name = "PROBE", conflicts_with_all = ["scale", "min_lr", "max_lr"])]
+    around: Option<PathBuf>,
     #[command(flatten)]
     flags: Flags,
 }
@@ -43,24 +49,66 @@ enum Scale {
     Log,
 }
 
+impl From<Scale> for RampScale {
+    fn from(scale: Scale) -> Self {
+        match scale {
+            Scale::Linear => Self::Linear,
+            Scale::Log => Self::Log,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     stop::exit_code(PROGRAM, start(Arguments::parse()))
 }
 
 fn start(arguments: Arguments) -> Result<u8, Stop> {
-    let Arguments { scale, min_lr, max_lr, flags } = arguments;
-    let scale = match scale {
-        Scale::Linear => RampScale::Linear,
-        Scale::Log => RampScale::Log,
-    };
-    let schedule = Schedule::Ramp(RangeRamp { scale, min_lr, max_lr });
-    schedule.validate(flags.iterations).map_err(Stop::unusable)?;
+    let Arguments { scale, min_lr, max_lr, around, flags } = arguments;
+    let iterations = flags.iterations;
     let request = Request {
         program: PROGRAM,
         kind: Kind::RangeTest,
         flags,
         default_measurements: MEASUREMENTS,
-        rates_from: None,
+        rates_from: around.clone(),
     };
+    if let Some(path) = around {
+        let prepared = run::prepare(request)?;
+        let ramp = RangeRamp::around(critical_rate(&path, &prepared)?);
+        return prepared.launch(&Schedule::Ramp(ramp));
+    }
+    let (Some(scale), Some(min_lr), Some(max_lr)) = (scale, min_lr, max_lr) else {
+        return Err(Stop::unusable(
+            "expected --scale, --min-lr and --max-lr, or --around PROBE, found some of them missing",
+        ));
+    };
+    let schedule = Schedule::Ramp(RangeRamp::new(scale.into(), min_lr, max_lr));
+    schedule.validate(iterations).map_err(Stop::unusable)?;
     run::prepare(request)?.launch(&schedule)
+}
+
+/// The critical rate out of a probe of the same data, weights and setting.
+fn critical_rate(path: &Path, prepared: &Prepared) -> Result<f64, Stop> {
+    let again = "measure it again: sc-probe --data FILE --init FILE ... --out FILE";
+    let probe = probe::read(path).map_err(|error| Stop::from(error).hint(again))?;
+    let flags = prepared.flags();
+    let compared = [
+        ("data (sha256)", probe.data.sha256, prepared.data_sha256().to_owned()),
+        ("weights (sha256)", probe.init.sha256, prepared.init_sha256().to_owned()),
+        ("batch size", probe.batch_size.to_string(), flags.batch_size.to_string()),
+        ("optimizer", probe.optimizer, value_name(flags.optimizer)),
+        ("momentum", probe.momentum.to_string(), flags.momentum.to_string()),
+        ("weight decay", probe.weight_decay.to_string(), flags.weight_decay.to_string()),
+    ];
+    for (what, found, expected) in compared {
+        if found != expected {
+            let message = format!("{}: expected a probe for {what} {expected}, found one for {found}", path.display());
+            return Err(Stop::unusable(message).hint(again));
+        }
+    }
+    probe.critical.lr.ok_or_else(|| {
+        let message =
+            format!("{}: expected a critical rate, found none: no rate tried raised the loss", path.display());
+        Stop::unusable(message).hint("give the ramp's ends by hand: --scale log --min-lr F --max-lr F")
+    })
 }

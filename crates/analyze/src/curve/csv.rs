@@ -67,7 +67,8 @@ pub fn read(path: &Path, classes: Option<usize>) -> Result<CsvCurve> {
         warnings.push(format!("{}: accuracies above 1 were read as percent", path.display()));
     }
     let source = path.display().to_string();
-    let curve = Curve { source, classes, seed: None, setting: Setting::default(), conditions: Vec::new(), points };
+    let (setting, conditions) = (Setting::default(), Vec::new());
+    let curve = Curve { source, classes, seed: None, setting, critical_lr: None, conditions, points };
     Ok(CsvCurve { curve, warnings })
 }
 

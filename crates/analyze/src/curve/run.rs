@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use artifacts::run::{self, Kind, RunRecord};
 use artifacts::suggestion::Setting;
+use serde_json::Value;
 
 use super::{Curve, Point};
 use crate::error::BadInput;
@@ -48,7 +49,9 @@ pub fn read(folder: &Path) -> Result<(Curve, Vec<String>)> {
         .collect();
     let (setting, conditions) = (setting(&record), conditions(&record));
     let seed = Some(record.config.seed);
-    let curve = Curve { source: record.name, classes: Some(record.classes), seed, setting, conditions, points };
+    let critical_lr = record.config.schedule_parameters.get("critical_lr").and_then(Value::as_f64);
+    let (source, classes) = (record.name, Some(record.classes));
+    let curve = Curve { source, classes, seed, setting, critical_lr, conditions, points };
     Ok((curve, warnings))
 }
 

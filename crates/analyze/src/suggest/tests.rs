@@ -102,7 +102,7 @@ fn ours(shape: Shape, ramp: Ramp, seed: u64) -> Curve {
 
 fn curve(points: Vec<Point>) -> Curve {
     let (source, setting) = ("made-up".to_owned(), Setting::default());
-    Curve { source, classes: Some(10), seed: None, setting, conditions: Vec::new(), points }
+    Curve { source, classes: Some(10), seed: None, setting, critical_lr: None, conditions: Vec::new(), points }
 }
 
 fn outcome_of(curve: Curve) -> Outcome {

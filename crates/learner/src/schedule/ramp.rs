@@ -36,9 +36,30 @@ pub struct RangeRamp {
     pub min_lr: f64,
     /// `--max-lr`, the rate of the last step.
     pub max_lr: f64,
+    /// The critical rate that the ramp was laid around; none where its ends were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub critical_lr: Option<f64>,
 }
 
+/// How far below the critical rate a ramp around it starts.
+const BELOW: f64 = 64.0;
+/// How far above the critical rate it ends.
+const ABOVE: f64 = 16.0;
+
 impl RangeRamp {
+    /// A ramp between two rates.
+    pub fn new(scale: Scale, min_lr: f64, max_lr: f64) -> Self {
+        Self { scale, min_lr, max_lr, critical_lr: None }
+    }
+
+    /// A ramp on a log scale around the critical rate of the first step ([`crate::probe::critical_rate`]), from a 64th of it
+    /// to 16 times it: three decades, where a ramp that knows nothing of the net takes five or six and spends most of its
+    /// steps where nothing happens.
+    pub fn around(critical_lr: f64) -> Self {
+        let (min_lr, max_lr) = (critical_lr / BELOW, critical_lr * ABOVE);
+        Self { scale: Scale::Log, min_lr, max_lr, critical_lr: Some(critical_lr) }
+    }
+
     pub(super) fn validate(&self) -> Result {
         match self.scale {
             Scale::Linear => check::not_negative("--min-lr", self.min_lr)?,
@@ -69,8 +90,8 @@ impl RangeRamp {
 mod tests {
     use super::*;
 
-    const LINEAR: RangeRamp = RangeRamp { scale: Scale::Linear, min_lr: 0.0, max_lr: 30.0 };
-    const LOG: RangeRamp = RangeRamp { scale: Scale::Log, min_lr: 1e-5, max_lr: 10.0 };
+    const LINEAR: RangeRamp = RangeRamp { scale: Scale::Linear, min_lr: 0.0, max_lr: 30.0, critical_lr: None };
+    const LOG: RangeRamp = RangeRamp { scale: Scale::Log, min_lr: 1e-5, max_lr: 10.0, critical_lr: None };
 
     #[test]
     fn a_linear_ramp_adds() {
@@ -88,7 +109,7 @@ mod tests {
 
     #[test]
     fn ends_are_exact_at_any_length() {
-        for ramp in [LINEAR, LOG, RangeRamp { scale: Scale::Log, min_lr: 0.07, max_lr: 0.3 }] {
+        for ramp in [LINEAR, LOG, RangeRamp::new(Scale::Log, 0.07, 0.3), RangeRamp::around(0.5)] {
             for iterations in [2, 3, 10, 100, 1001, 4000] {
                 assert_eq!(ramp.lr(0, iterations), ramp.min_lr);
                 assert_eq!(ramp.lr(iterations - 1, iterations), ramp.max_lr);
