@@ -37,13 +37,10 @@ RULE_SETTINGS := \
   S21:F:cifar5k:resnet20:64:sgd:0.9:1e-4:80:0.004:10 \
   S25:J:cifar5k:shallow:64:adamw:0.9:1e-2:120:0.0002:9 \
   S20:F:cifar5k:resnet8:128:adamw:0.9:1e-2:60:0.0008:10 \
-  S22:J:cifar5k:resnet20:128:nesterov:0.9:5e-4:40:0.004:9 \
-  S23:F:cifar5k:bottleneck11:64:sgd:0.9:1e-4:80:0.004:10 \
-  S24:J:cifar5k:bottleneck11:32:adamw:0.9:1e-2:150:0.0002:10 \
-  S27:F:mnist5k:lenet:64:sgd:0.9:5e-4:600:0.00025:10 \
+  S23:J:cifar5k:bottleneck11:64:sgd:0.9:1e-4:80:0.004:10 \
   S28:J:mnist5k:resnet8:64:sgd:0.9:1e-4:300:0.016:10 \
-  S26:F:cifar5k:resnet20:32:sgd:0:0:150:0.04:9 \
-  S19:J:cifar5k:resnet8:512:sgd:0.9:1e-4:24:0.008:9
+  S27:F:mnist5k:lenet:64:sgd:0.9:5e-4:600:0.00025:10 \
+  S22:J:cifar5k:resnet20:128:nesterov:0.9:5e-4:40:0.004:9
 
 RULE_RAMPS ?= 15 33 50 ## lengths of the ramps over all rates, in percent of the steps of the training that they serve
 RULE_AROUND ?= 15 33 ## the same, of the ramps around the critical rate
