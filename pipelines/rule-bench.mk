@@ -73,7 +73,7 @@ rule_ends = $(subst :, ,$(filter $(call part,$1,6):%,$(RULE_RAMP_RATES)))
 # Of a setting and a seed: what sc-probe measured at the initial weights.
 rule_probe = $(rule_setting)/probe-seed$2.json
 rule_probe_flags = --batch-size $(call part,$1,5) --optimizer $(call part,$1,6) --momentum $(call part,$1,7) \
-  --weight-decay $(call part,$1,8) --val-from-train 0.2 --batches 2 --critical-batches 1 --seed $2
+  --weight-decay $(call part,$1,8) --val-from-train 0.2 --batches 2 --seed $2
 # 1: setting, 2: seed
 define rule_probing
 $(rule_probe): $(rule_data) $(rule_init) | $(BIN)/sc-probe

@@ -32,7 +32,7 @@ pub struct Noise {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Critical {
-    /// The geometric mean over the batches; null where no rate tried raised the loss.
+    /// The median over the batches; null where no rate tried raised the loss.
     pub lr: Option<f64>,
     /// The batches' span; null likewise.
     pub interval: Option<Interval>,

@@ -2,14 +2,15 @@
 
 use kernels::engine::{Batch, Buffers, Engine, EngineError, OptimizerState, Update};
 
-/// Rates are tried from here on.
-const LOWEST_RATE: f64 = 1e-6;
-/// No rate is tried above this.
-const HIGHEST_RATE: f64 = 1e6;
-/// The factor between one rate and the next.
-const RAISE: f64 = 4.0;
+/// The factor between one rate and the next while the critical one is bracketed: no larger, or a narrow stretch in which
+/// the loss rises could be stepped over.
+const RAISE: f64 = 2.0;
+/// The first rate tried, as a share of Polyak's step.
+const FIRST: f64 = 0.125;
+/// The search ends, without an answer, where so many factors of [`RAISE`] up or down have not bracketed the rate.
+const MOST_RAISES: usize = 40;
 /// Bisection ends where the bounds are within this factor of each other.
-const PRECISION: f64 = 1.1;
+const PRECISION: f64 = 1.15;
 
 /// What batches say of the gradient at one set of weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,15 +65,16 @@ pub fn gradient_noise(engine: &mut dyn Engine, batches: &[Vec<u32>]) -> Result<G
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CriticalRate {
     /// The least rate at which the optimizer's first step does not lower the loss of its own batch; `None` where none was
-    /// found between 1e-6 and 1e6.
+    /// found.
     pub lr: Option<f64>,
     /// Losses measured.
     pub evaluations: usize,
 }
 
 /// Finds, by forward passes alone, the rate at which one step of the optimizer stops to lower the loss of its own batch
-/// (Kalra and Barkeshli 2024, arXiv:2406.09405, appendix B.2): raised by factors of 4 until the loss does not fall, then
-/// bisected in log rate. In the quadratic approximation it is 2 / lambda, lambda being the curvature along the step.
+/// (Kalra and Barkeshli 2024, arXiv:2406.09405, appendix B.2). In the quadratic approximation it is 2 / lambda, lambda being
+/// the curvature along the step. Bracketed by factors of 2, then bisected in log rate. The search starts below Polyak's
+/// step, the loss over its slope along the step, of which the critical rate is 4 times where the quadratic's least loss is 0.
 ///
 /// The optimizer's state is forgotten; weights and buffers end as they were.
 ///
@@ -83,10 +85,10 @@ pub fn critical_rate(engine: &mut dyn Engine, indices: &[u32], update: &Update) 
     engine.set_optimizer_state(&OptimizerState::default())?;
     // A step is linear in its rate, so the step at rate 1 is its direction.
     engine.train_step(&plain(indices), 0.0, &Update { lr: 1.0, ..*update })?;
-    let end = engine.parameters()?;
+    let (end, gradient) = (engine.parameters()?, engine.gradients()?);
     engine.set_optimizer_state(&OptimizerState::default())?;
     let mut search = Search { engine, indices, start: &start, end: &end, buffers: &buffers, evaluations: 0 };
-    let lr = search.run();
+    let lr = search.run(&gradient);
     let evaluations = search.evaluations;
     engine.set_state(&start, &buffers)?;
     Ok(CriticalRate { lr: lr?, evaluations })
@@ -102,30 +104,46 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn run(&mut self) -> Result<Option<f64>, EngineError> {
+    fn run(&mut self, gradient: &[Vec<f32>]) -> Result<Option<f64>, EngineError> {
         let start = self.loss(0.0)?;
-        let falls = |loss: f64| loss < start;
-        let mut low = LOWEST_RATE;
-        let mut high = low;
-        while falls(self.loss(high)?) {
-            low = high;
-            high *= RAISE;
-            if high > HIGHEST_RATE {
-                return Ok(None);
-            }
-        }
-        if high == LOWEST_RATE {
+        let first = FIRST * start / self.slope(gradient);
+        if !(first > 0.0 && first.is_finite()) {
             return Ok(None);
         }
+        let Some((mut low, mut high)) = self.bracket(start, first)? else {
+            return Ok(None);
+        };
         while high / low > PRECISION {
             let middle = (low * high).sqrt();
-            if falls(self.loss(middle)?) {
+            if self.loss(middle)? < start {
                 low = middle;
             } else {
                 high = middle;
             }
         }
         Ok(Some((low * high).sqrt()))
+    }
+
+    /// A rate that lowers the loss, and one a factor of [`RAISE`] above that does not.
+    fn bracket(&mut self, start: f64, first: f64) -> Result<Option<(f64, f64)>, EngineError> {
+        let mut rate = first;
+        let falls_at_first = self.loss(rate)? < start;
+        for _ in 0..MOST_RAISES {
+            let next = if falls_at_first { rate * RAISE } else { rate / RAISE };
+            let falls = self.loss(next)? < start;
+            if falls != falls_at_first {
+                return Ok(Some(if falls { (next, rate) } else { (rate, next) }));
+            }
+            rate = next;
+        }
+        Ok(None)
+    }
+
+    /// How fast the loss falls with the rate, at the start: the gradient along the step.
+    fn slope(&self, gradient: &[Vec<f32>]) -> f64 {
+        let steps = self.start.iter().flatten().zip(self.end.iter().flatten());
+        let along = |((start, end), g): ((&f32, &f32), &f32)| f64::from(*g) * (f64::from(*start) - f64::from(*end));
+        steps.zip(gradient.iter().flatten()).map(along).sum()
     }
 
     /// The batch's mean loss in training mode after a step at rate `lr`.

@@ -39,9 +39,10 @@ struct Arguments {
     /// Batches that the noise is measured over
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=4096))]
     batches: u64,
-    /// Batches that the critical rate is measured on, one after another
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=4096))]
-    critical_batches: u64,
+    /// Batches that the critical rate is measured on, one after another; their median counts [default: 5 of up to 64
+    /// images, 3 of up to 128, 1 of more]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    critical_batches: Option<u64>,
     /// Optimizer whose first step is taken
     #[arg(long, value_enum, default_value_t = OptimizerName::Sgd)]
     optimizer: OptimizerName,
@@ -82,9 +83,9 @@ fn run(arguments: &Arguments) -> Result<u8, Stop> {
     let mut engine = arguments.engine(&inputs)?;
     engine.set_state(&inputs.parameters, &inputs.buffers)?;
     let batches: Vec<Vec<u32>> =
-        (1..=arguments.batches.max(arguments.critical_batches)).map(|k| samples.batch(k).indices.to_vec()).collect();
+        (1..=arguments.batches.max(arguments.critical_batches())).map(|k| samples.batch(k).indices.to_vec()).collect();
     let noise = probe::gradient_noise(engine.as_mut(), &batches[..arguments.batches as usize])?;
-    let critical = batches[..arguments.critical_batches as usize]
+    let critical = batches[..arguments.critical_batches() as usize]
         .iter()
         .map(|batch| probe::critical_rate(engine.as_mut(), batch, &update))
         .collect::<Result<Vec<_>, _>>()?;
@@ -120,6 +121,15 @@ fn run(arguments: &Arguments) -> Result<u8, Stop> {
 }
 
 impl Arguments {
+    /// Small batches differ much in their critical rates, and cost little.
+    fn critical_batches(&self) -> u64 {
+        self.critical_batches.unwrap_or(match self.batch_size {
+            0..=64 => 5,
+            65..=128 => 3,
+            _ => 1,
+        })
+    }
+
     fn update(&self) -> Result<Update, Stop> {
         for (flag, value, below) in [
             ("--momentum", self.momentum, 1.0),
@@ -158,15 +168,15 @@ impl Arguments {
     }
 }
 
-/// The geometric mean of the batches' rates; one batch without a rate leaves the others.
+/// The median of the batches' rates (of an even number the lower of the middle two: too high a rate costs more than too
+/// low a one); one batch without a rate leaves the others.
 fn summed_up(found: &[CriticalRate]) -> Critical {
-    let rates: Vec<f64> = found.iter().filter_map(|critical| critical.lr).collect();
-    let mean = (rates.iter().map(|rate| rate.ln()).sum::<f64>() / rates.len() as f64).exp();
-    let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = rates.iter().copied().fold(0.0, f64::max);
+    let mut rates: Vec<f64> = found.iter().filter_map(|critical| critical.lr).collect();
+    rates.sort_by(f64::total_cmp);
+    let interval = rates.first().zip(rates.last()).map(|(low, high)| Interval { low: *low, high: *high });
     Critical {
-        lr: (!rates.is_empty()).then_some(mean),
-        interval: (!rates.is_empty()).then_some(Interval { low: least, high: most }),
+        lr: rates.get(rates.len().saturating_sub(1) / 2).copied(),
+        interval,
         batches: found.len(),
         evaluations: found.iter().map(|critical| critical.evaluations).sum(),
     }
