@@ -82,9 +82,9 @@ fn pools(
 ) {
     let pooling = Pooling { input: shape, kernel: 3, stride: 2, padding: 1 };
     let len = BATCH * pooling.output().len();
-    let (y, mut winners) = (&mut y[..len], vec![0; len]);
+    let (y, mut winners) = (&mut y[..len], vec![0; pooling.winners_len(BATCH)]);
     let moved = x.len() + len;
-    measure(&title("max pool 3/2"), 1, moved, || pooling.max(threads, isa, x, y, &mut winners));
+    measure(&title("max pool 3/2"), 1, moved, || pooling.max(threads, isa, x, y, Some(&mut winners)));
     measure(&title("max pool 3/2, backward"), 1, moved, || {
         pooling.max_backward(threads, isa, &winners, y, false, dx);
     });

@@ -110,10 +110,17 @@ impl Block<'_, '_> {
     #[inline(always)]
     fn pack(&self, steps: Range<usize>, columns: Range<usize>, width: usize, packed: &mut [f32]) {
         let b = &self.b;
-        packed[..steps.len() * width].fill(0.0);
-        for (column, j) in columns.enumerate() {
-            for (step, l) in steps.clone().enumerate() {
-                packed[step * width + column] = b.values[l * b.row_stride + j * b.column_stride];
+        let packed = &mut packed[..steps.len() * width];
+        if columns.len() < width {
+            packed.fill(0.0);
+        }
+        let last = (steps.end - 1) * b.row_stride + (columns.end - 1) * b.column_stride;
+        assert!(last < b.values.len() && columns.len() <= width);
+        let first = &b.values[steps.start * b.row_stride + columns.start * b.column_stride..];
+        for (step, row) in packed.chunks_exact_mut(width).enumerate() {
+            for (column, value) in row.iter_mut().enumerate().take(columns.len()) {
+                // SAFETY: the largest position was checked above.
+                *value = unsafe { *first.get_unchecked(step * b.row_stride + column * b.column_stride) };
             }
         }
     }
@@ -130,6 +137,7 @@ impl Block<'_, '_> {
         assert!(
             last < a.values.len() && (count - 1) * right.row_stride + TILE_VECTORS * V::LANES <= right.values.len()
         );
+        let whole = columns.len() == TILE_VECTORS * V::LANES && i + TILE_ROWS <= self.rows.end;
         let mut tile = [0.0f32; TILE_ROWS * TILE_VECTORS * MAX_LANES];
         // SAFETY: the largest positions were checked above.
         unsafe {
@@ -146,6 +154,18 @@ impl Block<'_, '_> {
                     sums[0] = a.mul_add(b[0], sums[0]);
                     sums[1] = a.mul_add(b[1], sums[1]);
                 }
+            }
+            if whole {
+                // Rows and columns belong to this task alone.
+                for (row, sums) in sums.iter().enumerate() {
+                    let start = (i + row) * self.n + columns.start;
+                    let c = self.c.range(start..start + columns.len()).as_mut_ptr();
+                    for (j, &sum) in sums.iter().enumerate() {
+                        let c = c.add(j * V::LANES);
+                        if add { V::load(c).add(sum).store(c) } else { sum.store(c) }
+                    }
+                }
+                return;
             }
             for (i, sums) in sums.iter().enumerate() {
                 for (j, sum) in sums.iter().enumerate() {
