@@ -114,7 +114,7 @@ endif
 include $(sort $(wildcard pipelines/*.mk))
 
 # ----------------------------------------------------------------------------------------------------------- the rest
-.PHONY: help programs test lint bench bench-peer clean
+.PHONY: help programs test lint bench bench-peer bench-run peer-agrees clean
 help: ## this list
 	@awk -f pipelines/help.awk $(MAKEFILE_LIST)
 	@printf '\nVariables, with the values of today (make TARGET NAME=VALUE changes one):\n'
@@ -151,6 +151,15 @@ ROUNDS ?= 5 ## rounds of bench-peer
 bench-peer: ## our training steps against PyTorch's in one sitting, into docs/results/
 	$(CARGO) build --release --quiet -p learner --examples
 	$(PEER_PYTHON) tests/peer/bench_peer.py --rounds $(strip $(ROUNDS)) $(if $(strip $(QUICK)),--quick)
+
+PEER_OTHER ?= ## an independent script that measures the same nets in PyTorch, for peer-agrees
+peer-agrees: ## do our PyTorch benchmark and an independent one agree within 5%?
+	$(PEER_PYTHON) tests/peer/agree.py --other $(or $(strip $(PEER_OTHER)),$(error PEER_OTHER: expected a script)) \
+	  --rounds $(strip $(ROUNDS))
+
+bench-run: $(data_file) | $(BIN)/sc-init $(BIN)/sc-train ## what a whole run costs beyond its bare training steps
+	$(CARGO) build --release --quiet -p launch --examples
+	$(BIN)/examples/bench_run $(data_file)
 
 clean: ## remove what the studies made: prepared data, weights, runs and reports; the programs and raw data stay
 	rm -rf init runs reports data/*.safetensors data/*.safetensors.args

@@ -75,6 +75,14 @@ impl ConvShape {
         self.c_out * self.c_in * self.kernel * self.kernel
     }
 
+    /// The same convolution over one long row, if it looks at each pixel alone: no kernel has to stop at a row's end.
+    fn flattened(&self) -> Self {
+        if (self.kernel, self.stride, self.padding) != (1, 1, 0) {
+            return *self;
+        }
+        Self { height: 1, width: self.height * self.width, ..*self }
+    }
+
     /// Images in an input of this length.
     fn images(&self, x: &[f32]) -> usize {
         let images = x.len() / self.inputs_per_image();
@@ -147,11 +155,14 @@ impl Algorithm {
     fn new(shape: &ConvShape, isa: Isa, exact: bool) -> Self {
         let tiles = winograd::Tiles::for_shape(shape).filter(|_| !exact);
         match (tiles, shape.kernel) {
-            (None, _) => Self::Direct(Box::new(Passes {
-                forward: direct::Correlation::forward(shape, isa),
-                backward_data: direct::Correlation::backward(shape, isa),
-                backward_weights: direct::WeightGradient::new(shape, isa),
-            })),
+            (None, _) => {
+                let shape = &shape.flattened();
+                Self::Direct(Box::new(Passes {
+                    forward: direct::Correlation::forward(shape, isa),
+                    backward_data: direct::Correlation::backward(shape, isa),
+                    backward_weights: direct::WeightGradient::new(shape, isa),
+                }))
+            }
             (Some(winograd::Tiles::Small), 3) => Self::Winograd3(WinogradPasses::new(shape, isa)),
             (Some(winograd::Tiles::Small), _) => Self::Winograd5(WinogradPasses::new(shape, isa)),
             (Some(winograd::Tiles::Large), _) => Self::Winograd5Large(WinogradPasses::new(shape, isa)),
