@@ -114,7 +114,7 @@ endif
 include $(sort $(wildcard pipelines/*.mk))
 
 # ----------------------------------------------------------------------------------------------------------- the rest
-.PHONY: help programs test lint bench bench-peer bench-run peer-agrees clean
+.PHONY: help programs test lint bench bench-peer bench-run bench-scaling peer-agrees clean
 help: ## this list
 	@awk -f pipelines/help.awk $(MAKEFILE_LIST)
 	@printf '\nVariables, with the values of today (make TARGET NAME=VALUE changes one):\n'
@@ -144,6 +144,11 @@ bench: ## every kernel against the machine's measured peak, and whole steps of t
 	$(BIN)/examples/bench_ops
 	@$(foreach n,$(BENCH_NETS),$(BIN)/examples/bench_net $(call net_flags,$n); \
 	  $(BIN)/examples/bench_net $(call net_flags,$n) --eval;)
+
+bench-scaling: ## images/s, GFLOP/s and memory over depth and batch size
+	$(CARGO) build --release --quiet -p learner --examples
+	@$(foreach n,resnet20 resnet56 resnet110,$(foreach b,32 128 512 1024,\
+	  $(BIN)/examples/bench_net --net $n --batch $b --steps 5;))
 
 PEER_PYTHON ?= python3 ## a Python with PyTorch, for bench-peer and the live parity test
 QUICK ?= ## 1: bench-peer of a few cases
