@@ -124,7 +124,7 @@ endif
 include $(sort $(wildcard pipelines/*.mk))
 
 # ----------------------------------------------------------------------------------------------------------- the rest
-.PHONY: help programs test lint bench bench-peer clean
+.PHONY: help programs test lint bench bench-peer bench-run bench-scaling peer-agrees clean
 help: ## this list
 	@awk -f pipelines/help.awk $(MAKEFILE_LIST)
 	@printf '\nVariables, with the values of today (make TARGET NAME=VALUE changes one):\n'
@@ -155,12 +155,26 @@ bench: ## every kernel against the machine's measured peak, and whole steps of t
 	@$(foreach n,$(BENCH_NETS),$(BIN)/examples/bench_net $(call net_flags,$n); \
 	  $(BIN)/examples/bench_net $(call net_flags,$n) --eval;)
 
+bench-scaling: ## images/s, GFLOP/s and memory over depth and batch size
+	$(CARGO) build --release --quiet -p learner --examples
+	@$(foreach n,resnet20 resnet56 resnet110,$(foreach b,32 128 512 1024,\
+	  $(BIN)/examples/bench_net --net $n --batch $b --steps 5;))
+
 PEER_PYTHON ?= python3 ## a Python with PyTorch, for bench-peer and the live parity test
 QUICK ?= ## 1: bench-peer of a few cases
 ROUNDS ?= 5 ## rounds of bench-peer
 bench-peer: ## our training steps against PyTorch's in one sitting, into docs/results/
 	$(CARGO) build --release --quiet -p learner --examples
 	$(PEER_PYTHON) tests/peer/bench_peer.py --rounds $(strip $(ROUNDS)) $(if $(strip $(QUICK)),--quick)
+
+PEER_OTHER ?= ## an independent script that measures the same nets in PyTorch, for peer-agrees
+peer-agrees: ## do our PyTorch benchmark and an independent one agree within 5%?
+	$(PEER_PYTHON) tests/peer/agree.py --other $(or $(strip $(PEER_OTHER)),$(error PEER_OTHER: expected a script)) \
+	  --rounds $(strip $(ROUNDS))
+
+bench-run: $(data_file) | $(BIN)/sc-init $(BIN)/sc-train ## what a whole run costs beyond its bare training steps
+	$(CARGO) build --release --quiet -p launch --examples
+	$(BIN)/examples/bench_run $(data_file)
 
 clean: ## remove what the studies made: prepared data, weights, runs and reports; the programs and raw data stay
 	rm -rf init runs reports data/*.safetensors data/*.safetensors.args

@@ -7,12 +7,12 @@
 //! in turn, so that a busy moment of the machine spoils one round, not one figure; `--best` prints the best round, for a
 //! machine that is never quiet.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+mod measure;
 
-use kernels::conv::{Conv2d, ConvShape, Epilogue, Scratch, multiply_adds};
+use kernels::conv::{Conv2d, ConvShape, Epilogue, Scratch};
 use kernels::isa::Isa;
 use kernels::threads::Threads;
+use measure::{peak, seconds};
 
 /// Name, side, channels in and out, kernel, stride, padding.
 type Layer = (&'static str, usize, (usize, usize), (usize, usize, usize));
@@ -24,6 +24,13 @@ const LAYERS: &[Layer] = &[
     ("resnet stage 2", 16, (32, 32), (3, 1, 1)),
     ("resnet to stage 3", 16, (32, 64), (3, 2, 1)),
     ("resnet stage 3", 8, (64, 64), (3, 1, 1)),
+    ("bottleneck narrows 1", 32, (64, 16), (1, 1, 0)),
+    ("bottleneck widens 1", 32, (16, 64), (1, 1, 0)),
+    ("bottleneck to stage 2", 32, (64, 32), (1, 2, 0)),
+    ("bottleneck narrows 2", 16, (128, 32), (1, 1, 0)),
+    ("bottleneck widens 2", 16, (32, 128), (1, 1, 0)),
+    ("bottleneck narrows 3", 8, (256, 64), (1, 1, 0)),
+    ("bottleneck widens 3", 8, (64, 256), (1, 1, 0)),
     ("mnist resnet stem", 28, (1, 16), (3, 1, 1)),
     ("mnist resnet stage 1", 28, (16, 16), (3, 1, 1)),
     ("mnist resnet stage 2", 14, (32, 32), (3, 1, 1)),
@@ -70,28 +77,6 @@ fn options() -> Result<Options, String> {
         options.isas = Isa::ALL.into_iter().filter(|isa| isa.is_supported()).collect();
     }
     Ok(options)
-}
-
-/// Seconds of one call.
-fn seconds(mut call: impl FnMut()) -> f64 {
-    let start = Instant::now();
-    call();
-    start.elapsed().as_secs_f64()
-}
-
-/// GFLOP/s of multiply-adds in registers, on all threads at once: the best of some attempts.
-fn peak(threads: &Threads, isa: Isa) -> f64 {
-    const ROUNDS: usize = 1 << 20;
-    let attempt = || {
-        let flop = AtomicU64::new(0);
-        let seconds = seconds(|| {
-            threads.run(threads.count(), |_| {
-                flop.fetch_add(multiply_adds(isa, ROUNDS), Ordering::Relaxed);
-            });
-        });
-        flop.into_inner() as f64 / seconds / 1e9
-    };
-    (0..9).map(|_| attempt()).fold(0.0, f64::max)
 }
 
 /// Numbers that start on a cache line, as activations in the engine do.

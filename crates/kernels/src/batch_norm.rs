@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-use crate::channels::{GROUP, GROUP_MAX, chunk_len, fold, load_part, period, spread, store_part};
+use crate::channels::{GROUP, GROUP_MAX, chunk_len, fold, period, spread};
 use crate::disjoint::Disjoint;
 use crate::isa::Isa;
 use crate::simd::{Kernel, Vector, dispatch};
@@ -418,7 +418,7 @@ impl Kernel for Moments<'_> {
                     fold_pair(&sum, &squares, group, GROUP * V::LANES, sums);
                 },
                 |place, count| {
-                    let d = load_part::<V>(x.add(place), count).sub(V::load(table.add(place % period)));
+                    let d = V::load_first(x.add(place), count).sub(V::load(table.add(place % period)));
                     fold_pair(&[d], &[d.mul(d)], place % period, count, sums);
                 }
             );
@@ -488,8 +488,8 @@ impl Apply<'_> {
                 |place, count| {
                     let (a, b) =
                         (V::load(scale.as_ptr().add(place % period)), V::load(shift.as_ptr().add(place % period)));
-                    let value = load_part::<V>(x.add(place), count).mul_add(a, b);
-                    store_part(finish(value, load_part::<V>(residual.add(place), count)), y.add(place), count);
+                    let value = V::load_first(x.add(place), count).mul_add(a, b);
+                    finish(value, V::load_first(residual.add(place), count)).store_first(y.add(place), count);
                 }
             );
         }
@@ -543,8 +543,8 @@ impl GradientSums<'_> {
                 },
                 |place, count| {
                     let position = place % period;
-                    let value = load_part::<V>(x.add(place), count);
-                    let g = tables.mask::<V, RELU>(load_part::<V>(dy.add(place), count), value, position);
+                    let value = V::load_first(x.add(place), count);
+                    let g = tables.mask::<V, RELU>(V::load_first(dy.add(place), count), value, position);
                     let d = value.sub(V::load(tables.centre.as_ptr().add(position)));
                     fold_pair(&[g], &[g.mul(d)], position, count, sums);
                 }
@@ -632,12 +632,12 @@ impl MaskAndSums<'_> {
                     fold_pair(&sum, &product, group, GROUP * V::LANES, sums);
                 },
                 |place, count| {
-                    let mut g = load_part::<V>(dy.add(place), count);
+                    let mut g = V::load_first(dy.add(place), count);
                     if RELU {
-                        g = g.where_positive(load_part::<V>(y.add(place), count));
-                        store_part(g, dy.add(place), count);
+                        g = g.where_positive(V::load_first(y.add(place), count));
+                        g.store_first(dy.add(place), count);
                     }
-                    let d = load_part::<V>(x.add(place), count).sub(V::load(centre.as_ptr().add(place % period)));
+                    let d = V::load_first(x.add(place), count).sub(V::load(centre.as_ptr().add(place % period)));
                     fold_pair(&[g], &[g.mul(d)], place % period, count, sums);
                 }
             );
@@ -721,9 +721,9 @@ unsafe fn write_gradient<V: Vector, const RELU: bool>(
             {},
             |place, count| {
                 let position = place % period;
-                let value = load_part::<V>(x.add(place), count);
-                let g = tables.mask::<V, RELU>(load_part::<V>(dy.add(place), count), value, position);
-                store_part(tables.gradient(line, g, value, position), dx.add(place), count);
+                let value = V::load_first(x.add(place), count);
+                let g = tables.mask::<V, RELU>(V::load_first(dy.add(place), count), value, position);
+                tables.gradient(line, g, value, position).store_first(dx.add(place), count);
             }
         );
     }

@@ -4,9 +4,7 @@
 //! [`GROUP_MAX`], is: per-channel numbers are laid out over one period ([`spread`]), and kernels walk a slice period by
 //! period. Work is cut into chunks of whole periods, so that every chunk starts at channel 0.
 
-#![allow(unsafe_code)]
-
-use crate::simd::{MAX_LANES, Vector};
+use crate::simd::MAX_LANES;
 
 /// Vectors that a kernel handles side by side, to have as many independent sums.
 pub(crate) const GROUP: usize = 4;
@@ -38,36 +36,6 @@ pub(crate) fn spread(values: impl Iterator<Item = f32>, channels: usize, table: 
     }
     for start in (channels..table.len()).step_by(channels) {
         table.copy_within(0..channels, start);
-    }
-}
-
-/// The first `count` of a vector's lanes from memory, the others 0.
-///
-/// # Safety
-/// `count` elements must lie behind `source`, and the processor have the instruction set of `V`.
-#[inline(always)]
-pub(crate) unsafe fn load_part<V: Vector>(source: *const f32, count: usize) -> V {
-    let mut lanes = [0.0f32; MAX_LANES];
-    for (i, lane) in lanes.iter_mut().enumerate().take(count) {
-        // SAFETY: the caller vouches for `count` elements.
-        *lane = unsafe { *source.add(i) };
-    }
-    // SAFETY: the array holds a vector of any width.
-    unsafe { V::load(lanes.as_ptr()) }
-}
-
-/// The first `count` of a vector's lanes to memory.
-///
-/// # Safety
-/// As for [`load_part`].
-#[inline(always)]
-pub(crate) unsafe fn store_part<V: Vector>(vector: V, target: *mut f32, count: usize) {
-    let mut lanes = [0.0f32; MAX_LANES];
-    // SAFETY: the array holds a vector of any width.
-    unsafe { vector.store(lanes.as_mut_ptr()) };
-    for (i, lane) in lanes.iter().enumerate().take(count) {
-        // SAFETY: the caller vouches for `count` elements.
-        unsafe { *target.add(i) = *lane };
     }
 }
 

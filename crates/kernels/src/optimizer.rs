@@ -5,7 +5,6 @@
 
 #![allow(unsafe_code)]
 
-use crate::channels::{load_part, store_part};
 use crate::disjoint::Disjoint;
 use crate::engine::{Optimizer, Update};
 use crate::isa::Isa;
@@ -258,12 +257,12 @@ impl Step<'_> {
                 let load = |slice: &[f32]| match (slice.is_empty(), whole) {
                     (true, _) => V::splat(0.0),
                     (false, true) => V::load(slice.as_ptr().add(at)),
-                    (false, false) => load_part(slice.as_ptr().add(at), count),
+                    (false, false) => V::load_first(slice.as_ptr().add(at), count),
                 };
                 let store = |vector: V, slice: &mut [f32]| match (slice.is_empty(), whole) {
                     (true, _) => {}
                     (false, true) => vector.store(slice.as_mut_ptr().add(at)),
-                    (false, false) => store_part(vector, slice.as_mut_ptr().add(at), count),
+                    (false, false) => vector.store_first(slice.as_mut_ptr().add(at), count),
                 };
                 let (p, g) = (load(self.parameters), load(self.gradients));
                 let (p, first, second) = rule(p, g, load(self.first), load(self.second));

@@ -7,7 +7,6 @@
 
 use std::ops::Range;
 
-use crate::channels::{load_part, store_part};
 use crate::disjoint::Disjoint;
 use crate::graph::window;
 use crate::isa::Isa;
@@ -47,23 +46,40 @@ impl Pooling {
         first..((at + self.padding) / self.stride + 1).min(windows)
     }
 
-    /// Maximum; `winners` gets the place (row * kernel + column) in its window of each maximum, the first of equals.
-    /// The padding never wins. What is not a number does.
+    /// Bytes of `winners` for so many images: of each output pixel whole vectors of channels.
+    pub fn winners_len(&self, images: usize) -> usize {
+        let out = self.output();
+        images * out.height * out.width * winners_of(out.channels)
+    }
+
+    /// Maximum; `winners`, if there are any, gets the place (row * kernel + column) in its window of each maximum, the first
+    /// of equals, for [`Pooling::max_backward`]: [`Pooling::winners_len`] bytes. The padding never wins. What is not a
+    /// number does.
     ///
     /// # Panics
-    /// Where the kernel is larger than 15.
-    pub fn max(&self, threads: &Threads, isa: Isa, x: &[f32], y: &mut [f32], winners: &mut [u8]) {
+    /// Where the kernel is larger than 15, or a slice's length does not fit.
+    pub fn max(&self, threads: &Threads, isa: Isa, x: &[f32], y: &mut [f32], winners: Option<&mut [u8]>) {
         assert!(self.kernel <= 15, "a place in the window, and none, must fit one byte");
         let (in_len, out_len) = (self.input.len(), self.output().len());
-        let winners = Disjoint::new(winners);
+        let winners = winners.map(Disjoint::new);
         for_each_image(threads, y, out_len, |image, y| {
-            // SAFETY: an image to each task.
-            let winners = unsafe { winners.chunk(image, out_len) };
-            dispatch(isa, Max { pooling: self, x: &x[image * in_len..][..in_len], y, winners });
+            let x = &x[image * in_len..][..in_len];
+            match &winners {
+                Some(winners) => {
+                    // SAFETY: an image to each task.
+                    let winners = unsafe { winners.chunk(image, self.winners_len(1)) };
+                    assert_eq!(winners.len(), self.winners_len(1), "winners: whole images");
+                    dispatch(isa, Max::<true> { pooling: self, x, y, winners });
+                }
+                None => dispatch(isa, Max::<false> { pooling: self, x, y, winners: &mut [] }),
+            }
         });
     }
 
     /// Gradient of [`Pooling::max`].
+    ///
+    /// # Panics
+    /// Where a slice's length does not fit.
     pub fn max_backward(
         &self,
         threads: &Threads,
@@ -73,10 +89,9 @@ impl Pooling {
         accumulate: bool,
         dx: &mut [f32],
     ) {
-        let out_len = self.output().len();
+        let (out_len, winners_len) = (self.output().len(), self.winners_len(1));
         for_each_image(threads, dx, self.input.len(), |image, dx| {
-            let range = image * out_len..(image + 1) * out_len;
-            let (winners, dy) = (&winners[range.clone()], &dy[range]);
+            let (winners, dy) = (&winners[image * winners_len..][..winners_len], &dy[image * out_len..][..out_len]);
             dispatch(isa, MaxBackward { pooling: self, winners, dy, accumulate, dx });
         });
     }
@@ -125,119 +140,179 @@ pub fn global_average_backward(threads: &Threads, shape: ImageShape, dy: &[f32],
     });
 }
 
-struct Max<'a> {
+/// Bytes of a pixel's winners: whole vectors, so that none has to be cut.
+fn winners_of(channels: usize) -> usize {
+    channels.next_multiple_of(MAX_LANES)
+}
+
+/// The place in a window that holds no pixel at all.
+const NOWHERE: f32 = 255.0;
+
+/// Runs `$body` for each vector of channels, from `$channel` on: `$count` of its lanes hold any.
+macro_rules! for_each_vector {
+    ($channels:expr, |$channel:ident, $count:ident| $body:expr) => {
+        let (channels, mut $channel) = ($channels, 0);
+        while $channel + V::LANES <= channels {
+            let $count = V::LANES;
+            $body;
+            $channel += V::LANES;
+        }
+        if $channel < channels {
+            let $count = channels - $channel;
+            $body;
+        }
+    };
+}
+
+/// The part of a window that lies in the image, for a pixel of the output.
+#[derive(Clone, Copy)]
+struct Inside {
+    /// Its first pixel in the image.
+    first: usize,
+    /// Its first row and column in the window ..
+    row: usize,
+    column: usize,
+    /// .. and how many.
+    rows: usize,
+    columns: usize,
+}
+
+impl Pooling {
+    /// Calls `pixel(position among the output's pixels, what of its window lies in the image)` for each pixel.
+    #[inline(always)]
+    fn each_window(&self, mut pixel: impl FnMut(usize, Inside)) {
+        let out = self.output();
+        for oy in 0..out.height {
+            let rows = self.inside(oy, self.input.height);
+            for ox in 0..out.width {
+                let columns = self.inside(ox, self.input.width);
+                // A window may lie in the padding altogether: then there is no pixel to point to.
+                let at = |out: usize, start: usize| (out * self.stride + start).saturating_sub(self.padding);
+                let first = at(oy, rows.start) * self.input.width + at(ox, columns.start);
+                let (row, column) = (rows.start, columns.start);
+                pixel(oy * out.width + ox, Inside { first, row, column, rows: rows.len(), columns: columns.len() });
+            }
+        }
+    }
+}
+
+struct Max<'a, const WINNERS: bool> {
     pooling: &'a Pooling,
     x: &'a [f32],
     y: &'a mut [f32],
     winners: &'a mut [u8],
 }
 
-impl Kernel for Max<'_> {
+impl<const WINNERS: bool> Kernel for Max<'_, WINNERS> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Self { pooling: p, x, y, winners } = self;
-        let (c, out) = (p.input.channels, p.output());
-        for (oy, row) in y.chunks_exact_mut(out.width * c).enumerate() {
-            let rows = p.inside(oy, p.input.height);
-            for (ox, y) in row.chunks_exact_mut(c).enumerate() {
-                let columns = p.inside(ox, p.input.width);
-                let winners = &mut winners[(oy * out.width + ox) * c..][..c];
-                for start in (0..c).step_by(V::LANES) {
-                    let lanes = start..(start + V::LANES).min(c);
-                    // SAFETY: the caller has the instruction set.
-                    unsafe {
-                        let (mut best, mut place) = (V::splat(f32::NEG_INFINITY), V::splat(NOWHERE));
-                        for ky in rows.clone() {
-                            for kx in columns.clone() {
-                                let (iy, ix) = (oy * p.stride + ky - p.padding, ox * p.stride + kx - p.padding);
-                                let pixel = &x[(iy * p.input.width + ix) * c..][lanes.clone()];
-                                let value = load_slice::<V>(pixel);
-                                // The first pixel always wins against none, be it -infinity.
-                                let first = ky == rows.start && kx == columns.start;
-                                let here = V::splat((ky * p.kernel + kx) as f32);
-                                place = if first { here } else { value.where_beats(best, here, place) };
-                                best = if first { value } else { value.where_beats(best, value, best) };
-                            }
-                        }
-                        store_slice(best, &mut y[lanes.clone()]);
-                        let mut places = [0.0f32; MAX_LANES];
-                        place.store(places.as_mut_ptr());
-                        for (winner, place) in winners[lanes].iter_mut().zip(places) {
-                            *winner = place as u8;
-                        }
-                    }
-                }
+        // SAFETY: the caller has the instruction set; the kernel's side is what the constant says, or the constant is 0.
+        unsafe {
+            match self.pooling.kernel {
+                2 => self.windows::<V, 2>(),
+                3 => self.windows::<V, 3>(),
+                _ => self.windows::<V, 0>(),
             }
         }
     }
 }
 
-/// The place in a window that holds no pixel at all.
-const NOWHERE: f32 = 255.0;
-
-/// A vector of a slice that may be shorter; the lanes beyond are 0.
-///
-/// # Safety
-/// The processor must have the instruction set of `V`.
-#[inline(always)]
-unsafe fn load_slice<V: Vector>(slice: &[f32]) -> V {
-    // SAFETY: the slice has that many elements.
-    unsafe { if slice.len() == V::LANES { V::load(slice.as_ptr()) } else { load_part(slice.as_ptr(), slice.len()) } }
-}
-
-/// A vector, or its first lanes, into a slice.
-///
-/// # Safety
-/// The processor must have the instruction set of `V`.
-#[inline(always)]
-unsafe fn store_slice<V: Vector>(vector: V, slice: &mut [f32]) {
-    // SAFETY: the slice has that many elements.
-    unsafe {
-        if slice.len() == V::LANES {
-            vector.store(slice.as_mut_ptr());
-        } else {
-            store_part(vector, slice.as_mut_ptr(), slice.len());
-        }
+impl<const WINNERS: bool> Max<'_, WINNERS> {
+    /// The maxima of all windows, of side `K` if that is not 0.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set of `V`.
+    #[inline(always)]
+    unsafe fn windows<V: Vector, const K: usize>(self) {
+        let Self { pooling: p, x, y, winners } = self;
+        let (c, width) = (p.input.channels, p.input.width);
+        assert!(x.len() == p.input.len() && y.len() == p.output().len());
+        assert!(!WINNERS || winners.len() == p.winners_len(1));
+        p.each_window(|pixel, inside| {
+            for_each_vector!(c, |channel, count| {
+                // SAFETY: windows lie in the image and output pixels in the output, whose lengths were checked above; the
+                // caller has the instruction set.
+                unsafe {
+                    let from = x.as_ptr().wrapping_add(inside.first * c + channel);
+                    let value = |row: usize, column: usize| {
+                        let place = (inside.row + row) * p.kernel + inside.column + column;
+                        (V::load_first(from.add((row * width + column) * c), count), V::splat(place as f32))
+                    };
+                    let (mut best, mut place) = (V::splat(f32::NEG_INFINITY), V::splat(NOWHERE));
+                    // The first pixel always wins against none, be it -infinity.
+                    if inside.rows > 0 && inside.columns > 0 {
+                        (best, place) = value(0, 0);
+                    }
+                    let mut meet = |row: usize, column: usize| {
+                        let (value, here) = value(row, column);
+                        if WINNERS {
+                            place = value.where_beats(best, here, place);
+                        }
+                        best = value.where_beats(best, value, best);
+                    };
+                    if K > 0 && inside.rows == K && inside.columns == K {
+                        for row in 0..K {
+                            for column in usize::from(row == 0)..K {
+                                meet(row, column);
+                            }
+                        }
+                    } else {
+                        for row in 0..inside.rows {
+                            for column in usize::from(row == 0)..inside.columns {
+                                meet(row, column);
+                            }
+                        }
+                    }
+                    best.store_first(y.as_mut_ptr().add(pixel * c + channel), count);
+                    if WINNERS {
+                        place.store_bytes(winners.as_mut_ptr().add(pixel * winners_of(c) + channel));
+                    }
+                }
+            });
+        });
     }
 }
 
 impl Pooling {
-    /// Gathers an image's `dx`: for each pixel what `part(place in the window, output pixel's lanes)` gives is summed
-    /// over the windows that cover it, in order, and then multiplied by `factor`.
+    /// Gathers an image's `dx`: for each pixel and vector of channels what `part(place in the window, output pixel, channel,
+    /// lanes)` gives is summed over the windows that cover it, in order, and then multiplied by `factor`.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set of `V`.
     #[inline(always)]
     unsafe fn gather<V: Vector>(
         &self,
         dx: &mut [f32],
         accumulate: bool,
         factor: f32,
-        part: impl Fn(usize, Range<usize>) -> V,
+        part: impl Fn(usize, usize, usize, usize) -> V,
     ) {
         let (c, out) = (self.input.channels, self.output());
-        for (iy, row) in dx.chunks_exact_mut(self.input.width * c).enumerate() {
+        assert_eq!(dx.len(), self.input.len());
+        for iy in 0..self.input.height {
             let rows = self.covering(iy, out.height);
-            for (ix, dx) in row.chunks_exact_mut(c).enumerate() {
+            for ix in 0..self.input.width {
                 let columns = self.covering(ix, out.width);
-                for start in (0..c).step_by(V::LANES) {
-                    let lanes = start..(start + V::LANES).min(c);
-                    // SAFETY: the caller has the instruction set.
+                let to = (iy * self.input.width + ix) * c;
+                for_each_vector!(c, |channel, count| {
+                    // SAFETY: the pixel lies in `dx`, whose length was checked above; the caller has the instruction set.
                     unsafe {
                         let mut sum = V::splat(0.0);
                         for oy in rows.clone() {
                             let ky = iy + self.padding - oy * self.stride;
                             for ox in columns.clone() {
                                 let kx = ix + self.padding - ox * self.stride;
-                                let at = (oy * out.width + ox) * c;
-                                sum = sum.add(part(ky * self.kernel + kx, at + lanes.start..at + lanes.end));
+                                sum = sum.add(part(ky * self.kernel + kx, oy * out.width + ox, channel, count));
                             }
                         }
                         let sum = sum.mul(V::splat(factor));
-                        let dx = &mut dx[lanes];
-                        let sum = if accumulate { sum.add(load_slice(dx)) } else { sum };
-                        store_slice(sum, dx);
+                        let dx = dx.as_mut_ptr().add(to + channel);
+                        let sum = if accumulate { sum.add(V::load_first(dx, count)) } else { sum };
+                        sum.store_first(dx, count);
                     }
-                }
+                });
             }
         }
     }
@@ -257,18 +332,15 @@ impl Kernel for MaxBackward<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let Self { pooling, winners, dy, accumulate, dx } = self;
-        // SAFETY: as the caller's.
+        let c = pooling.input.channels;
+        assert!(dy.len() == pooling.output().len() && winners.len() == pooling.winners_len(1));
+        // SAFETY: output pixels lie in `dy` and have whole vectors in `winners`, whose lengths were checked above; the caller
+        // has the instruction set.
         unsafe {
-            pooling.gather(dx, accumulate, 1.0, |place, lanes| {
-                let winners = &winners[lanes.clone()];
-                let winners = if winners.len() == V::LANES {
-                    V::load_bytes(winners.as_ptr())
-                } else {
-                    let mut bytes = [0; MAX_LANES];
-                    bytes[..winners.len()].copy_from_slice(winners);
-                    V::load_bytes(bytes.as_ptr())
-                };
-                load_slice::<V>(&dy[lanes]).where_equal(winners, V::splat(place as f32))
+            pooling.gather(dx, accumulate, 1.0, |place, pixel, channel, count| {
+                let winners = V::load_bytes(winners.as_ptr().add(pixel * winners_of(c) + channel));
+                let dy = V::load_first(dy.as_ptr().add(pixel * c + channel), count);
+                dy.where_equal(winners, V::splat(place as f32))
             });
         }
     }
@@ -286,28 +358,25 @@ impl Kernel for Average<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let Self { pooling: p, x, y } = self;
-        let (c, width) = (p.input.channels, p.output().width);
-        for (oy, row) in y.chunks_exact_mut(width * c).enumerate() {
-            let rows = p.inside(oy, p.input.height);
-            for (ox, y) in row.chunks_exact_mut(c).enumerate() {
-                let columns = p.inside(ox, p.input.width);
-                for start in (0..c).step_by(V::LANES) {
-                    let lanes = start..(start + V::LANES).min(c);
-                    // SAFETY: the caller has the instruction set.
-                    unsafe {
-                        let mut sum = V::splat(0.0);
-                        for iy in rows.clone().map(|ky| oy * p.stride + ky - p.padding) {
-                            for ix in columns.clone().map(|kx| ox * p.stride + kx - p.padding) {
-                                let pixel = &x[(iy * p.input.width + ix) * c..][lanes.clone()];
-                                sum = sum.add(load_slice(pixel));
-                            }
+        let (c, width) = (p.input.channels, p.input.width);
+        assert!(x.len() == p.input.len() && y.len() == p.output().len());
+        let factor = 1.0 / (p.kernel * p.kernel) as f32;
+        p.each_window(|pixel, inside| {
+            for_each_vector!(c, |channel, count| {
+                // SAFETY: windows lie in the image and output pixels in the output, whose lengths were checked above; the
+                // caller has the instruction set.
+                unsafe {
+                    let from = x.as_ptr().wrapping_add(inside.first * c + channel);
+                    let mut sum = V::splat(0.0);
+                    for row in 0..inside.rows {
+                        for column in 0..inside.columns {
+                            sum = sum.add(V::load_first(from.add((row * width + column) * c), count));
                         }
-                        let mean = sum.mul(V::splat(1.0 / (p.kernel * p.kernel) as f32));
-                        store_slice(mean, &mut y[lanes]);
                     }
+                    sum.mul(V::splat(factor)).store_first(y.as_mut_ptr().add(pixel * c + channel), count);
                 }
-            }
-        }
+            });
+        });
     }
 }
 
@@ -324,9 +393,14 @@ impl Kernel for AverageBackward<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let Self { pooling, dy, accumulate, dx } = self;
-        let factor = 1.0 / (pooling.kernel * pooling.kernel) as f32;
-        // SAFETY: as the caller's.
-        unsafe { pooling.gather(dx, accumulate, factor, |_, lanes| load_slice::<V>(&dy[lanes])) }
+        let (c, factor) = (pooling.input.channels, 1.0 / (pooling.kernel * pooling.kernel) as f32);
+        assert_eq!(dy.len(), pooling.output().len());
+        // SAFETY: output pixels lie in `dy`, whose length was checked above; the caller has the instruction set.
+        unsafe {
+            pooling.gather(dx, accumulate, factor, |_, pixel, channel, count| {
+                V::load_first(dy.as_ptr().add(pixel * c + channel), count)
+            });
+        }
     }
 }
 
@@ -397,8 +471,11 @@ mod tests {
             let x = noise(1, IMAGES * p.input.len());
             let windows = windows(&p);
             let dy = noise(2, windows.len());
-            let (mut y, mut winners) = (vec![0.0; windows.len()], vec![0; windows.len()]);
-            p.max(&threads, isa, &x, &mut y, &mut winners);
+            let (mut y, mut winners) = (vec![0.0; windows.len()], vec![0; p.winners_len(IMAGES)]);
+            p.max(&threads, isa, &x, &mut y, Some(&mut winners));
+            let mut alone = vec![0.0; windows.len()];
+            p.max(&threads, isa, &x, &mut alone, None);
+            assert_eq!(alone, y);
             let mut expected = vec![0.0; x.len()];
             for (i, window) in windows.iter().enumerate() {
                 // The first of equals.
@@ -452,10 +529,11 @@ mod tests {
         let threads = Threads::new(1).unwrap();
         let p = Pooling { input: ImageShape { height: 1, width: 3, channels: 1 }, kernel: 1, stride: 1, padding: 0 };
         let p = Pooling { kernel: 3, padding: 1, ..p };
-        let (mut y, mut winners) = ([0.0; 3], [0; 3]);
-        p.max(&threads, isa, &[1.0, f32::NAN, 2.0], &mut y, &mut winners);
+        let (mut y, mut winners) = ([0.0; 3], [0; 3 * MAX_LANES]);
+        p.max(&threads, isa, &[1.0, f32::NAN, 2.0], &mut y, Some(&mut winners));
         assert!(y.iter().all(|y| y.is_nan()));
-        p.max(&threads, isa, &[f32::NEG_INFINITY; 3], &mut y, &mut winners);
+        p.max(&threads, isa, &[f32::NEG_INFINITY; 3], &mut y, Some(&mut winners));
+        let winners = [0, 1, 2].map(|pixel| winners[pixel * MAX_LANES]);
         assert_eq!((y, winners), ([f32::NEG_INFINITY; 3], [4, 3, 3]), "the padding never wins");
     }
 

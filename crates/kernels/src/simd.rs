@@ -9,12 +9,16 @@ use crate::isa::Isa;
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256, __m512, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_NLE_UQ, _CMP_UNORD_Q, _mm_loadl_epi64, _mm_loadu_si128, _mm256_add_ps,
-    _mm256_and_ps, _mm256_blendv_ps, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_div_ps,
-    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_or_ps, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_ps,
-    _mm512_cvtepu8_epi32, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_blend_ps, _mm512_maskz_mov_ps,
-    _mm512_max_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sqrt_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    __m256, __m256i, __m512, __mmask16, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_NLE_UQ, _CMP_UNORD_Q, _mm_loadl_epi64,
+    _mm_loadu_si128, _mm_packus_epi16, _mm_packus_epi32, _mm_storel_epi64, _mm_storeu_si128, _mm256_add_ps,
+    _mm256_and_ps, _mm256_blendv_ps, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_cvtepi32_ps,
+    _mm256_cvtepu8_epi32, _mm256_cvttps_epi32, _mm256_div_ps, _mm256_extracti128_si256, _mm256_fmadd_ps,
+    _mm256_loadu_ps, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_or_ps,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_sqrt_ps, _mm256_storeu_ps,
+    _mm256_sub_ps, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32,
+    _mm512_cvttps_epi32, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_blend_ps, _mm512_mask_storeu_ps,
+    _mm512_maskz_loadu_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_sqrt_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
 /// The largest number of lanes of any [`Vector`]; lengths that are multiples of it suit every instruction set.
@@ -23,8 +27,8 @@ pub(crate) const MAX_LANES: usize = 16;
 /// A register of `f32`.
 ///
 /// # Safety
-/// Every method needs a processor that has the instruction set of the implementing type; `load` and `store` need
-/// `LANES` valid elements behind the pointer.
+/// Every method needs a processor that has the instruction set of the implementing type; loads and stores need `LANES`
+/// valid elements behind the pointer, or as many as they are told.
 pub(crate) trait Vector: Copy {
     /// Elements in a register.
     const LANES: usize;
@@ -34,8 +38,14 @@ pub(crate) trait Vector: Copy {
     unsafe fn load(source: *const f32) -> Self;
     /// `LANES` elements to `target`, of any alignment.
     unsafe fn store(self, target: *mut f32);
+    /// The first `count` of the lanes from `source`, 0 in the lanes above; nothing above is touched.
+    unsafe fn load_first(source: *const f32, count: usize) -> Self;
+    /// The first `count` of the lanes to `target`, nothing above.
+    unsafe fn store_first(self, target: *mut f32, count: usize);
     /// `LANES` bytes from `source`, as numbers.
     unsafe fn load_bytes(source: *const u8) -> Self;
+    /// The lanes, whole numbers from 0 to 255, as `LANES` bytes to `target`.
+    unsafe fn store_bytes(self, target: *mut u8);
     /// `self + other`.
     unsafe fn add(self, other: Self) -> Self;
     /// `self - other`.
@@ -91,9 +101,33 @@ impl Vector for Plain {
     }
 
     #[inline(always)]
+    unsafe fn load_first(source: *const f32, count: usize) -> Self {
+        let mut lanes = [0.0; 8];
+        for (i, lane) in lanes.iter_mut().enumerate().take(count) {
+            // SAFETY: the caller vouches for `count` elements.
+            *lane = unsafe { *source.add(i) };
+        }
+        Self(lanes)
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, target: *mut f32, count: usize) {
+        for (i, lane) in self.0.into_iter().enumerate().take(count) {
+            // SAFETY: the caller vouches for `count` elements.
+            unsafe { *target.add(i) = lane };
+        }
+    }
+
+    #[inline(always)]
     unsafe fn load_bytes(source: *const u8) -> Self {
         // SAFETY: the caller vouches for eight bytes.
         Self(unsafe { source.cast::<[u8; 8]>().read() }.map(f32::from))
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, target: *mut u8) {
+        // SAFETY: the caller vouches for eight bytes.
+        unsafe { target.cast::<[u8; 8]>().write(self.0.map(|lane| lane as u8)) }
     }
 
     #[inline(always)]
@@ -154,7 +188,9 @@ macro_rules! vector {
     ($register:ty, $lanes:literal, $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $mul:ident,
      $div:ident, $sqrt:ident, $fmadd:ident, $max:ident, $zero:ident, |$value:ident, $test:ident| $mask:expr,
      |$l:ident, $r:ident, $e:ident| $equal:expr, |$a:ident, $b:ident, $yes:ident, $no:ident| $above:expr,
-     |$bytes:ident| $convert:expr) => {
+     |$bytes:ident| $convert:expr, |$numbers:ident, $to_bytes:ident| $narrow:expr,
+     |$from:ident, $load_count:ident| $load_first:expr,
+     |$part:ident, $to:ident, $store_count:ident| $store_first:expr) => {
         impl Vector for $register {
             const LANES: usize = $lanes;
 
@@ -177,10 +213,31 @@ macro_rules! vector {
             }
 
             #[inline(always)]
+            unsafe fn load_first(source: *const f32, count: usize) -> Self {
+                let ($from, $load_count) = (source, count);
+                // SAFETY: the caller vouches for the instruction set and the elements; masked lanes are not touched.
+                unsafe { $load_first }
+            }
+
+            #[inline(always)]
+            unsafe fn store_first(self, target: *mut f32, count: usize) {
+                let ($part, $to, $store_count) = (self, target, count);
+                // SAFETY: the caller vouches for the instruction set and the elements; masked lanes are not touched.
+                unsafe { $store_first }
+            }
+
+            #[inline(always)]
             unsafe fn load_bytes(source: *const u8) -> Self {
                 let $bytes = source;
                 // SAFETY: the caller vouches for the instruction set and the bytes.
                 unsafe { $convert }
+            }
+
+            #[inline(always)]
+            unsafe fn store_bytes(self, target: *mut u8) {
+                let ($numbers, $to_bytes) = (self, target);
+                // SAFETY: the caller vouches for the instruction set and the bytes.
+                unsafe { $narrow }
             }
 
             #[inline(always)]
@@ -271,8 +328,23 @@ vector!(
         let missing = _mm256_cmp_ps::<_CMP_UNORD_Q>(left, left);
         _mm256_blendv_ps(no, yes, _mm256_or_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(left, right), missing))
     },
-    |bytes| _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes.cast())))
+    |bytes| _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes.cast()))),
+    |numbers, target| {
+        let whole = _mm256_cvttps_epi32(numbers);
+        let halves = _mm_packus_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256::<1>(whole));
+        _mm_storel_epi64(target.cast(), _mm_packus_epi16(halves, halves));
+    },
+    |source, count| _mm256_maskload_ps(source, first_lanes(count)),
+    |part, target, count| _mm256_maskstore_ps(target, first_lanes(count), part)
 );
+
+/// All ones in the first `count` lanes.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn first_lanes(count: usize) -> __m256i {
+    // SAFETY: the caller vouches for AVX2.
+    unsafe { _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)) }
+}
 
 #[cfg(target_arch = "x86_64")]
 vector!(
@@ -295,7 +367,10 @@ vector!(
         let missing = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(left, left);
         _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(left, right) | missing, no, yes)
     },
-    |bytes| _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.cast())))
+    |bytes| _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.cast()))),
+    |numbers, target| _mm_storeu_si128(target.cast(), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(numbers))),
+    |source, count| _mm512_maskz_loadu_ps(((1u32 << count) - 1) as __mmask16, source),
+    |part, target, count| _mm512_mask_storeu_ps(target, ((1u32 << count) - 1) as __mmask16, part)
 );
 
 /// A piece of work that is compiled once for every instruction set.

@@ -3,13 +3,17 @@
 //!     cargo run --release -p learner --example bench_net -- --net resnet20 --batch 128 --threads 2
 //!
 //! A step is what `sc-train` does for one batch, through the same engine: gather and normalise the bytes of the images,
-//! forward, loss, backward, SGD. Prints one line of JSON, with the keys of tests/peer/torch_bench.py.
+//! forward, loss, backward, SGD. Prints one line of JSON, with the keys of tests/peer/torch_bench.py and what arithmetic
+//! expects: `gflop_per_second`, the convolutions and dense layers counted as direct sums (a training step: the forward pass
+//! and two gradients, the first layer one), and in training `activation_bytes`, all that the forward pass leaves for the
+//! backward one, in float32.
 
 use std::time::Instant;
 
 use clap::Parser;
 use kernels::device::{self, Device, Options};
 use kernels::engine::{Augmentation, Batch, DataSet, Engine, Images, Optimizer, Split, Update};
+use kernels::graph::{Graph, Node, Op};
 use kernels::isa::Isa;
 use learner::initial::{self, Scheme};
 use learner::nets;
@@ -65,7 +69,8 @@ type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
-    let mut engine = engine(&arguments)?;
+    let graph = graph(&arguments)?;
+    let mut engine = engine(&arguments, &graph)?;
     let mut seconds = Vec::new();
     for step in 0..arguments.warmup + arguments.steps {
         let taken = time_step(engine.as_mut(), &arguments)?;
@@ -74,6 +79,8 @@ fn main() -> Result<(), Failure> {
         }
     }
     let median = median(seconds);
+    let flop = arguments.batch as f64 * flop_an_image(&graph, arguments.eval);
+    let activations = if arguments.eval { 0 } else { arguments.batch * activation_bytes_an_image(&graph) };
     let result = serde_json::json!({
         "program": concat!("superconv ", env!("CARGO_PKG_VERSION")),
         "kernels": engine.description(),
@@ -84,20 +91,52 @@ fn main() -> Result<(), Failure> {
         "images_per_second": (arguments.batch as f64 / median * 10.0).round() / 10.0,
         "step_seconds_median": (median * 1e5).round() / 1e5,
         "peak_rss_bytes": peak_rss_bytes(),
+        "gflop_per_second": (flop / median / 1e8).round() / 10.0,
+        "activation_bytes": activations,
     });
     println!("{result}");
     Ok(())
 }
 
+fn graph(arguments: &Arguments) -> Result<Graph, Failure> {
+    let Arguments { net, size, channels, .. } = arguments;
+    Ok(nets::build(net, nets::default_shortcut(net), [*channels, *size, *size], CLASSES)?)
+}
+
+/// Floating-point operations an image of convolutions and dense layers.
+fn flop_an_image(graph: &Graph, eval: bool) -> f64 {
+    let mut passes = if eval { 1 } else { 2 }; // the first layer has no use for its input's gradient
+    let mut flop = 0;
+    for node in &graph.nodes {
+        let products = match &node.op {
+            Op::Conv2d { x, kernel, .. } => graph.shape(*x)[0] * kernel * kernel,
+            Op::Linear { x, .. } => graph.shape(*x)[0],
+            _ => continue,
+        };
+        flop += 2 * passes * products * len_of(node);
+        passes = if eval { 1 } else { 3 };
+    }
+    flop as f64
+}
+
+/// Bytes of all activations but those that take the place of their input.
+fn activation_bytes_an_image(graph: &Graph) -> usize {
+    let kept = graph.nodes.iter().filter(|node| !matches!(node.op, Op::Relu { .. }));
+    kept.map(|node| len_of(node) * size_of::<f32>()).sum()
+}
+
+fn len_of(node: &Node) -> usize {
+    node.shape.iter().product()
+}
+
 /// The net on its device, freshly initialised.
-fn engine(arguments: &Arguments) -> Result<Box<dyn Engine>, Failure> {
-    let Arguments { net, batch, size, channels, threads, exact_conv, .. } = arguments;
+fn engine(arguments: &Arguments, graph: &Graph) -> Result<Box<dyn Engine>, Failure> {
+    let Arguments { batch, size, channels, threads, exact_conv, .. } = arguments;
     let data = random_data([*channels, *size, *size], *batch);
-    let graph = nets::build(net, nets::default_shortcut(net), data.shape, CLASSES)?;
     let isa = arguments.isa.unwrap_or_else(Isa::detect);
     let options = Options { threads: *threads, isa, exact_conv: *exact_conv };
-    let mut engine = device::open(&arguments.device, &graph, &data, *batch, &options)?;
-    let (parameters, buffers) = initial::draw(&graph, 1, Scheme::Kaiming);
+    let mut engine = device::open(&arguments.device, graph, &data, *batch, &options)?;
+    let (parameters, buffers) = initial::draw(graph, 1, Scheme::Kaiming);
     engine.set_state(&parameters, &buffers)?;
     Ok(engine)
 }

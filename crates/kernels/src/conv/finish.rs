@@ -67,6 +67,13 @@ impl Finish for Accumulated {
 #[derive(Clone, Copy)]
 pub(super) struct Biased(*mut f32, *const f32);
 
+impl Biased {
+    /// The bias of the first channel, for sums to start from: what then is left to do is to store them.
+    pub(super) fn bias(&self) -> *const f32 {
+        self.1
+    }
+}
+
 impl Finish for Biased {
     fn start(&self) -> *mut f32 {
         self.0

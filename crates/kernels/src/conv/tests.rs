@@ -7,12 +7,16 @@ use crate::threads::Threads;
 /// Largest error of a direct convolution, as a share of the largest result: `f32` sums of up to 1600 products.
 const DIRECT_TOLERANCE: f64 = 2e-6;
 
-/// The same for Winograd's, whose transforms lose one to two bits.
-const WINOGRAD_TOLERANCE: f64 = 4e-6;
+/// The same for Winograd's: tiles of 6x6 lose one to two bits, tiles of 8x8 (5x5 kernels) two more.
+fn winograd_tolerance(kernel: usize) -> f64 {
+    if kernel == 3 { 4e-6 } else { 1.2e-5 }
+}
 
-/// Root mean square of Winograd's error over that of the results, for layers of the nets (measured: at most 8.8e-7, where
-/// direct convolution has 4e-7).
-const WINOGRAD_RMS_TOLERANCE: f64 = 1.5e-6;
+/// Root mean square of Winograd's error over that of the results, for layers of the nets (measured: MEASURED,
+/// where direct convolution has 4e-7).
+fn winograd_rms_tolerance(kernel: usize) -> f64 {
+    if kernel == 3 { 1.5e-6 } else { 4e-6 }
+}
 
 fn shape(batch: usize, side: (usize, usize), channels: (usize, usize), window: (usize, usize, usize)) -> ConvShape {
     let ((height, width), (c_in, c_out), (kernel, stride, padding)) = (side, channels, window);
@@ -113,8 +117,8 @@ fn one_thread() -> Threads {
     Threads::new(1).expect("one thread")
 }
 
-/// Checks forward and both gradients, all within `tolerance` of the reference.
-fn check_all(shapes: &[ConvShape], exact: bool, tolerance: f64) {
+/// Checks forward and both gradients, all within the kernel's `tolerance` of the reference.
+fn check_all(shapes: &[ConvShape], exact: bool, tolerance: impl Fn(usize) -> f64) {
     let threads = one_thread();
     for &shape in shapes {
         let case = Case::new(shape);
@@ -128,14 +132,18 @@ fn check_all(shapes: &[ConvShape], exact: bool, tolerance: f64) {
                 error(&case.backward_data(&conv, &threads), &dx),
                 error(&case.backward_weights(&conv, &threads), &dw),
             ];
-            assert!(errors.iter().all(|&e| e <= tolerance), "{isa} {} {shape:?}: {errors:?}", conv.algorithm());
+            assert!(
+                errors.iter().all(|&e| e <= tolerance(shape.kernel)),
+                "{isa} {} {shape:?}: {errors:?}",
+                conv.algorithm()
+            );
         }
     }
 }
 
 #[test]
 fn direct_kernels_equal_the_reference() {
-    check_all(&shapes(), true, DIRECT_TOLERANCE);
+    check_all(&shapes(), true, |_| DIRECT_TOLERANCE);
 }
 
 #[test]
@@ -145,7 +153,7 @@ fn winograd_kernels_equal_the_reference() {
         .filter(|shape| Conv2d::new(*shape, Isa::Portable, false).algorithm() == "winograd")
         .collect();
     assert!(shapes.len() > 20, "{}", shapes.len());
-    check_all(&shapes, false, WINOGRAD_TOLERANCE);
+    check_all(&shapes, false, winograd_tolerance);
 }
 
 /// Over activations as after ReLU and weights as after He's initialisation.
@@ -180,7 +188,11 @@ fn winograd_errs_little_on_layers_of_the_nets() {
             for (pass, (found, expected)) in found.iter().zip(&expected).enumerate() {
                 let error = rms(&mut found.iter().zip(expected).map(|(&f, &e)| f64::from(f) - e));
                 let share = error / rms(&mut expected.iter().copied());
-                assert!(share <= WINOGRAD_RMS_TOLERANCE, "{isa} side {side} {channels:?} pass {pass}: {share}");
+                eprintln!("RMS {isa} {side} {channels:?} {window:?} {pass} {share:e}");
+                assert!(
+                    share <= winograd_rms_tolerance(window.0),
+                    "{isa} side {side} {channels:?} pass {pass}: {share}"
+                );
             }
         }
     }

@@ -98,7 +98,16 @@ impl<const P: usize, const N: usize> Kernel for Pixels<P, N> {
         let tile = self.0;
         // SAFETY: the caller promises that windows, weights and outputs of the tile are in bounds.
         unsafe {
-            let mut sums = [[V::zero(); N]; P];
+            let last = First(tile.last_lanes);
+            let full = tile.last_lanes == V::LANES;
+            let mut first = [V::zero(); N];
+            if let Output::Biased(biased) = tile.output {
+                for (n, value) in first.iter_mut().enumerate() {
+                    let from = biased.bias().add(tile.channel + n * V::LANES);
+                    *value = if full || n + 1 < N { All.load(from) } else { last.load(from) };
+                }
+            }
+            let mut sums = [first; P];
             let mut weights = tile.weights;
             for row in 0..tile.rows {
                 let mut source = tile.source.add(row * tile.row_distance);
@@ -117,13 +126,12 @@ impl<const P: usize, const N: usize> Kernel for Pixels<P, N> {
                     source = source.add(1);
                 }
             }
-            if let Output::Stored(stored) = tile.output
-                && tile.last_lanes == V::LANES
-            {
-                let to = stored.start().add(tile.offset);
+            if let Output::Stored(_) | Output::Biased(_) = tile.output {
+                let to = with_finish!(tile.output, |finish| finish.start()).add(tile.offset);
                 unrolled!(p < P, {
                     for n in 0..N {
-                        sums[p][n].store(to.add(p * tile.out_distance + n * V::LANES));
+                        let to = to.add(p * tile.out_distance + n * V::LANES);
+                        if full || n + 1 < N { All.store(sums[p][n], to) } else { last.store(sums[p][n], to) }
                     }
                 });
                 return;
@@ -141,10 +149,10 @@ impl<const P: usize, const N: usize> Kernel for Pixels<P, N> {
                         let sum = V::load(place.add((p * N + n) * V::LANES));
                         let offset = tile.offset + p * tile.out_distance + n * V::LANES;
                         let channel = tile.channel + n * V::LANES;
-                        if n + 1 < N || tile.last_lanes == V::LANES {
+                        if full || n + 1 < N {
                             finish.put(All, sum, offset, channel);
                         } else {
-                            finish.put(First(tile.last_lanes), sum, offset, channel);
+                            finish.put(last, sum, offset, channel);
                         }
                     }
                 }

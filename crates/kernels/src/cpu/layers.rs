@@ -41,7 +41,6 @@ pub(super) struct BatchNormLayer {
 impl Layer {
     pub(super) fn new(graph: &Graph, node: usize, batch_size: usize, isa: Isa, exact_conv: bool) -> Self {
         let op = &graph.nodes[node].op;
-        let [_, out_height, out_width] = graph.nodes[node].shape;
         let input = super::plan::inputs(op).0.map_or(graph.nodes[node].shape, |x| graph.shape(x));
         let [channels, height, width] = input;
         let shape = ImageShape { height, width, channels };
@@ -58,10 +57,10 @@ impl Layer {
                 scale: vec![1.0; channels],
                 shift: vec![0.0; channels],
             })),
-            Op::MaxPool { kernel, stride, padding, .. } => Layer::MaxPool {
-                pooling: Pooling { input: shape, kernel, stride, padding },
-                winners: vec![0; batch_size * out_height * out_width * channels],
-            },
+            Op::MaxPool { kernel, stride, padding, .. } => {
+                let pooling = Pooling { input: shape, kernel, stride, padding };
+                Layer::MaxPool { pooling, winners: vec![0; pooling.winners_len(batch_size)] }
+            }
             Op::AvgPool { kernel, stride, padding, .. } => {
                 Layer::AvgPool(Pooling { input: shape, kernel, stride, padding })
             }

@@ -128,7 +128,9 @@ impl Pass<'_> {
                 relu::forward(threads, isa, y);
             }
             (Op::MaxPool { .. }, Layer::MaxPool { pooling, winners }) => {
-                pooling.max(threads, isa, x, y, &mut winners[..y.len()]);
+                let images = self.images;
+                let winners = (mode == Mode::Training).then(|| &mut winners[..pooling.winners_len(images)]);
+                pooling.max(threads, isa, x, y, winners);
             }
             (Op::AvgPool { .. }, Layer::AvgPool(pooling)) => pooling.average(threads, isa, x, y),
             (Op::Subsample { stride, .. }, Layer::Plain(shape)) => {
@@ -218,7 +220,14 @@ impl Pass<'_> {
                 let [dy, dx] = self.arena.split([range(dy), range(target.buffer)]);
                 match (op, layer) {
                     (Op::MaxPool { .. }, Layer::MaxPool { pooling, winners }) => {
-                        pooling.max_backward(threads, isa, &winners[..dy.len()], dy, accumulate, dx);
+                        pooling.max_backward(
+                            threads,
+                            isa,
+                            &winners[..pooling.winners_len(self.images)],
+                            dy,
+                            accumulate,
+                            dx,
+                        );
                     }
                     (Op::AvgPool { .. }, Layer::AvgPool(pooling)) => {
                         pooling.average_backward(threads, isa, dy, accumulate, dx);

@@ -69,10 +69,10 @@ impl Correlation {
         let per_task = PRODUCTS_PER_TASK.div_ceil(self.products).min(images.max(1));
         threads.run(images.div_ceil(per_task), |task| {
             let first = task * per_task;
-            workers.with(g.frame_len(), |frame| {
-                frame.fill(0.0);
+            workers.with(g.memory_len(), |memory| {
+                memory.fill(0.0);
                 for image in first..(first + per_task).min(images) {
-                    g.fill(&source[image * g.source_len()..][..g.source_len()], frame);
+                    let frame = g.framed(&source[image * g.source_len()..][..g.source_len()], memory);
                     let offset = image * g.out_len();
                     let out = with_finish!(*output, |finish| finish.start());
                     let ahead = [

@@ -133,12 +133,27 @@ impl Geometry {
     }
 
     /// Elements of the frame.
-    pub(super) fn frame_len(&self) -> usize {
+    fn frame_len(&self) -> usize {
         self.frame[0] * self.frame_row()
     }
 
+    /// The frame of an image: the image itself where no border is needed, else `memory`, [`Self::memory_len`] numbers whose
+    /// border is 0 already, with the image put in.
+    pub(super) fn framed<'a>(&self, image: &'a [f32], memory: &'a mut [f32]) -> &'a [f32] {
+        if self.memory_len() == 0 {
+            return image;
+        }
+        self.fill(image, memory);
+        memory
+    }
+
+    /// Elements that [`Self::framed`] needs.
+    pub(super) fn memory_len(&self) -> usize {
+        if self.margin == 0 && self.frame == self.source[..2] { 0 } else { self.frame_len() }
+    }
+
     /// Puts an image into a frame whose border is 0 already. Pixels that no window reaches are left out.
-    pub(super) fn fill(&self, image: &[f32], frame: &mut [f32]) {
+    fn fill(&self, image: &[f32], frame: &mut [f32]) {
         let [height, width, channels] = self.source;
         let row_len = self.frame_row();
         let margin = self.margin.min(self.frame[1]);

@@ -43,10 +43,10 @@ impl WeightGradient {
             // SAFETY: each task takes the part of its own number.
             let sums = unsafe { parts.get(chunk) };
             sums.fill(0.0);
-            workers.with(g.frame_len(), |frame| {
-                frame.fill(0.0);
+            workers.with(g.memory_len(), |memory| {
+                memory.fill(0.0);
                 for image in chunk_of(images, chunk) {
-                    g.fill(&x[image * g.source_len()..][..g.source_len()], frame);
+                    let frame = g.framed(&x[image * g.source_len()..][..g.source_len()], memory);
                     let dy = &dy[image * g.out_len()..][..g.out_len()];
                     // SAFETY: the instruction set was checked when the plan was made; all slices have its lengths.
                     unsafe { dispatch(self.isa, Image { plan: self, frame, dy, sums }) }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::SIDE;
 use crate::conv::simd::Ahead;
 
 /// The tiles of the images of a batch, `tile` x `tile` output pixels each; the last of a row or column may be cut off.
@@ -14,8 +13,10 @@ pub(super) struct Grid {
     pub(super) out: [usize; 3],
     /// Zero pixels around the source.
     padding: usize,
-    /// Output pixels along a tile.
+    /// Output pixels along a tile ..
     tile: usize,
+    /// .. and source pixels.
+    side: usize,
     rows: usize,
     columns: usize,
 }
@@ -32,8 +33,8 @@ pub(super) struct Tile {
 }
 
 impl Grid {
-    pub(super) fn new(source: [usize; 3], out: [usize; 3], padding: usize, tile: usize) -> Self {
-        Self { source, out, padding, tile, rows: out[0].div_ceil(tile), columns: out[1].div_ceil(tile) }
+    pub(super) fn new(source: [usize; 3], out: [usize; 3], padding: usize, tile: usize, side: usize) -> Self {
+        Self { source, out, padding, tile, side, rows: out[0].div_ceil(tile), columns: out[1].div_ceil(tile) }
     }
 
     /// Zero pixels around the source.
@@ -55,9 +56,9 @@ impl Grid {
     /// The part of a tile's input pixels that lies in the image, along one side of `len` pixels: the first of them, its
     /// position in the tile, and the position after the last.
     pub(super) fn overlap(&self, out_first: usize, len: usize) -> (usize, usize, usize) {
-        let skipped = self.padding.saturating_sub(out_first).min(SIDE);
+        let skipped = self.padding.saturating_sub(out_first).min(self.side);
         let first = (out_first + skipped).saturating_sub(self.padding);
-        (first, skipped, (len + self.padding).saturating_sub(out_first).clamp(skipped, SIDE))
+        (first, skipped, (len + self.padding).saturating_sub(out_first).clamp(skipped, self.side))
     }
 
     /// The rows that these tiles lie over in images of `[height, width, channels]` from `start`, to be fetched ahead of use.
@@ -84,7 +85,7 @@ mod tests {
 
     #[test]
     fn tiles_at_the_borders_are_cut_off() {
-        let grid = Grid::new([7, 9, 1], [7, 9, 1], 1, 4);
+        let grid = Grid::new([7, 9, 1], [7, 9, 1], 1, 4, 6);
         assert_eq!(grid.tiles(), 6);
         assert_eq!(grid.tile(11), Tile { image: 1, y: 4, x: 8 });
         assert_eq!(grid.overlap(0, 7), (0, 1, 6));

@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
+use super::SKEW;
 use super::transform::KernelMatrix;
-use super::{AREA, SIDE, SKEW};
 use crate::conv::scratch::Buffer;
 use crate::conv::simd::{First, Kernel, Span, Vector, dispatch, lanes};
 use crate::conv::tiles::blocks;
@@ -27,7 +27,7 @@ pub(super) enum Orientation {
     Turned,
 }
 
-/// G w Gᵀ of all kernels: 36 matrices, each by block of one or two vectors of output channels, source channel, output
+/// G w Gᵀ of all kernels: S x S matrices for tiles of side S, each by block of one or two vectors of output channels, source channel, output
 /// channel; missing channels are 0.
 #[derive(Clone, Copy)]
 pub(super) struct TransformedKernels<'a> {
@@ -43,7 +43,7 @@ impl<'a> TransformedKernels<'a> {
     ///
     /// # Panics
     /// When the weight's length does not fit.
-    pub(super) fn new<const R: usize>(
+    pub(super) fn new<const S: usize, const R: usize>(
         isa: Isa,
         threads: &Threads,
         weight: &[f32],
@@ -54,12 +54,12 @@ impl<'a> TransformedKernels<'a> {
         assert_eq!(weight.len(), sources * outs * R * R, "weight");
         let channels = [sources, outs];
         let matrix = (sources * outs.next_multiple_of(lanes(isa))).next_multiple_of(SKEW) + SKEW;
-        let values = memory.get(AREA * matrix);
+        let values = memory.get(S * S * matrix);
         let to = Shared(values.as_mut_ptr());
         threads.run(sources.div_ceil(CHANNELS_PER_TASK), |task| {
             let first = task * CHANNELS_PER_TASK;
             let own = first..(first + CHANNELS_PER_TASK).min(sources);
-            let kernel = Kernels::<R> { weight, channels, orientation, own, to: &to, matrix };
+            let kernel = Kernels::<S, R> { weight, channels, orientation, own, to: &to, matrix };
             // SAFETY: plans check the instruction set; the weight's length is asserted, that of the values made to fit;
             // tasks write to the rows of their own source channels.
             unsafe { dispatch(isa, kernel) }
@@ -75,7 +75,7 @@ struct Shared(*mut f32);
 unsafe impl Sync for Shared {}
 
 /// G w Gᵀ for some source channels. Needs: `weight` of these channels, room for them at `to`.
-struct Kernels<'a, const R: usize> {
+struct Kernels<'a, const S: usize, const R: usize> {
     weight: &'a [f32],
     /// Source and output channels.
     channels: [usize; 2],
@@ -86,10 +86,10 @@ struct Kernels<'a, const R: usize> {
     matrix: usize,
 }
 
-impl<const R: usize> Kernel for Kernels<'_, R> {
+impl<const S: usize, const R: usize> Kernel for Kernels<'_, S, R> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let matrix = KernelMatrix::<R>::new();
+        let matrix = KernelMatrix::<S, R>::new();
         let [sources, outs] = self.channels;
         let (source_stride, out_stride) =
             if self.orientation == Orientation::Plain { (R * R, sources * R * R) } else { (outs * R * R, R * R) };
@@ -118,7 +118,7 @@ impl<const R: usize> Kernel for Kernels<'_, R> {
                         let at = block * sources + source * width + channel - block;
                         for (i, row) in matrix.transform(kernel).iter().enumerate() {
                             for (j, &value) in row.iter().enumerate() {
-                                value.store(self.to.0.add((i * SIDE + j) * self.matrix + at));
+                                value.store(self.to.0.add((i * S + j) * self.matrix + at));
                             }
                         }
                     }

@@ -1,5 +1,5 @@
 //! Winograd's convolution, backward to the input, as the adjoint of the forward one: B [(G w Gᵀ) ⊙ (A dy Aᵀ)] Bᵀ, whose
-//! 6x6 tiles overlap and are added up. Its tiles lie over the output, those of [`super::Correlation`] over the input: it
+//! S x S tiles overlap and are added up. Its tiles lie over the output, those of [`super::Correlation`] over the input: it
 //! needs fewer where a kernel without padding leaves the output much smaller.
 #![allow(unsafe_code)]
 // Arrays that stay in registers are indexed by loops over constants.
@@ -7,8 +7,7 @@
 
 use std::ops::Range;
 
-use super::SIDE;
-use super::correlate::Products;
+use super::correlate::{Products, tiles_together};
 use super::grid::Grid;
 use super::kernels::{Orientation, TransformedKernels};
 use super::tile_io::{Gradient, Layout, for_each_vector};
@@ -20,22 +19,19 @@ use crate::conv::simd::{All, First, Kernel, Vector, dispatch, lanes};
 use crate::isa::Isa;
 use crate::threads::Threads;
 
-/// Tiles that are transformed together.
-const TILES: usize = 24;
-
-/// The gradient of the input by tiles of `M` x `M` output pixels, `R` = 7 - M, made ready.
+/// The gradient of the input by tiles of `M` x `M` output pixels over `S` x `S` input pixels, `S` = M + R - 1, made ready.
 #[derive(Clone, Debug)]
-pub(crate) struct Scatter<const M: usize, const R: usize> {
+pub(crate) struct Scatter<const S: usize, const M: usize, const R: usize> {
     grid: Grid,
     isa: Isa,
 }
 
-impl<const M: usize, const R: usize> Scatter<M, R> {
+impl<const S: usize, const M: usize, const R: usize> Scatter<S, M, R> {
     /// For the convolution of this shape.
     pub(crate) fn new(shape: &ConvShape, isa: Isa) -> Self {
         let source = [shape.height, shape.width, shape.c_in];
         let out = [shape.out_height(), shape.out_width(), shape.c_out];
-        Self { grid: Grid::new(source, out, shape.padding, M), isa }
+        Self { grid: Grid::new(source, out, shape.padding, M, S), isa }
     }
 
     /// Puts the gradients of the input, given those of the output, `dy`, into `output`, whose length is `dx_len`.
@@ -57,7 +53,7 @@ impl<const M: usize, const R: usize> Scatter<M, R> {
         assert_eq!(dy.len(), images * grid.out_len(), "output gradient: not a whole number of images");
         assert_eq!(dx_len, images * grid.source_len(), "input gradient: as many images as the output's");
         let lanes = lanes(self.isa);
-        let kernels = TransformedKernels::new::<R>(
+        let kernels = TransformedKernels::new::<S, R>(
             self.isa,
             threads,
             weight,
@@ -65,9 +61,10 @@ impl<const M: usize, const R: usize> Scatter<M, R> {
             Orientation::Exchanged,
             &mut scratch.weights,
         );
-        let (from, to) = (Layout::new(TILES, outs, lanes), Layout::new(TILES, inputs, lanes));
-        let frame = Frame::new(grid, to.tile);
-        let group = TILES.div_ceil(grid.tiles()).min(images.max(1));
+        let batch = tiles_together(S);
+        let (from, to) = (Layout::new::<S>(batch, outs, lanes), Layout::new::<S>(batch, inputs, lanes));
+        let frame = Frame::new::<S>(grid, to.tile);
+        let group = batch.div_ceil(grid.tiles()).min(images.max(1));
         let workers = scratch.workers.prepare(threads);
         threads.run(images.div_ceil(group), |task| {
             let own = task * group..((task + 1) * group).min(images);
@@ -76,10 +73,10 @@ impl<const M: usize, const R: usize> Scatter<M, R> {
                 let (sums, frames) = memory.split_at_mut(to.len());
                 frames.fill(0.0);
                 let end = own.end * grid.tiles();
-                for first in (own.start * grid.tiles()..end).step_by(TILES) {
-                    let tiles = first..(first + TILES).min(end);
+                for first in (own.start * grid.tiles()..end).step_by(batch) {
+                    let tiles = first..(first + batch).min(end);
                     let gradient =
-                        Gradient::<M> { grid, dy, tiles: tiles.clone(), layout: from, matrices: &mut *inputs };
+                        Gradient::<S, M> { grid, dy, tiles: tiles.clone(), layout: from, matrices: &mut *inputs };
                     let x = with_finish!(*output, |finish| finish.start());
                     let next = tiles.end..tiles.end + tiles.len();
                     let ahead = [grid.ahead(dy.as_ptr(), next, grid.out), grid.ahead(x, tiles.clone(), grid.source)];
@@ -101,7 +98,7 @@ impl<const M: usize, const R: usize> Scatter<M, R> {
                         let frames = &mut *frames;
                         dispatch(
                             self.isa,
-                            Spread { grid, matrices, layout: to, tiles, first: own.start, frame, frames },
+                            Spread::<S> { grid, matrices, layout: to, tiles, first: own.start, frame, frames },
                         );
                     }
                 }
@@ -124,9 +121,9 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(grid: &Grid, channels: usize) -> Self {
+    fn new<const S: usize>(grid: &Grid, channels: usize) -> Self {
         let last = grid.tile(grid.tiles() - 1);
-        Self { rows: last.y + SIDE, columns: last.x + SIDE, channels }
+        Self { rows: last.y + S, columns: last.x + S, channels }
     }
 
     fn len(self) -> usize {
@@ -141,7 +138,7 @@ impl Frame {
 
 /// Adds B m Bᵀ of tiles to frames. Needs: frames for the tiles' images, the first of which is `first`; matrices as long as
 /// the layout says.
-struct Spread<'a> {
+struct Spread<'a, const S: usize> {
     grid: &'a Grid,
     matrices: &'a [f32],
     layout: Layout,
@@ -151,7 +148,7 @@ struct Spread<'a> {
     frames: &'a mut [f32],
 }
 
-impl Kernel for Spread<'_> {
+impl<const S: usize> Kernel for Spread<'_, S> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         for (index, tile) in self.tiles.clone().map(|tile| self.grid.tile(tile)).enumerate() {
@@ -161,14 +158,14 @@ impl Kernel for Spread<'_> {
                 let from = self.matrices.as_ptr().add(index * self.layout.tile);
                 let to = self.frames[at..].as_mut_ptr();
                 for channel in (0..self.frame.channels).step_by(V::LANES) {
-                    let mut half = [[V::zero(); SIDE]; SIDE];
-                    for j in 0..SIDE {
-                        let mut column = [V::zero(); SIDE];
-                        for i in 0..SIDE {
-                            column[i] = V::load(from.add((i * SIDE + j) * self.layout.matrix + channel));
+                    let mut half = [[V::zero(); S]; S];
+                    for j in 0..S {
+                        let mut column = [V::zero(); S];
+                        for i in 0..S {
+                            column[i] = V::load(from.add((i * S + j) * self.layout.matrix + channel));
                         }
                         let column = input_pass_adjoint(column);
-                        for i in 0..SIDE {
+                        for i in 0..S {
                             half[i][j] = column[i];
                         }
                     }

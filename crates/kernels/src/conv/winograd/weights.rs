@@ -2,10 +2,10 @@
 //! transformed domain and go back once a chunk of images.
 #![allow(unsafe_code)]
 
+use super::SKEW;
 use super::grid::Grid;
 use super::tile_io::{Gradient, Input, Layout};
 use super::transform::KernelMatrix;
-use super::{AREA, SIDE, SKEW};
 use crate::conv::ConvShape;
 use crate::conv::chunks::{chunk_of, chunks, reduce};
 use crate::conv::scratch::{Parts, Scratch};
@@ -17,19 +17,19 @@ use crate::threads::Threads;
 /// Tiles that are transformed together.
 const TILES: usize = 32;
 
-/// The gradient of the weight by tiles of `M` x `M` output pixels, `R` = 7 - M, made ready.
+/// The gradient of the weight by tiles of `M` x `M` output pixels over `S` x `S` input pixels, `S` = M + R - 1, made ready.
 #[derive(Clone, Debug)]
-pub(crate) struct WeightGradient<const M: usize, const R: usize> {
+pub(crate) struct WeightGradient<const S: usize, const M: usize, const R: usize> {
     grid: Grid,
     isa: Isa,
 }
 
-impl<const M: usize, const R: usize> WeightGradient<M, R> {
+impl<const S: usize, const M: usize, const R: usize> WeightGradient<S, M, R> {
     /// For the convolution of this shape.
     pub(crate) fn new(shape: &ConvShape, isa: Isa) -> Self {
         let source = [shape.height, shape.width, shape.c_in];
         let out = [shape.out_height(), shape.out_width(), shape.c_out];
-        Self { grid: Grid::new(source, out, shape.padding, M), isa }
+        Self { grid: Grid::new(source, out, shape.padding, M, S), isa }
     }
 
     /// `dw` [O, I, k, k] of the images `x` and the output's gradient `dy`.
@@ -44,7 +44,7 @@ impl<const M: usize, const R: usize> WeightGradient<M, R> {
         assert_eq!(dy.len(), images * grid.out_len(), "output gradient: as many images as the input");
         assert_eq!(dw.len(), inputs * outs * R * R, "weight gradient");
         let lanes = lanes(self.isa);
-        let (sources, gradients) = (Layout::new(TILES, inputs, lanes), Layout::new(TILES, outs, lanes));
+        let (sources, gradients) = (Layout::new::<S>(TILES, inputs, lanes), Layout::new::<S>(TILES, outs, lanes));
         let zeros_len = (width * inputs).next_multiple_of(SKEW);
         let matrix = (inputs * gradients.tile).next_multiple_of(SKEW) + SKEW;
         let chunk_len = R * R * inputs * gradients.tile;
@@ -54,9 +54,9 @@ impl<const M: usize, const R: usize> WeightGradient<M, R> {
         threads.run(chunks(images), |chunk| {
             // SAFETY: each task takes the part of its own number.
             let partial = unsafe { parts.get(chunk) };
-            workers.with(zeros_len + AREA * matrix + sources.len() + gradients.len(), |memory| {
+            workers.with(zeros_len + S * S * matrix + sources.len() + gradients.len(), |memory| {
                 let (zeros, memory) = memory.split_at_mut(zeros_len);
-                let (sums, memory) = memory.split_at_mut(AREA * matrix);
+                let (sums, memory) = memory.split_at_mut(S * S * matrix);
                 let (from, to) = memory.split_at_mut(sources.len());
                 zeros.fill(0.0);
                 sums.fill(0.0);
@@ -65,9 +65,9 @@ impl<const M: usize, const R: usize> WeightGradient<M, R> {
                 for (first, count) in even_parts(own.len(), TILES) {
                     let tiles = own.start + first..own.start + first + count;
                     let matrices = &mut *from;
-                    let input = Input { grid, source: x, zeros, tiles: tiles.clone(), layout: sources, matrices };
+                    let input = Input::<S> { grid, source: x, zeros, tiles: tiles.clone(), layout: sources, matrices };
                     let matrices = &mut *to;
-                    let gradient = Gradient::<M> { grid, dy, tiles: tiles.clone(), layout: gradients, matrices };
+                    let gradient = Gradient::<S, M> { grid, dy, tiles: tiles.clone(), layout: gradients, matrices };
                     // SAFETY: the instruction set was checked when the plan was made; all memory is as long as layouts and
                     // plan say (asserted above).
                     unsafe {
@@ -88,14 +88,14 @@ impl<const M: usize, const R: usize> WeightGradient<M, R> {
                     }
                 }
                 // SAFETY: as above.
-                unsafe { dispatch(self.isa, Back::<R> { sums, matrix, channels: [inputs, outs], partial }) }
+                unsafe { dispatch(self.isa, Back::<S, R> { sums, matrix, channels: [inputs, outs], partial }) }
             });
         });
         reduce(threads, partials, chunk_len, [outs, inputs, R * R], lanes, dw);
     }
 }
 
-/// Adds the 36 products of matrices, source channels x tiles by tiles x output channels, to the sums; these lie by matrix,
+/// Adds the products of matrices, source channels x tiles by tiles x output channels, to the sums; these lie by matrix,
 /// block of one or two vectors of output channels, input channel, output channel. Needs: layouts that hold.
 struct Products<'a> {
     from: &'a [f32],
@@ -115,8 +115,8 @@ impl Kernel for Products<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let [inputs, outs] = self.channels;
-        for matrix in 0..AREA {
-            self.ahead.iter().for_each(|ahead| ahead.fetch(matrix, AREA));
+        for matrix in 0..self.sources.count {
+            self.ahead.iter().for_each(|ahead| ahead.fetch(matrix, self.sources.count));
             for (channel, width) in blocks(outs, V::LANES) {
                 let vectors = width / V::LANES;
                 let limit = if vectors == 1 { V::ROWS_OF_ONE } else { V::ROWS_OF_TWO };
@@ -143,7 +143,7 @@ impl Kernel for Products<'_> {
 }
 
 /// Gᵀ u G of the sums, into a chunk's gradient in the layout of [`reduce`]. Needs: lengths that fit.
-struct Back<'a, const R: usize> {
+struct Back<'a, const S: usize, const R: usize> {
     sums: &'a [f32],
     matrix: usize,
     /// Input and output channels.
@@ -151,10 +151,10 @@ struct Back<'a, const R: usize> {
     partial: &'a mut [f32],
 }
 
-impl<const R: usize> Kernel for Back<'_, R> {
+impl<const S: usize, const R: usize> Kernel for Back<'_, S, R> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let kernel_matrix = KernelMatrix::<R>::new();
+        let kernel_matrix = KernelMatrix::<S, R>::new();
         let [inputs, outs] = self.channels;
         for (block, width) in blocks(outs, V::LANES) {
             for input in 0..inputs {
@@ -162,10 +162,10 @@ impl<const R: usize> Kernel for Back<'_, R> {
                     // SAFETY: the caller vouches for the instruction set and the lengths.
                     unsafe {
                         let from = self.sums.as_ptr().add(block * inputs + input * width + lane);
-                        let mut u = [[V::zero(); SIDE]; SIDE];
+                        let mut u = [[V::zero(); S]; S];
                         for (i, row) in u.iter_mut().enumerate() {
                             for (j, value) in row.iter_mut().enumerate() {
-                                *value = V::load(from.add((i * SIDE + j) * self.matrix));
+                                *value = V::load(from.add((i * S + j) * self.matrix));
                             }
                         }
                         for (i, row) in kernel_matrix.transform_back(u).iter().enumerate() {

@@ -1,0 +1,30 @@
+//! What both benchmarks measure with: time, and the machine's peak.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use kernels::conv::multiply_adds;
+use kernels::isa::Isa;
+use kernels::threads::Threads;
+
+/// Seconds of one call.
+pub fn seconds(mut call: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    call();
+    start.elapsed().as_secs_f64()
+}
+
+/// GFLOP/s of multiply-adds in registers, on all threads at once: the best of some attempts.
+pub fn peak(threads: &Threads, isa: Isa) -> f64 {
+    const ROUNDS: usize = 1 << 20;
+    let attempt = || {
+        let flop = AtomicU64::new(0);
+        let seconds = seconds(|| {
+            threads.run(threads.count(), |_| {
+                flop.fetch_add(multiply_adds(isa, ROUNDS), Ordering::Relaxed);
+            });
+        });
+        flop.into_inner() as f64 / seconds / 1e9
+    };
+    (0..9).map(|_| attempt()).fold(0.0, f64::max)
+}
