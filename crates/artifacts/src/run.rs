@@ -111,6 +111,10 @@ pub struct RunRecord {
     pub tool: String,
     /// Commit of the source that the program was built from; null where unknown.
     pub git_commit: Option<String>,
+    /// Compiler and target that it was built with, such as `rustc 1.95.0 for x86_64-unknown-linux-gnu`; null where the
+    /// record is older than this entry.
+    #[serde(default)]
+    pub build: Option<String>,
     /// The resolved configuration.
     pub config: Config,
     /// The data set's name.
