@@ -150,7 +150,9 @@ mod tests {
                     for _ in 0..25 {
                         write(path, &vec![writer; 10_000 * usize::from(writer)]).unwrap();
                         let seen = fs::read(path).unwrap();
-                        assert!(seen.iter().all(|byte| *byte == seen[0]) && seen.len() == 10_000 * usize::from(seen[0]));
+                        assert!(
+                            seen.iter().all(|byte| *byte == seen[0]) && seen.len() == 10_000 * usize::from(seen[0])
+                        );
                     }
                 });
             }

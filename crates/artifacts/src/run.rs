@@ -200,9 +200,16 @@ pub struct ResultRecord {
 /// # Errors
 /// When it cannot be read or is of another format.
 pub fn read_run(folder: &Path) -> Result<RunRecord> {
-    let path = folder.join(RUN_FILE);
-    let record: RunRecord = json::read(&path, "the record of a run")?;
-    check_format(&path, &record.format)?;
+    read_run_file(&folder.join(RUN_FILE))
+}
+
+/// Reads the file `path` as a `run.json`.
+///
+/// # Errors
+/// As [`read_run`].
+pub fn read_run_file(path: &Path) -> Result<RunRecord> {
+    let record: RunRecord = json::read(path, "the record of a run")?;
+    check_format(path, &record.format)?;
     Ok(record)
 }
 
