@@ -1,5 +1,9 @@
 //! Finds and runs the programs of the workspace, for the end-to-end tests.
 
+pub mod kill;
+pub mod stages;
+pub mod study;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;

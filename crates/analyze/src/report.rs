@@ -123,13 +123,20 @@ impl Report {
         names.extend(["summary.json".to_owned(), PAGE.to_owned()]);
         files.push(("summary.json".to_owned(), summary::json(self, &names)?));
         files.push((PAGE.to_owned(), page::html(self, &drawings).into_bytes()));
-        for (name, bytes) in &files {
-            atomic::write(&folder.join(name), bytes)?;
-        }
+        let write = |files: &[(String, Vec<u8>)]| -> Result<()> {
+            for (name, bytes) in files {
+                atomic::write(&folder.join(name), bytes)?;
+            }
+            Ok(())
+        };
+        let (drawn, [numbers, page]) = files.split_last_chunk().expect("the last two are there");
+        write(drawn)?;
+        // Before summary.json forgets them: else a kill in between would leave them for good.
         for stale in earlier.iter().filter(|name| !names.contains(name)) {
             // Gone already, or not ours to remove: the page does not show it either way.
             let _ = fs::remove_file(folder.join(stale));
         }
+        write(&[numbers.clone(), page.clone()])?;
         Ok(())
     }
 }

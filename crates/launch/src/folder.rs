@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use artifacts::checkpoint::{self, Checkpoint};
 use artifacts::run::{self, Config, RunRecord, Source};
-use artifacts::{ArtifactError, atomic, json, same_file};
+use artifacts::{ArtifactError, atomic, json, metrics, same_file};
 use serde_json::Value;
 
 use crate::stop::Stop;
@@ -98,6 +98,12 @@ impl RunFolder {
         }
         Err(fail(io::Error::new(io::ErrorKind::NotFound, "it or its .lock was removed, moved or replaced meanwhile")))
     }
+
+    /// Whether there is an unfinished run in the folder, its records with it.
+    pub fn can_go_on(&self) -> bool {
+        let has = |name| self.path.join(name).exists();
+        self.check().is_ok() && has(metrics::FILE) && !has(run::RESULT_FILE)
+    }
 }
 
 /// What to do about a run whose own files are damaged.
@@ -183,8 +189,8 @@ impl Difference {
                 "{file}: expected the {what} that {} was begun with (sha256 {found}), found another (sha256 {wanted})",
                 folder.display()
             );
-            let hint = "the file has changed since; put the old one back, name another folder (--out DIR), or move the \
-                        run aside: --supersede";
+            let hint = "it has changed since, or is not the file that was named then; name that one, or another folder (--out \
+                        DIR), or move the run aside: --supersede";
             return Stop::unusable(message).hint(hint);
         }
         let message = format!("{}: expected {what} {wanted}, found {found}", folder.join(run::RUN_FILE).display());
@@ -196,15 +202,7 @@ impl Difference {
 
 /// The first difference between the run that `found` records and the one asked for; none where it is the same run.
 fn difference(found: &RunRecord, config: &Config, data: &Source, init: &Source) -> Option<Difference> {
-    let plain = |config: &Config| serde_json::to_value(config).unwrap_or_default();
-    let (found_config, wanted_config) = (plain(&found.config), plain(config));
-    for (key, value) in wanted_config.as_object().into_iter().flatten() {
-        let other: &Value = &found_config[key];
-        if other != value {
-            let (wanted, found) = (value.to_string(), other.to_string());
-            return Some(Difference { what: key.clone(), wanted, found, file: None });
-        }
-    }
+    // Files first: other weights bring another seed along, which is not what was changed.
     for (what, found, wanted) in [("data", &found.data, data), ("initial weights", &found.init, init)] {
         if found.sha256 != wanted.sha256 {
             return Some(Difference {
@@ -213,6 +211,15 @@ fn difference(found: &RunRecord, config: &Config, data: &Source, init: &Source) 
                 found: found.sha256.clone(),
                 file: Some(wanted.path.clone()),
             });
+        }
+    }
+    let plain = |config: &Config| serde_json::to_value(config).unwrap_or_default();
+    let (found_config, wanted_config) = (plain(&found.config), plain(config));
+    for (key, value) in wanted_config.as_object().into_iter().flatten() {
+        let other: &Value = &found_config[key];
+        if other != value {
+            let (wanted, found) = (value.to_string(), other.to_string());
+            return Some(Difference { what: key.clone(), wanted, found, file: None });
         }
     }
     None

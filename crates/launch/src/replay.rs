@@ -194,7 +194,7 @@ fn first_difference(one: &[u8], other: &[u8]) -> Option<String> {
         return None;
     }
     let byte = one.iter().zip(other).take_while(|(a, b)| a == b).count();
-    let line = one[..byte].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = one[..byte].split(|byte| *byte == b'\n').count();
     let is_text = |bytes: &[u8]| bytes.first() == Some(&b'{');
     Some(if is_text(one) && is_text(other) { format!("from line {line}") } else { format!("from byte {byte}") })
 }

@@ -150,7 +150,7 @@ impl Prepared {
         self.train(&plan, division, &folder, engine.as_mut(), saved, &record).map_err(|stop| {
             let hint =
                 "what was recorded so far is kept; once that is mended, go on with the same command and --resume";
-            if stop.code == FAILED && folder.check().is_ok() { stop.hint(hint) } else { stop }
+            if stop.code == FAILED && folder.can_go_on() { stop.hint(hint) } else { stop }
         })
     }
 
@@ -199,9 +199,9 @@ impl Prepared {
         match ending {
             Ending::Interrupted { iteration } => {
                 let more = if flags.resume { "" } else { " and --resume" };
-                let place = path.display();
+                let (program, place) = (self.request.program, path.display());
                 tell::note(format!(
-                    "{place}: interrupted after step {iteration}, all of it saved; go on with the same command{more}"
+                    "{program}: {place}: interrupted after step {iteration}, all of it saved; go on with the same command{more}"
                 ));
                 return Ok(INTERRUPTED);
             }

@@ -19,9 +19,13 @@ const PROGRAM: &str = "sc-rangetest";
 /// Measurements of val_* over the ramp where --val-every does not say.
 const MEASUREMENTS: u64 = 100;
 
+/// The two ways to ask for a run.
+const USAGE: &str = "sc-rangetest --data FILE --init FILE --scale SCALE --min-lr F --max-lr F --iterations N [OPTIONS]
+       sc-rangetest --replay RUN.JSON [OPTIONS]";
+
 /// Learning rate range test: raise the rate from --min-lr to --max-lr while training, and record loss and accuracy
 #[derive(Parser)]
-#[command(name = PROGRAM, version, allow_negative_numbers = true)]
+#[command(name = PROGRAM, version, allow_negative_numbers = true, override_usage = USAGE)]
 struct Arguments {
     /// How the rate rises: step k of N is at the fraction (k-1)/(N-1) of the ramp
     #[arg(long, value_enum, required_unless_present = "replay")]

@@ -11,9 +11,13 @@ use learner::schedule::{
 
 use crate::rates::Rates;
 
+/// The two ways to ask for a run.
+const USAGE: &str = "sc-train --data FILE --init FILE --schedule NAME --iterations N [OPTIONS]
+       sc-train --replay RUN.JSON [OPTIONS]";
+
 /// Train a net under a learning rate schedule
 #[derive(Parser)]
-#[command(name = crate::PROGRAM, version, allow_negative_numbers = true)]
+#[command(name = crate::PROGRAM, version, allow_negative_numbers = true, override_usage = USAGE)]
 pub(crate) struct Arguments {
     /// Schedule and its parameters
     #[command(flatten)]
