@@ -142,7 +142,7 @@ test: ## run all tests
 KILLS ?= 25 ## torture: kills of each program's stage; make as a whole gets a tenth of it
 TORTURE_SEED ?= 1 ## torture: decides the moments
 torture: ## kill every stage at random moments and hold what it then makes against an undisturbed run (some 10 minutes)
-	$(CARGO) run --release --quiet -p end-to-end --example torture -- $(strip $(KILLS)) $(strip $(TORTURE_SEED))
+	$(CARGO) run --release --quiet -p end-to-end --bin torture -- $(strip $(KILLS)) $(strip $(TORTURE_SEED))
 
 lint: ## formatting, clippy with warnings denied, and the documentation
 	$(CARGO) fmt --all --check
@@ -161,7 +161,7 @@ bench: ## every kernel against the machine's measured peak, and whole steps of t
 	  $(BIN)/examples/bench_net $(call net_flags,$n) --eval;)
 
 bench-checkpoint: ## what a checkpoint costs, and its share of a run at the default
-	$(CARGO) run --release --quiet -p end-to-end --example checkpoint_cost
+	$(CARGO) run --release --quiet -p end-to-end --bin checkpoint_cost
 
 PEER_PYTHON ?= python3 ## a Python with PyTorch, for bench-peer and the live parity test
 QUICK ?= ## 1: bench-peer of a few cases

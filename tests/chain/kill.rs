@@ -12,6 +12,7 @@ fn every_stage_survives_being_killed() {
         (Stages::rangetest, 3),
         (Stages::train, 5),
         (Stages::diverging, 2),
+        (Stages::probe, 1),
         (Stages::suggest, 1),
         (Stages::choose, 1),
         (Stages::report, 2),

@@ -59,12 +59,17 @@ fn a_run_is_repeated_to_the_bit_elsewhere() {
     fs::create_dir(there.join("copy")).unwrap();
     fs::copy(here.join("runs/a/run.json"), there.join("copy/run.json")).unwrap();
     let replay = "--replay copy/run.json --quiet --threads 7 --checkpoint-every 3 --out b";
-    refused(there, "sc-train", replay, &["data.safetensors: cannot read", "where it lies now: --data FILE"]);
+    refused(
+        there,
+        "sc-train",
+        replay,
+        &["data.safetensors: expected the data of copy/run.json, found no such file", "--data FILE"],
+    );
     refused(
         there,
         "sc-train",
         &format!("{replay} --data images"),
-        &["init.safetensors: cannot read", "where it lies now: --init FILE"],
+        &["init.safetensors: expected the initial weights of copy/run.json, found no such file", "--init FILE"],
     );
     let said = succeed(there, "sc-train", &format!("{replay} --data images --init weights"));
     assert!(said.contains("copy: has not finished, so there is nothing to compare with"), "{said}");

@@ -91,6 +91,12 @@ impl Stages {
         self.stage("sc-train, diverging", &["runs/x"], "sc-train", &format!("{train} {SHARED}"))
     }
 
+    /// `sc-probe`.
+    pub fn probe(&self) -> Stage {
+        let arguments = "--data data.safetensors --init init.safetensors --batch-size 16 --quiet --out probe.json";
+        self.stage("sc-probe", &["probe.json"], "sc-probe", arguments)
+    }
+
     /// `sc-analyze suggest`.
     pub fn suggest(&self) -> Stage {
         self.stage("sc-analyze suggest", &["s.json"], "sc-analyze", "suggest made/log made/linear --out s.json")

@@ -66,7 +66,9 @@ pub fn repeat(
         tell::note(format!("{program}: warning: {warning}"));
     }
     let (json, config) = (flags.json, record.config.clone());
-    let prepared = prepare(Request { program, kind, flags, asked: Asked::Record(Box::new(record.clone())) })?;
+    let request = Request { program, kind, flags, asked: Asked::Record(Box::new(record.clone())) };
+    check_there(&file, &request)?;
+    let prepared = prepare(request)?;
     check_files(&file, &record, &prepared)?;
     let code = prepared.execute(config)?;
     if run::read_result(&out)?.is_some() {
@@ -143,6 +145,18 @@ fn warnings(program: &str, record: &RunRecord, flags: &Flags) -> Vec<String> {
         differs("kernels", recorded.name(), here.name());
     }
     all
+}
+
+/// Refuses data and initial weights that do not lie where the record, or a flag, says.
+fn check_there(file: &Path, request: &Request) -> Result<(), Stop> {
+    let (data, init) = request.files()?;
+    for (what, flag, path) in [("data", "--data", data), ("initial weights", "--init", init)] {
+        if !path.exists() {
+            let message = format!("{}: expected the {what} of {}, found no such file", path.display(), file.display());
+            return Err(Stop::unusable(message).hint(format!("say where it lies now: {flag} FILE")));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses data and initial weights that are not the recorded ones.

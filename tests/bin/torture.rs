@@ -1,6 +1,6 @@
 //! Kills every stage at random moments, lets it run to its end, and holds the outcome against an undisturbed run.
 //!
-//!     cargo run --release -p end-to-end --example torture -- KILLS SEED
+//!     cargo run --release -p end-to-end --bin torture -- KILLS SEED
 //!
 //! KILLS is the number of kills of each program's stage; `make` as a whole gets a tenth of it. Ends with 1 where a kill
 //! was not survived.
@@ -18,14 +18,15 @@ fn main() -> ExitCode {
     println!("kills of each stage: {kills}; seed {seed}");
     println!("{:<26} {:>6} {:>9} {:>9}", "stage", "kills", "at files", "survived");
     let mut tallies = Vec::new();
-    let stages = Stages::new(150);
-    let one: [fn(&Stages) -> Stage; 9] = [
+    let stages = Stages::new(80);
+    let one: [fn(&Stages) -> Stage; 10] = [
         Stages::prep,
         Stages::init,
         Stages::rangetest,
         Stages::train,
         Stages::train_by_time,
         Stages::diverging,
+        Stages::probe,
         Stages::suggest,
         Stages::choose,
         Stages::report,

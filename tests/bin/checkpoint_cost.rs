@@ -1,6 +1,6 @@
 //! What a checkpoint costs: the same run with one after every step and with none, one after the other, a few rounds.
 //!
-//!     cargo run --release -p end-to-end --example checkpoint_cost
+//!     cargo run --release -p end-to-end --bin checkpoint_cost
 //!
 //! Prints a table: the size of the file, the seconds that one checkpoint takes (median over the rounds of the difference
 //! in wall time, over the number of checkpoints), and the share of a run that is saved every 30 seconds, the default.
