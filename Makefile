@@ -124,7 +124,7 @@ endif
 include $(sort $(wildcard pipelines/*.mk))
 
 # ----------------------------------------------------------------------------------------------------------- the rest
-.PHONY: help programs test lint bench bench-peer bench-run bench-scaling peer-agrees clean
+.PHONY: help programs test torture lint bench bench-checkpoint bench-peer bench-run bench-scaling peer-agrees clean
 help: ## this list
 	@awk -f pipelines/help.awk $(MAKEFILE_LIST)
 	@printf '\nVariables, with the values of today (make TARGET NAME=VALUE changes one):\n'
@@ -138,6 +138,11 @@ programs: $(PROGRAMS) ## build the programs
 
 test: ## run all tests
 	$(CARGO) test --release --workspace
+
+KILLS ?= 25 ## torture: kills of each program's stage; make as a whole gets a tenth of it
+TORTURE_SEED ?= 1 ## torture: decides the moments
+torture: ## kill every stage at random moments and hold what it then makes against an undisturbed run (some 10 minutes)
+	$(CARGO) run --release --quiet -p end-to-end --bin torture -- $(strip $(KILLS)) $(strip $(TORTURE_SEED))
 
 lint: ## formatting, clippy with warnings denied, and the documentation
 	$(CARGO) fmt --all --check
@@ -159,6 +164,9 @@ bench-scaling: ## images/s, GFLOP/s and memory over depth and batch size
 	$(CARGO) build --release --quiet -p learner --examples
 	@$(foreach n,resnet20 resnet56 resnet110,$(foreach b,32 128 512 1024,\
 	  $(BIN)/examples/bench_net --net $n --batch $b --steps 5;))
+
+bench-checkpoint: ## what a checkpoint costs, and its share of a run at the default
+	$(CARGO) run --release --quiet -p end-to-end --bin checkpoint_cost
 
 PEER_PYTHON ?= python3 ## a Python with PyTorch, for bench-peer and the live parity test
 QUICK ?= ## 1: bench-peer of a few cases

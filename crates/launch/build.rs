@@ -1,4 +1,4 @@
-//! Tells the programs which commit they were built from, where that is known.
+//! Tells the programs what they were built from and with: the commit, where that is known, compiler and target.
 
 use std::process::Command;
 
@@ -18,4 +18,10 @@ fn main() {
     if let Some(commit) = git(&["rev-parse", "HEAD"]) {
         println!("cargo::rustc-env=SUPERCONV_COMMIT={commit}");
     }
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let version = Command::new(variable("RUSTC")).arg("--version").output().ok();
+    let version = version.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    // "rustc 1.95.0 (commit date)": the version is enough.
+    let version = version.split(" (").next().unwrap_or_default().trim();
+    println!("cargo::rustc-env=SUPERCONV_BUILD={version} for {}", variable("TARGET"));
 }

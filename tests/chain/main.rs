@@ -1,8 +1,12 @@
 //! End-to-end tests over the real programs, as a user chains them.
 
 mod bad_input;
+mod disk;
+mod divergence;
 mod house;
+mod kill;
 mod makefile;
 mod parity;
+mod provenance;
 mod repeat;
 mod stages;

@@ -1,57 +1,12 @@
 //! The front door: a study by `make`, a second time, and with a changed variable.
 
-use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
-use end_to_end::{programs, workspace};
-
-const TINY: [&str; 11] = [
-    "QUIET=1",
-    "NET=lenet",
-    "BATCH=32",
-    "LENGTHS=6 9",
-    "SEEDS=1 2",
-    "GRID=0.01 0.02",
-    "GRID_SEEDS=1",
-    "RANGE_SEEDS=1",
-    "RANGE_ITERATIONS=60",
-    "RANGE_MAX_LR=1",
-    "RANGE_LINEAR_MAX_LR=0.1",
-];
-
-/// A checkout without sources: the programs count as built.
-fn checkout() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let release = programs();
-    fs::create_dir_all(folder.path().join("target")).unwrap();
-    fs::create_dir_all(folder.path().join("data")).unwrap();
-    let link = |from: &Path, to: &str| std::os::unix::fs::symlink(from, folder.path().join(to)).unwrap();
-    link(release, "target/release");
-    for name in ["Makefile", "pipelines", "data/mnist5k"] {
-        link(&workspace().join(name), name);
-    }
-    for name in ["Cargo.toml", "Cargo.lock"] {
-        fs::write(folder.path().join(name), b"").unwrap();
-        let long_ago = fs::File::options().write(true).open(folder.path().join(name)).unwrap();
-        long_ago.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
-    }
-    fs::create_dir(folder.path().join("crates")).unwrap();
-    folder
-}
+use end_to_end::study::{self, checkout};
 
 fn make(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new("make")
-        .args(arguments)
-        .args(TINY.iter().filter(|tiny| {
-            let name = tiny.split('=').next().unwrap();
-            !arguments.iter().any(|given| given.starts_with(&format!("{name}=")))
-        }))
-        .current_dir(folder)
-        .env_remove("MAKEFLAGS")
-        .env_remove("MAKELEVEL")
-        .output()
-        .unwrap()
+    study::make(folder, arguments).output().unwrap()
 }
 
 fn commands(folder: &Path, arguments: &[&str]) -> Vec<String> {

@@ -1,5 +1,9 @@
 //! Finds and runs the programs of the workspace, for the end-to-end tests.
 
+pub mod kill;
+pub mod stages;
+pub mod study;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -20,9 +24,10 @@ pub fn programs() -> &'static Path {
         let build = ["build", "--release", "--workspace", "--bins", "--quiet"];
         let status = Command::new(cargo).args(build).current_dir(workspace()).status().expect("cargo runs");
         assert!(status.success(), "the programs could not be built");
-        // A test runs as TARGET/release/deps/NAME.
-        let own = std::env::current_exe().expect("a test has a path");
-        own.ancestors().nth(2).expect("a test lies in deps/").to_owned()
+        // A test runs as TARGET/release/deps/NAME, a program as TARGET/release/NAME.
+        let own = std::env::current_exe().expect("a program has a path");
+        let mut folders = own.ancestors().skip(1);
+        folders.find(|folder| folder.join("sc-train").exists()).expect("the programs lie beside or above").to_owned()
     })
 }
 

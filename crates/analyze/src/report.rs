@@ -121,16 +121,23 @@ impl Report {
         files.push(("summary.parquet".to_owned(), summary::parquet(&mut frame)?));
         let mut names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
         names.extend(["summary.json".to_owned(), PAGE.to_owned()]);
-        files.push(("summary.json".to_owned(), summary::json(self, &names)?));
-        files.push((PAGE.to_owned(), page::html(self, &drawings).into_bytes()));
-        for (name, bytes) in &files {
-            atomic::write(&folder.join(name), bytes)?;
-        }
+        let last = [
+            ("summary.json".to_owned(), summary::json(self, &names)?),
+            (PAGE.to_owned(), page::html(self, &drawings).into_bytes()),
+        ];
+        let write = |files: &[(String, Vec<u8>)]| -> Result<()> {
+            for (name, bytes) in files {
+                atomic::write(&folder.join(name), bytes)?;
+            }
+            Ok(())
+        };
+        write(&files)?;
+        // Before summary.json forgets them: else a kill in between would leave them for good.
         for stale in earlier.iter().filter(|name| !names.contains(name)) {
             // Gone already, or not ours to remove: the page does not show it either way.
             let _ = fs::remove_file(folder.join(stale));
         }
-        Ok(())
+        write(&last)
     }
 }
 

@@ -135,6 +135,7 @@ fn record(name: &str, arm: &str, config: Config) -> RunRecord {
         arm: arm.to_owned(),
         tool: "test".to_owned(),
         git_commit: None,
+        build: None,
         data_name: "digits".to_owned(),
         classes: 10,
         train_images: 1280,

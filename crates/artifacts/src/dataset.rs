@@ -69,7 +69,17 @@ fn json<T: serde::Serialize>(list: &[T]) -> String {
 /// # Errors
 /// When the file cannot be read or is no data set.
 pub fn read(path: &Path) -> Result<DataSet> {
+    Ok(read_with_hash(path)?.0)
+}
+
+/// As [`read`], with the SHA-256 of the bytes that were read, in lower-case hexadecimal: hashing the file by its name
+/// afterwards would hash another one where it was replaced meanwhile.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_hash(path: &Path) -> Result<(DataSet, String)> {
     let mut file = TensorFile::open(path)?;
+    let sha256 = file.sha256.clone();
     let name = file.metadata("name")?;
     let classes: Vec<String> = list(&mut file, "classes")?;
     let mean: Vec<f64> = list(&mut file, "mean")?;
@@ -91,7 +101,7 @@ pub fn read(path: &Path) -> Result<DataSet> {
     let sources = file.file.metadata.iter();
     let sources = sources.filter_map(|(k, v)| Some((k.strip_prefix(SOURCE)?.to_owned(), v.clone()))).collect();
     file.finish("a data set")?;
-    Ok(DataSet { name, shape: train_shape, classes, mean, std, train, test, sources })
+    Ok((DataSet { name, shape: train_shape, classes, mean, std, train, test, sources }, sha256))
 }
 
 fn list<T: serde::de::DeserializeOwned>(file: &mut Taking, key: &str) -> Result<Vec<T>> {

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod names;
 pub mod probe;
 pub mod run;
+pub mod same_file;
 pub mod sha256;
 pub mod suggestion;
 pub mod tensors;

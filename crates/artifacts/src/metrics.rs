@@ -2,13 +2,13 @@
 //! is not finite. No times: two equal runs have equal bytes.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{ArtifactError, Result};
+use crate::{ArtifactError, Result, same_file};
 
 /// Name of the file in a run's folder.
 pub const FILE: &str = "metrics.jsonl";
@@ -105,16 +105,27 @@ pub struct LineWriter {
 
 impl LineWriter {
     /// Opens `path` for appending, after cutting it back to the lines of steps up to `last`: those after it will be
-    /// written again, and a line torn by a crash is dropped.
+    /// written again. What a crash left behind them, torn or garbled, goes too.
     ///
     /// # Errors
-    /// When the file cannot be read or written, or a line is not whole.
+    /// When the file cannot be read or written.
     pub fn open<T: Line>(path: &Path, last: u64) -> Result<Self> {
+        Self::go_on::<T>(path, last, 0)
+    }
+
+    /// As [`LineWriter::open`], where of the steps up to `last` there must be `lines` lines.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written, or some of those lines are missing.
+    pub fn go_on<T: Line>(path: &Path, last: u64, lines: u64) -> Result<Self> {
         let fail = |source| ArtifactError::io(path, "write", source);
-        let (lines, _) = if path.exists() { read::<T>(path)? } else { (Vec::new(), false) };
-        let kept = lines.iter().take_while(|line| line.iteration() <= last).count();
+        let (found, length) = if path.exists() { lines_up_to::<T>(path, last)? } else { (0, 0) };
+        if found < lines {
+            let expected = format!("{lines} records of the {last} steps done");
+            return Err(ArtifactError::content(path, expected, found));
+        }
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
-        file.set_len(prefix_length(path, kept)?).map_err(fail)?;
+        file.set_len(length).map_err(fail)?;
         Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
     }
 
@@ -123,7 +134,7 @@ impl LineWriter {
     /// # Errors
     /// When the system refuses.
     pub fn append<T: Line>(&mut self, line: &T) -> Result<()> {
-        let written = serde_json::to_writer(&mut self.file, line).map_err(std::io::Error::from);
+        let written = serde_json::to_writer(&mut self.file, line).map_err(io::Error::from);
         let written = written.and_then(|()| self.file.write_all(b"\n"));
         written.map_err(|source| ArtifactError::io(&self.path, "write", source))
     }
@@ -131,9 +142,15 @@ impl LineWriter {
     /// Hands what was appended to the system, so that other programs see it.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system refuses, or the file is no longer the one under its name: what is written to a removed file is
+    /// lost.
     pub fn flush(&mut self) -> Result<()> {
-        self.file.flush().map_err(|source| ArtifactError::io(&self.path, "write", source))
+        let fail = |source| ArtifactError::io(&self.path, "write", source);
+        self.file.flush().map_err(fail)?;
+        if same_file::is_at(self.file.get_ref(), &self.path).map_err(fail)? {
+            return Ok(());
+        }
+        Err(fail(io::Error::new(io::ErrorKind::NotFound, "it was removed, moved or replaced meanwhile")))
     }
 
     /// As [`LineWriter::flush`], and waits until it is on the disk.
@@ -146,10 +163,20 @@ impl LineWriter {
     }
 }
 
-fn prefix_length(path: &Path, lines: usize) -> Result<u64> {
+/// How many whole lines of steps up to `last` a file begins with, and their length in bytes.
+fn lines_up_to<T: Line>(path: &Path, last: u64) -> Result<(u64, u64)> {
     let text = fs::read(path).map_err(|source| ArtifactError::io(path, "read", source))?;
-    let length: usize = text.split_inclusive(|byte| *byte == b'\n').take(lines).map(<[u8]>::len).sum();
-    Ok(length as u64)
+    let whole = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.last() == Some(&b'\n'));
+    let (mut lines, mut length) = (0, 0);
+    for line in whole {
+        match serde_json::from_slice::<T>(line) {
+            Ok(record) if record.iteration() <= last => {}
+            _ => break,
+        }
+        lines += 1;
+        length += line.len() as u64;
+    }
+    Ok((lines, length))
 }
 
 /// Reads all whole lines, and says whether a torn last one was dropped (the caller warns).
@@ -206,7 +233,7 @@ mod tests {
         let (lines, torn) = read::<Metrics>(&path).unwrap();
         assert_eq!((lines.len(), torn), (4, true));
 
-        let mut writer = LineWriter::open::<Metrics>(&path, 3).unwrap();
+        let mut writer = LineWriter::go_on::<Metrics>(&path, 3, 3).unwrap();
         (4..=5).for_each(|i| writer.append(&line(i)).unwrap());
         writer.sync().unwrap();
         assert_eq!(fs::read(&path).unwrap(), whole);
@@ -219,5 +246,38 @@ mod tests {
         fs::write(&path, format!("{}\n{{}}\n", serde_json::to_string(&line(1)).unwrap())).unwrap();
         let message = read::<Metrics>(&path).unwrap_err().to_string();
         assert!(message.contains("a record on line 2"), "{message}");
+    }
+
+    /// A power cut may leave any bytes after those that were synced.
+    #[test]
+    fn garbage_after_the_steps_done_goes_and_a_hole_in_them_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let mut writer = LineWriter::open::<Metrics>(&path, 0).unwrap();
+        (1..=5).for_each(|i| writer.append(&line(i)).unwrap());
+        writer.sync().unwrap();
+        let whole = fs::read(&path).unwrap();
+        let three = whole.len() / 5 * 3;
+        let mut garbled = whole.clone();
+        garbled[three..].iter_mut().step_by(7).for_each(|byte| *byte = 0);
+        fs::write(&path, &garbled).unwrap();
+
+        let message = LineWriter::go_on::<Metrics>(&path, 4, 4).unwrap_err().to_string();
+        assert!(message.contains("expected 4 records of the 4 steps done, found 3"), "{message}");
+        assert_eq!(fs::read(&path).unwrap(), garbled, "a refused file stays as it was");
+        drop(LineWriter::go_on::<Metrics>(&path, 3, 3).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), whole[..three]);
+    }
+
+    #[test]
+    fn a_file_that_is_removed_while_it_is_written_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let mut writer = LineWriter::open::<Metrics>(&path, 0).unwrap();
+        writer.append(&line(1)).unwrap();
+        writer.flush().unwrap();
+        fs::remove_file(&path).unwrap();
+        let message = writer.sync().unwrap_err().to_string();
+        assert!(message.contains("metrics.jsonl: cannot write: it was removed"), "{message}");
     }
 }

@@ -111,6 +111,10 @@ pub struct RunRecord {
     pub tool: String,
     /// Commit of the source that the program was built from; null where unknown.
     pub git_commit: Option<String>,
+    /// Compiler and target that it was built with, such as `rustc 1.95.0 for x86_64-unknown-linux-gnu`; null where the
+    /// record is older than this entry.
+    #[serde(default)]
+    pub build: Option<String>,
     /// The resolved configuration.
     pub config: Config,
     /// The data set's name.
@@ -196,9 +200,16 @@ pub struct ResultRecord {
 /// # Errors
 /// When it cannot be read or is of another format.
 pub fn read_run(folder: &Path) -> Result<RunRecord> {
-    let path = folder.join(RUN_FILE);
-    let record: RunRecord = json::read(&path, "the record of a run")?;
-    check_format(&path, &record.format)?;
+    read_run_file(&folder.join(RUN_FILE))
+}
+
+/// Reads the file `path` as a `run.json`.
+///
+/// # Errors
+/// As [`read_run`].
+pub fn read_run_file(path: &Path) -> Result<RunRecord> {
+    let record: RunRecord = json::read(path, "the record of a run")?;
+    check_format(path, &record.format)?;
     Ok(record)
 }
 

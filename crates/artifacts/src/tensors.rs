@@ -11,7 +11,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::json;
 
-use crate::{ArtifactError, Result, atomic};
+use crate::{ArtifactError, Result, atomic, sha256};
 
 /// Elements of a tensor.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,18 +110,21 @@ impl TensorFile {
     /// # Errors
     /// When it cannot be read, is damaged, or holds another type of element.
     pub fn read(path: &Path) -> Result<Self> {
-        Self::read_unless(path, |_| false)
+        Ok(Self::read_unless(path, |_| false)?.0)
     }
 
-    /// As [`TensorFile::read`], without the tensors of this name or of a name that ends in a dot and this.
+    /// As [`TensorFile::open`], without the tensors of this name or of a name that ends in a dot and this.
     ///
     /// # Errors
     /// As [`TensorFile::read`].
-    pub fn read_leaving_out(path: &Path, name: &str) -> Result<Self> {
-        Self::read_unless(path, |found| found.rsplit('.').next() == Some(name))
+    pub fn open_leaving_out(path: &Path, name: &str) -> Result<Taking> {
+        let (file, sha256) = Self::read_unless(path, |found| found.rsplit('.').next() == Some(name))?;
+        Ok(Taking { path: path.to_owned(), sha256, file })
     }
 
-    fn read_unless(path: &Path, left_out: impl Fn(&str) -> bool) -> Result<Self> {
+    /// The file without the tensors that are left out, and the SHA-256 of its bytes: of those that were read, whatever
+    /// is under that name by then.
+    fn read_unless(path: &Path, left_out: impl Fn(&str) -> bool) -> Result<(Self, String)> {
         let bytes = fs::read(path).map_err(|source| ArtifactError::io(path, "read", source))?;
         let damaged = |error| ArtifactError::content(path, "a whole safetensors file", error);
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
@@ -140,7 +143,7 @@ impl TensorFile {
             };
             tensors.insert(name.to_owned(), Tensor { shape: view.shape().to_vec(), values });
         }
-        Ok(Self { metadata, tensors })
+        Ok((Self { metadata, tensors }, sha256::of_bytes(&bytes)))
     }
 
     /// Reads a file, known entries to be taken out of it one by one.
@@ -148,7 +151,8 @@ impl TensorFile {
     /// # Errors
     /// As [`TensorFile::read`].
     pub fn open(path: &Path) -> Result<Taking> {
-        Ok(Taking { path: path.to_owned(), file: Self::read(path)? })
+        let (file, sha256) = Self::read_unless(path, |_| false)?;
+        Ok(Taking { path: path.to_owned(), sha256, file })
     }
 }
 
@@ -161,6 +165,8 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = [u8; 4]> + '_ {
 pub struct Taking {
     /// Where the file lies, for messages.
     pub path: PathBuf,
+    /// SHA-256 of the bytes that were read, in lower-case hexadecimal.
+    pub sha256: String,
     /// What is left of it.
     pub file: TensorFile,
 }

@@ -61,7 +61,7 @@ pub fn open(path: &Path) -> Result<(Origin, Taking)> {
 /// # Errors
 /// When it cannot be read.
 pub fn open_torch(path: &Path) -> Result<Taking> {
-    Ok(Taking { path: path.to_owned(), file: TensorFile::read_leaving_out(path, "num_batches_tracked")? })
+    TensorFile::open_leaving_out(path, "num_batches_tracked")
 }
 
 /// Takes the tensors of a net out of a file, in the order asked for; refuses missing, misshapen, extra and (where

@@ -9,6 +9,7 @@ use clap::Parser;
 use kernels::engine::Buffers;
 use kernels::graph::Graph;
 use launch::stop::{self, Stop};
+use launch::tell;
 use learner::initial::{self, Scheme};
 use learner::nets::{self, Shortcut};
 use learner::state::{self, Parameters};
@@ -82,7 +83,7 @@ fn run(arguments: &Arguments) -> Result<u8, Stop> {
     let count: usize = parameters.iter().map(Vec::len).sum();
     weights::write(out, &origin, state::named(&graph, parameters, buffers))?;
     if !arguments.quiet {
-        println!("{}: {net}, {count} parameters", out.display());
+        tell::result(format!("{}: {net}, {count} parameters", out.display()))?;
     }
     Ok(0)
 }

@@ -1,20 +1,27 @@
 //! The flags that `sc-rangetest` and `sc-train` share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use kernels::isa::Isa;
+
+use crate::stop::Stop;
 
 /// What is run on what.
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "flags are")]
 pub struct Flags {
     /// Data set, made by sc-prep
-    #[arg(long, value_name = "FILE")]
-    pub data: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "replay")]
+    pub data: Option<PathBuf>,
     /// Initial weights, made by sc-init
-    #[arg(long, value_name = "FILE")]
-    pub init: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "replay")]
+    pub init: Option<PathBuf>,
+    /// Repeat, to the bit, the run that this run.json records: its whole configuration, its data and initial weights
+    /// (where those lie elsewhere now: --data, --init), its kernels [--out: the recorded folder's name and -replay]
+    #[arg(long, value_name = "RUN.JSON")]
+    pub replay: Option<PathBuf>,
     /// Folder of the run [default: runs/ and a name made of the hyper-parameters]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -25,8 +32,8 @@ pub struct Flags {
     #[arg(long, requires = "resume")]
     pub supersede: bool,
     /// Optimizer steps
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub iterations: u64,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), required_unless_present = "replay")]
+    pub iterations: Option<u64>,
     /// Images a step
     #[arg(long, value_name = "N", default_value_t = 128)]
     pub batch_size: usize,
@@ -65,19 +72,23 @@ pub struct Flags {
     /// Steps between looks at the test set, for looking, never for choosing (test.jsonl); 0: none
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub test_every: u64,
-    /// Steps between checkpoints, besides one every half minute; 0: by time alone
+    /// Steps between checkpoints, besides those by time; 0: by time alone
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub checkpoint_every: u64,
+    /// Seconds between checkpoints; 0: none by time
+    #[arg(long, value_name = "T", default_value_t = 30.0, value_parser = seconds)]
+    pub checkpoint_seconds: f64,
     /// Record which images each step saw and how they were augmented (batches.safetensors)
     #[arg(long)]
     pub record_batches: bool,
-    /// Where to run: cpu, cuda or cuda:N
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    pub device: String,
+    /// Where to run: cpu, cuda or cuda:N [default: cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
     /// Worker threads; no number depends on them [default: all processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub threads: Option<u64>,
-    /// Instruction set of the kernels: portable, avx2 or avx512 [default: the best of this processor]
+    /// Instruction set of the kernels: portable, avx2 or avx512 [default: the best of this processor; for a run that
+    /// goes on or is repeated, the one it was begun with]
     #[arg(long, value_name = "NAME")]
     pub kernels: Option<Isa>,
     /// Convolve directly, never by Winograd's algorithm
@@ -128,6 +139,35 @@ pub enum AugmentName {
     Flip,
     /// Cropped out of the image padded by 4 pixels, and mirrored half of the time
     CropFlip,
+}
+
+impl Flags {
+    /// The device that was asked for.
+    pub fn device(&self) -> &str {
+        self.device.as_deref().unwrap_or("cpu")
+    }
+
+    /// Time between checkpoints; none where they are not made by time.
+    pub fn between_checkpoints(&self) -> Option<Duration> {
+        (self.checkpoint_seconds > 0.0).then(|| Duration::from_secs_f64(self.checkpoint_seconds))
+    }
+
+    /// What a run that is asked for by flags has to say: data, initial weights, number of steps.
+    ///
+    /// # Errors
+    /// When one is missing, which the parser of flags does not let pass.
+    pub fn required(&self) -> Result<(&Path, &Path, u64), Stop> {
+        let missing = |flag: &str| Stop::unusable(format!("{flag}: expected a value, found none"));
+        let data = self.data.as_deref().ok_or_else(|| missing("--data"))?;
+        let init = self.init.as_deref().ok_or_else(|| missing("--init"))?;
+        Ok((data, init, self.iterations.ok_or_else(|| missing("--iterations"))?))
+    }
+}
+
+/// A number of seconds that a clock can count.
+fn seconds(text: &str) -> Result<f64, String> {
+    let found: Option<f64> = text.parse().ok();
+    found.filter(|seconds| (0.0..=1e9).contains(seconds)).ok_or_else(|| "expected seconds, from 0 to 1e9".to_owned())
 }
 
 /// The name of a flag's value as the record keeps it.

@@ -1,14 +1,16 @@
 //! The folder of a run: whose it is, and whether the run starts, goes on, or is done.
 
 use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use artifacts::checkpoint::{self, Checkpoint};
-use artifacts::run::{self, RunRecord};
-use artifacts::{ArtifactError, json};
+use artifacts::run::{self, Config, RunRecord, Source};
+use artifacts::{ArtifactError, atomic, json, metrics, same_file};
 use serde_json::Value;
 
 use crate::stop::Stop;
+use crate::{machine, tell};
 
 /// Name of the file that is locked while a program works in the folder.
 const LOCK_FILE: &str = ".lock";
@@ -17,8 +19,13 @@ const LOCK_FILE: &str = ".lock";
 pub enum Task {
     /// Everything.
     Start,
-    /// What comes after this checkpoint.
-    GoOn(Box<Checkpoint>),
+    /// What comes after a checkpoint.
+    GoOn {
+        /// The checkpoint.
+        saved: Box<Checkpoint>,
+        /// What ran the numbers so far.
+        kernels: String,
+    },
     /// Nothing: the run is finished.
     Nothing,
 }
@@ -36,7 +43,7 @@ pub struct Existing {
 pub struct RunFolder {
     /// Where it is.
     pub path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl RunFolder {
@@ -46,29 +53,24 @@ impl RunFolder {
     /// # Errors
     /// When the folder is there and may not be used, or is in use.
     pub fn take(path: &Path, record: &RunRecord, existing: Existing) -> Result<(Self, Task), Stop> {
-        let is_new = !path.exists();
-        if !is_new && !existing.resume {
-            let message = format!("{}: expected a folder that does not exist, found one", path.display());
-            return Err(
-                Stop::unusable(message).hint("go on with that run: --resume; or name another folder: --out DIR")
-            );
-        }
         let recorded = path.join(run::RUN_FILE);
-        if !is_new && !recorded.exists() && !is_empty(path)? {
-            let message = format!("{}: expected the folder of a run, found other files", path.display());
-            return Err(Stop::unusable(message).hint("name another folder: --out DIR"));
+        if path.exists() {
+            check_existing(path, existing)?;
         }
         fs::create_dir_all(path).map_err(|source| ArtifactError::io(path, "make the folder", source))?;
-        let folder = Self { path: path.to_owned(), _lock: lock(path)? };
+        let folder = Self { path: path.to_owned(), lock: lock(path, &record.tool)? };
+        // The folder is ours alone: what is unfinished in it, a killed program left.
+        atomic::sweep(path)?;
         if !recorded.exists() {
             json::write(&recorded, record)?;
             return Ok((folder, Task::Start));
         }
-        if let Err(differs) = same_run(path, &run::read_run(path)?, record) {
+        let found = run::read_run(path)?;
+        if let Some(difference) = difference(&found, &record.config, &record.data, &record.init) {
             if !existing.supersede {
-                return Err(differs);
+                return Err(difference.refusal(path));
             }
-            move_aside(path)?;
+            move_aside(path, &difference)?;
             drop(folder);
             return Self::take(path, record, existing);
         }
@@ -76,17 +78,66 @@ impl RunFolder {
             return Ok((folder, Task::Nothing));
         }
         let saved = path.join(checkpoint::FILE);
-        let task = if saved.exists() { Task::GoOn(Box::new(checkpoint::read(&saved)?)) } else { Task::Start };
-        Ok((folder, task))
+        if saved.exists() {
+            let saved = checkpoint::read(&saved).map_err(|error| Stop::from(error).hint(START_ANEW))?;
+            return Ok((folder, Task::GoOn { saved: Box::new(saved), kernels: found.kernels }));
+        }
+        // No step of the earlier start is left, so the record tells of this one: its machine, its kernels.
+        json::write(&recorded, record)?;
+        Ok((folder, Task::Start))
+    }
+
+    /// Refuses to go on where the folder is no longer ours: removed, moved, or replaced while the run was in progress.
+    ///
+    /// # Errors
+    /// When that is so.
+    pub fn check(&self) -> Result<(), ArtifactError> {
+        let fail = |source| ArtifactError::io(&self.path, "write into the folder of the run", source);
+        if same_file::is_at(&self.lock, &self.path.join(LOCK_FILE)).map_err(fail)? {
+            return Ok(());
+        }
+        Err(fail(io::Error::new(io::ErrorKind::NotFound, "it or its .lock was removed, moved or replaced meanwhile")))
+    }
+
+    /// Whether there is an unfinished run in the folder, its records with it.
+    pub fn can_go_on(&self) -> bool {
+        let has = |name| self.path.join(name).exists();
+        self.check().is_ok() && has(metrics::FILE) && !has(run::RESULT_FILE)
     }
 }
 
+/// What to do about a run whose own files are damaged.
+pub const START_ANEW: &str = "the files of this run are damaged; start it anew in another folder (--out DIR), or move \
+                              this one away";
+
+/// The kernels that the run in `path` was begun with, if it is the run of this configuration: it should go on with them.
+pub fn kernels_of(path: &Path, config: &Config, data: &Source, init: &Source) -> Option<String> {
+    let found = run::read_run(path).ok()?;
+    difference(&found, config, data, init).is_none().then_some(found.kernels)
+}
+
+fn check_existing(path: &Path, existing: Existing) -> Result<(), Stop> {
+    if !path.is_dir() {
+        let message = format!("{}: expected a folder or nothing, found a file", path.display());
+        return Err(Stop::unusable(message).hint("name another folder: --out DIR"));
+    }
+    if !existing.resume {
+        let message = format!("{}: expected a folder that does not exist, found one", path.display());
+        return Err(Stop::unusable(message).hint("go on with that run: --resume; or name another folder: --out DIR"));
+    }
+    if !path.join(run::RUN_FILE).exists() && !is_empty(path)? {
+        let message = format!("{}: expected the folder of a run, found other files", path.display());
+        return Err(Stop::unusable(message).hint("name another folder: --out DIR"));
+    }
+    Ok(())
+}
+
 /// Renames a folder to the first free of `NAME.superseded-1`, `-2`, ...: what a run measured is never deleted.
-fn move_aside(path: &Path) -> Result<(), Stop> {
+fn move_aside(path: &Path, difference: &Difference) -> Result<(), Stop> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut names = (1..).map(|number| path.with_file_name(format!("{name}.superseded-{number}")));
     let free = names.find(|candidate| !candidate.exists()).expect("some number is free");
-    eprintln!("{}: was made with another configuration; moved to {}", path.display(), free.display());
+    tell::note(format!("{}: was made with another {}; moved to {}", path.display(), difference.what, free.display()));
     Ok(fs::rename(path, &free).map_err(|source| ArtifactError::io(path, "move aside", source))?)
 }
 
@@ -96,49 +147,80 @@ fn is_empty(path: &Path) -> Result<bool, Stop> {
     Ok(entries.flatten().all(|entry| entry.file_name().to_string_lossy().starts_with('.')))
 }
 
-fn lock(folder: &Path) -> Result<File, Stop> {
+/// Locks a folder until the file is closed, which the system does for a process that is killed: what is left of a dead
+/// one's lock holds nobody up.
+fn lock(folder: &Path, tool: &str) -> Result<File, Stop> {
     let path = folder.join(LOCK_FILE);
     let fail = |source| Stop::from(ArtifactError::io(&path, "write", source));
-    let file = File::options().create(true).append(true).open(&path).map_err(fail)?;
+    let mut file = File::options().create(true).append(true).open(&path).map_err(fail)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let holder = fs::read_to_string(&path).unwrap_or_default();
-            let message =
-                format!("{}: expected a folder of our own, found it in use by {}", folder.display(), holder.trim());
+            let holder = Some(holder.trim()).filter(|holder| !holder.is_empty()).unwrap_or("another process");
+            let message = format!("{}: expected a folder of our own, found it in use by {holder}", folder.display());
             return Err(Stop::unusable(message).hint("wait for that program to end, or name another folder: --out DIR"));
         }
         Err(TryLockError::Error(source)) => return Err(fail(source)),
     }
-    fs::write(&path, format!("process {}\n", std::process::id())).map_err(fail)?;
+    let host = machine::host().map_or_else(String::new, |host| format!(" on {host}"));
+    file.set_len(0).map_err(fail)?;
+    file.write_all(format!("{tool}, process {}{host}\n", std::process::id()).as_bytes()).map_err(fail)?;
     Ok(file)
 }
 
-/// Refuses to go on with a run of another configuration, naming the first difference.
-fn same_run(folder: &Path, found: &RunRecord, wanted: &RunRecord) -> Result<(), Stop> {
-    let differs = |key: &str, found: &Value, wanted: &Value| {
-        let message = format!("{}: expected {key} {wanted}, found {found}", folder.join(run::RUN_FILE).display());
+/// In what the run in a folder differs from the one asked for.
+struct Difference {
+    /// What differs, such as `momentum`.
+    what: String,
+    /// As asked for.
+    wanted: String,
+    /// As in the folder.
+    found: String,
+    /// Where it is a file's content: the file.
+    file: Option<String>,
+}
+
+impl Difference {
+    fn refusal(&self, folder: &Path) -> Stop {
+        let Self { what, wanted, found, file } = self;
+        if let Some(file) = file {
+            let message = format!(
+                "{file}: expected the {what} that {} was begun with (sha256 {found}), found another (sha256 {wanted})",
+                folder.display()
+            );
+            let hint = "it has changed since, or is not the file that was named then; name that one, or another folder (--out \
+                        DIR), or move the run aside: --supersede";
+            return Stop::unusable(message).hint(hint);
+        }
+        let message = format!("{}: expected {what} {wanted}, found {found}", folder.join(run::RUN_FILE).display());
         let hint = "the run in this folder was asked for with another configuration; name another folder: --out DIR, or \
                     move this one aside: --supersede";
         Stop::unusable(message).hint(hint)
-    };
-    let plain = |record: &RunRecord| serde_json::to_value(&record.config).unwrap_or_default();
-    let (found_config, wanted_config) = (plain(found), plain(wanted));
+    }
+}
+
+/// The first difference between the run that `found` records and the one asked for; none where it is the same run.
+fn difference(found: &RunRecord, config: &Config, data: &Source, init: &Source) -> Option<Difference> {
+    // Files first: other weights bring another seed along, which is not what was changed.
+    for (what, found, wanted) in [("data", &found.data, data), ("initial weights", &found.init, init)] {
+        if found.sha256 != wanted.sha256 {
+            return Some(Difference {
+                what: what.to_owned(),
+                wanted: wanted.sha256.clone(),
+                found: found.sha256.clone(),
+                file: Some(wanted.path.clone()),
+            });
+        }
+    }
+    let plain = |config: &Config| serde_json::to_value(config).unwrap_or_default();
+    let (found_config, wanted_config) = (plain(&found.config), plain(config));
     for (key, value) in wanted_config.as_object().into_iter().flatten() {
-        if found_config[key] != *value {
-            return Err(differs(key, &found_config[key], value));
+        let other: &Value = &found_config[key];
+        if other != value {
+            let (wanted, found) = (value.to_string(), other.to_string());
+            return Some(Difference { what: key.clone(), wanted, found, file: None });
         }
     }
-    for (key, found, wanted) in
-        [("data", &found.data.sha256, &wanted.data.sha256), ("init", &found.init.sha256, &wanted.init.sha256)]
-    {
-        if found != wanted {
-            return Err(differs(
-                &format!("sha256 of {key}"),
-                &Value::from(found.as_str()),
-                &Value::from(wanted.as_str()),
-            ));
-        }
-    }
-    Ok(())
+    None
 }

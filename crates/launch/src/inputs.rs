@@ -26,9 +26,9 @@ pub struct Inputs {
     pub parameters: Parameters,
     /// The net's buffers.
     pub buffers: Buffers,
-    /// File of the data set.
+    /// File of the data set, with the hash of the bytes that were read.
     pub data_source: Source,
-    /// File of the weights.
+    /// File of the weights, likewise.
     pub init_source: Source,
 }
 
@@ -38,7 +38,8 @@ impl Inputs {
     /// # Errors
     /// When a file cannot be used.
     pub fn read(data: &Path, init: &Path) -> Result<Self, Stop> {
-        let file = dataset::read(data).map_err(|error| with_hint(dataset::hint(&error), error))?;
+        let (file, data_sha256) =
+            dataset::read_with_hash(data).map_err(|error| with_hint(dataset::hint(&error), error))?;
         let (origin, tensors) = weights::open(init).map_err(|error| with_hint(weights::hint(&error), error))?;
         let fits = |error: &dyn std::fmt::Display| {
             let hint =
@@ -46,12 +47,14 @@ impl Inputs {
             Stop::unusable(format!("{}: {error}", init.display())).hint(hint)
         };
         let graph = nets::build(&origin.net, &origin.shortcut, file.shape, file.classes.len()).map_err(|e| fits(&e))?;
+        let init_sha256 = tensors.sha256.clone();
         let (parameters, buffers) = state::take(&graph, tensors, &origin.net).map_err(|error| {
             let hint =
                 format!("the net has to fit the data: sc-init --net {} --data {} ...", origin.net, data.display());
             Stop::from(error).hint(hint)
         })?;
-        let (data_source, init_source) = (source(data)?, source(init)?);
+        let of = |path: &Path, sha256| Source { path: path.display().to_string(), sha256 };
+        let (data_source, init_source) = (of(data, data_sha256), of(init, init_sha256));
         let data_name = file.name.clone();
         Ok(Self { origin, graph, data: data::of_file(file), data_name, parameters, buffers, data_source, init_source })
     }

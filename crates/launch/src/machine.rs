@@ -31,6 +31,17 @@ pub fn commit() -> Option<String> {
     option_env!("SUPERCONV_COMMIT").map(str::to_owned)
 }
 
+/// Compiler and target that this program was built with.
+pub fn build() -> String {
+    env!("SUPERCONV_BUILD").to_owned()
+}
+
+/// The machine's name in its network, where the system says.
+pub fn host() -> Option<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| fs::read_to_string("/etc/hostname")).ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
 fn field(path: &str, key: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find(|line| line.starts_with(key))?;

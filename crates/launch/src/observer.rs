@@ -1,6 +1,5 @@
 //! Keeps a run's records in its folder, tells the time, and listens for signals.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,11 +8,10 @@ use artifacts::checkpoint::{self, Checkpoint};
 use artifacts::metrics::{self, LineWriter, Metrics, TestMetrics, Timing};
 use learner::training::Observer;
 
+use crate::folder::RunFolder;
 use crate::progress::Progress;
 use crate::stop::INTERRUPTED;
 
-/// Time between checkpoints.
-const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(30);
 /// Time between lines of times, and between moments at which other programs can see new records.
 const BETWEEN_TIMES: Duration = Duration::from_secs(1);
 
@@ -31,14 +29,23 @@ pub fn listen_for_signals() {
 
 /// The observer of a run that lives in a folder.
 pub struct Recorder<'a> {
-    folder: &'a Path,
+    folder: &'a RunFolder,
     metrics: LineWriter,
     test: Option<LineWriter>,
     timing: LineWriter,
     progress: Progress,
     batch_size: usize,
-    checkpoint_every: u64,
+    cadence: Cadence,
     clock: Clock,
+}
+
+/// When checkpoints are due; at whichever comes first.
+#[derive(Clone, Copy, Debug)]
+pub struct Cadence {
+    /// After every so many steps; 0: not by steps.
+    pub every: u64,
+    /// After so much time; none: not by time.
+    pub time: Option<Duration>,
 }
 
 struct Clock {
@@ -52,33 +59,40 @@ struct Clock {
 }
 
 impl<'a> Recorder<'a> {
-    /// Opens the records in `folder`, cut back to `done` steps.
+    /// Opens the records in `folder`, cut back to `done` steps. `test_lines` is how many looks at the test set belong to
+    /// those steps; none where the run takes no looks.
     ///
     /// # Errors
-    /// When a record cannot be read or written.
+    /// When a record cannot be read or written, or those of steps done are missing.
     pub fn open(
-        folder: &'a Path,
+        folder: &'a RunFolder,
         done: u64,
         batch_size: usize,
-        checkpoint_every: u64,
-        looks_at_test: bool,
+        cadence: Cadence,
+        test_lines: Option<u64>,
         progress: Progress,
     ) -> Result<Self, ArtifactError> {
-        let timing = folder.join(metrics::TIMING_FILE);
+        let at = |name| folder.path.join(name);
+        let timing = at(metrics::TIMING_FILE);
         let nothing = Timing { iteration: 0, train_seconds: 0.0, wall_seconds: 0.0, event: None };
-        let earlier = if timing.exists() { metrics::read::<Timing>(&timing)?.0 } else { Vec::new() };
+        // Times decide nothing: what cannot be read of them is measured no more.
+        let earlier = if timing.exists() {
+            metrics::read::<Timing>(&timing).map_or(Vec::new(), |read| read.0)
+        } else {
+            Vec::new()
+        };
         let earlier = earlier.into_iter().rfind(|line| line.iteration <= done).unwrap_or(nothing);
         let now = Instant::now();
         Ok(Self {
             folder,
-            metrics: LineWriter::open::<Metrics>(&folder.join(metrics::FILE), done)?,
-            test: looks_at_test
-                .then(|| LineWriter::open::<TestMetrics>(&folder.join(metrics::TEST_FILE), done))
+            metrics: LineWriter::go_on::<Metrics>(&at(metrics::FILE), done, done)?,
+            test: test_lines
+                .map(|lines| LineWriter::go_on::<TestMetrics>(&at(metrics::TEST_FILE), done, lines))
                 .transpose()?,
             timing: LineWriter::open::<Timing>(&timing, done)?,
             progress,
             batch_size,
-            checkpoint_every,
+            cadence,
             clock: Clock {
                 began: now,
                 earlier,
@@ -119,8 +133,9 @@ impl<'a> Recorder<'a> {
     /// Waits until all records are on the disk.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// When they cannot be written, or the folder is no longer there.
     pub fn sync(&mut self) -> Result<(), ArtifactError> {
+        self.folder.check()?;
         self.metrics.sync()?;
         self.test.as_mut().map_or(Ok(()), LineWriter::sync)?;
         self.timing.sync()
@@ -158,15 +173,16 @@ impl Observer for Recorder<'_> {
     }
 
     fn checkpoint_due(&self, iteration: u64) -> bool {
-        let by_step = self.checkpoint_every > 0 && iteration.is_multiple_of(self.checkpoint_every);
-        by_step || self.clock.last_checkpoint.elapsed() >= BETWEEN_CHECKPOINTS
+        let Cadence { every, time } = self.cadence;
+        let by_step = every > 0 && iteration.is_multiple_of(every);
+        by_step || time.is_some_and(|time| self.clock.last_checkpoint.elapsed() >= time)
     }
 
     /// Records come first: a checkpoint never knows of steps that the records do not.
     fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<(), ArtifactError> {
         self.note_time(checkpoint.iteration, None)?;
         self.sync()?;
-        checkpoint::write(&self.folder.join(checkpoint::FILE), checkpoint)?;
+        checkpoint::write(&self.folder.path.join(checkpoint::FILE), checkpoint)?;
         self.clock.last_checkpoint = Instant::now();
         Ok(())
     }

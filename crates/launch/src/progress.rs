@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use artifacts::metrics::Metrics;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::tell;
+
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// Shows how far a run is.
@@ -51,18 +53,10 @@ impl Progress {
                 if now >= *next {
                     *next = now + BETWEEN_LINES;
                     let Metrics { iteration, .. } = line;
-                    eprintln!("{} {iteration}/{}: {}", self.name, self.total, summary(line, images_per_second));
+                    let summary = summary(line, images_per_second);
+                    tell::note(format!("{} {iteration}/{}: {summary}", self.name, self.total));
                 }
             }
-        }
-    }
-
-    /// Says something between two steps.
-    pub fn note(&self, text: &str) {
-        match &self.style {
-            Style::Quiet => {}
-            Style::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
-            Style::Lines { .. } => eprintln!("{text}"),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use artifacts::run::{self, Config, Kind, Machine, ResultRecord, RunRecord, Status};
+use artifacts::run::{self, Config, Kind, Machine, ResultRecord, RunRecord, Source, Status};
 use artifacts::weights::{self, Origin};
 use artifacts::{batches, checkpoint, json, names};
 use kernels::device::{self, Device, Options};
@@ -15,12 +15,12 @@ use learner::state;
 use learner::training::{Ending, FinalMeasurement, Training, means};
 
 use crate::flags::{Flags, value_name};
-use crate::folder::{Existing, RunFolder, Task};
+use crate::folder::{self, Existing, RunFolder, START_ANEW, Task};
 use crate::inputs::{self, Inputs};
-use crate::machine;
-use crate::observer::{self, Recorder};
+use crate::observer::{self, Cadence, Recorder};
 use crate::progress::Progress;
-use crate::stop::{DIVERGED, INTERRUPTED, Stop};
+use crate::stop::{DIVERGED, FAILED, INTERRUPTED, Stop};
+use crate::{machine, tell};
 
 /// What a program adds to the shared flags.
 pub struct Request {
@@ -30,10 +30,21 @@ pub struct Request {
     pub kind: Kind,
     /// The shared flags.
     pub flags: Flags,
-    /// Steps between measurements of `val_*` where no flag says: so many over the run.
-    pub default_measurements: u64,
-    /// The file that the rates were taken from, if any.
-    pub rates_from: Option<PathBuf>,
+    /// What the run is made after.
+    pub asked: Asked,
+}
+
+/// What a run is made after.
+pub enum Asked {
+    /// Flags.
+    Flags {
+        /// Steps between measurements of `val_*` where no flag says: so many over the run.
+        default_measurements: u64,
+        /// The file that the rates were taken from, if any.
+        rates_from: Option<PathBuf>,
+    },
+    /// The record of an earlier run, whose configuration stands in place of the flags.
+    Record(Box<RunRecord>),
 }
 
 /// What was read before the schedule is known.
@@ -47,8 +58,25 @@ pub struct Prepared {
 /// # Errors
 /// When a file cannot be used.
 pub fn prepare(request: Request) -> Result<Prepared, Stop> {
-    let inputs = Inputs::read(&request.flags.data, &request.flags.init)?;
+    let (data, init) = request.files()?;
+    let inputs = Inputs::read(&data, &init)?;
     Ok(Prepared { request, inputs })
+}
+
+impl Request {
+    /// The files of data and initial weights.
+    ///
+    /// # Errors
+    /// When flags say neither.
+    pub fn files(&self) -> Result<(PathBuf, PathBuf), Stop> {
+        if let Asked::Record(record) = &self.asked {
+            let file =
+                |flag: &Option<PathBuf>, source: &Source| flag.clone().unwrap_or_else(|| source.path.clone().into());
+            return Ok((file(&self.flags.data, &record.data), file(&self.flags.init, &record.init)));
+        }
+        let (data, init, _) = self.flags.required()?;
+        Ok((data.to_owned(), init.to_owned()))
+    }
 }
 
 impl Prepared {
@@ -67,9 +95,9 @@ impl Prepared {
         &self.inputs.data_source.sha256
     }
 
-    /// SHA-256 of the initial weights.
-    pub fn init_sha256(&self) -> &str {
-        &self.inputs.init_source.sha256
+    /// The data set and the initial weights, as they were read.
+    pub fn sources(&self) -> (&Source, &Source) {
+        (&self.inputs.data_source, &self.inputs.init_source)
     }
 
     /// Runs under `schedule`, to the end or until interrupted, and says with which exit code the program ends.
@@ -77,22 +105,31 @@ impl Prepared {
     /// # Errors
     /// When something cannot be used, or fails.
     pub fn launch(self, schedule: &Schedule) -> Result<u8, Stop> {
-        let plan = Plan::new(self.config(&schedule.resolved(self.request.flags.iterations))?)?;
+        let config = self.config(schedule)?;
+        self.execute(config)
+    }
+
+    /// Runs what `config` says, as [`Prepared::launch`].
+    ///
+    /// # Errors
+    /// As [`Prepared::launch`].
+    pub fn execute(self, config: Config) -> Result<u8, Stop> {
+        let plan = Plan::new(config)?;
         let division = self.divide(&plan)?;
         let flags = &self.request.flags;
-        let device: Device = flags.device.parse().map_err(Stop::unusable)?;
-        let options = Options {
-            threads: flags.threads.map_or_else(machine::cores, |threads| threads as usize),
-            isa: self.isa()?,
-            exact_conv: flags.exact_conv,
-        };
-        let mut engine = device::open(&device, &self.inputs.graph, &self.inputs.data, flags.batch_size, &options)
-            .map_err(|error| Stop::unusable(format!("--device {}: {error}", flags.device)))?;
-        engine.set_state(&self.inputs.parameters, &self.inputs.buffers)?;
         let path = flags
             .out
             .clone()
             .unwrap_or_else(|| Path::new("runs").join(names::of_run(&plan.config, &self.inputs.data_name)));
+        let device: Device = flags.device().parse().map_err(Stop::unusable)?;
+        let options = Options {
+            threads: flags.threads.map_or_else(machine::cores, |threads| threads as usize),
+            isa: self.isa(&plan, &path)?,
+            exact_conv: plan.config.exact_conv,
+        };
+        let mut engine = device::open(&device, &self.inputs.graph, &self.inputs.data, plan.config.batch_size, &options)
+            .map_err(|error| Stop::unusable(format!("--device {device}: {error}")))?;
+        engine.set_state(&self.inputs.parameters, &self.inputs.buffers)?;
         let record = self.record(&plan, &division, &path, engine.description(), options.threads)?;
         let existing = Existing { resume: flags.resume, supersede: flags.supersede };
         let (folder, task) = RunFolder::take(&path, &record, existing)?;
@@ -102,12 +139,19 @@ impl Prepared {
                 return self.report(&record, &run::read_result(&path)?.ok_or_else(gone)?);
             }
             Task::Start => None,
-            Task::GoOn(saved) => Some(*saved),
+            Task::GoOn { saved, kernels } => {
+                self.warn_of_other_kernels(&record, &kernels);
+                Some(*saved)
+            }
         };
         if flags.record_batches {
             batches::write(&path.join(batches::FILE), record_batches(&plan, &division))?;
         }
-        self.train(&plan, division, &folder, engine.as_mut(), saved, &record)
+        self.train(&plan, division, &folder, engine.as_mut(), saved, &record).map_err(|stop| {
+            let hint =
+                "what was recorded so far is kept; once that is mended, go on with the same command and --resume";
+            if stop.code == FAILED && folder.can_go_on() { stop.hint(hint) } else { stop }
+        })
     }
 
     fn train(
@@ -123,17 +167,20 @@ impl Prepared {
         let (flags, path) = (self.flags(), folder.path.as_path());
         let done = saved.as_ref().map_or(0, |saved| saved.iteration);
         let progress = Progress::new(&record.name, done, plan.config.iterations, flags.quiet);
-        let looks_at_test = plan.config.test_every > 0;
+        let cadence = Cadence { every: flags.checkpoint_every, time: flags.between_checkpoints() };
         let mut recorder =
-            Recorder::open(path, done, plan.config.batch_size, flags.checkpoint_every, looks_at_test, progress)?;
+            Recorder::open(folder, done, plan.config.batch_size, cadence, self.test_lines(plan, done), progress)
+                .map_err(|error| Stop::from(error).hint(START_ANEW))?;
         let mut training =
             Training::new(plan, &self.inputs.graph, engine, division, self.inputs.data.test.labels.len());
         if let Some(saved) = saved {
-            training.restore(&path.join(checkpoint::FILE), saved)?;
+            let restored = training.restore(&path.join(checkpoint::FILE), saved);
+            restored.map_err(|error| Stop::from(error).hint(START_ANEW))?;
             recorder.note_time(done, Some(format!("resumed on {} with {}", record.device, record.kernels)))?;
         }
         let ending = training.run(&mut recorder)?;
         recorder.finish();
+        recorder.sync()?;
         let mut result = ResultRecord {
             format: run::FORMAT.to_owned(),
             status: Status::Completed,
@@ -151,10 +198,11 @@ impl Prepared {
         };
         match ending {
             Ending::Interrupted { iteration } => {
-                eprintln!(
-                    "{}: interrupted after step {iteration}; go on with the same command and --resume",
-                    record.name
-                );
+                let more = if flags.resume { "" } else { " and --resume" };
+                let (program, place) = (self.request.program, path.display());
+                tell::note(format!(
+                    "{program}: {place}: interrupted after step {iteration}, all of it saved; go on with the same command{more}"
+                ));
                 return Ok(INTERRUPTED);
             }
             Ending::Diverged(divergence) => {
@@ -189,20 +237,32 @@ impl Prepared {
         Ok(weights::write(&path.join(run::MODEL_FILE), &origin, tensors)?)
     }
 
+    /// How many looks at the test set the first `done` steps took; none where there are none to take.
+    fn test_lines(&self, plan: &Plan, done: u64) -> Option<u64> {
+        let every = plan.config.test_every;
+        let none_to_look_at = self.inputs.data.test.labels.is_empty();
+        (every > 0).then(|| if none_to_look_at { 0 } else { done / every })
+    }
+
     fn config(&self, schedule: &Schedule) -> Result<Config, Stop> {
         let flags = &self.request.flags;
+        let Asked::Flags { default_measurements, .. } = &self.request.asked else {
+            return Err(Stop::failed("a run that is repeated takes its configuration from the record"));
+        };
+        let (_, init, iterations) = flags.required()?;
+        let schedule = &schedule.resolved(iterations);
         let seed = flags.seed.or_else(|| self.inputs.origin.seed.parse().ok()).ok_or_else(|| {
-            let message = format!("{}: expected a seed of the initial weights, found none", flags.init.display());
+            let message = format!("{}: expected a seed of the initial weights, found none", init.display());
             Stop::unusable(message).hint("say which seed orders the images: --seed N")
         })?;
-        let every = flags.iterations.div_ceil(self.request.default_measurements);
+        let every = iterations.div_ceil(*default_measurements);
         Ok(Config {
             kind: self.request.kind,
             net: self.inputs.origin.net.clone(),
             shortcut: self.inputs.origin.shortcut.clone(),
             seed,
             batch_size: flags.batch_size,
-            iterations: flags.iterations,
+            iterations,
             schedule: schedule.name().to_owned(),
             schedule_parameters: Plan::schedule_parameters(schedule),
             optimizer: value_name(flags.optimizer),
@@ -231,13 +291,30 @@ impl Prepared {
         Ok(division)
     }
 
-    fn isa(&self) -> Result<Isa, Stop> {
-        let wanted = self.flags().kernels.unwrap_or_else(Isa::detect);
+    /// The instruction set that a flag asks for; or else that of the run that goes on, if this processor has it; or else
+    /// the best.
+    fn isa(&self, plan: &Plan, path: &Path) -> Result<Isa, Stop> {
+        let flags = self.flags();
+        let (data, init) = self.sources();
+        let begun_with = || folder::kernels_of(path, &plan.config, data, init).and_then(|kernels| isa_of(&kernels));
+        let earlier = || if flags.resume { begun_with().filter(|isa| isa.is_supported()) } else { None };
+        let wanted = flags.kernels.or_else(earlier).unwrap_or_else(Isa::detect);
         if wanted.is_supported() {
             return Ok(wanted);
         }
         let message = format!("--kernels: expected what this processor can run, found {wanted}");
         Err(Stop::unusable(message).hint(format!("the best it can run is {}", Isa::detect())))
+    }
+
+    fn warn_of_other_kernels(&self, record: &RunRecord, begun_with: &str) {
+        if begun_with != record.kernels {
+            let RunRecord { name, kernels, .. } = record;
+            let program = self.request.program;
+            tell::note(format!(
+                "{program}: warning: {name} was begun with {begun_with} and goes on with {kernels}: its numbers are those of \
+                 neither alone"
+            ));
+        }
     }
 
     fn record(
@@ -250,14 +327,21 @@ impl Prepared {
     ) -> Result<RunRecord, Stop> {
         let flags = &self.request.flags;
         let machine: Machine = machine::describe();
-        let rates_from = self.request.rates_from.as_deref().map(inputs::source);
+        let (study, arm, rates_from) = match &self.request.asked {
+            Asked::Record(record) => (record.study.clone(), record.arm.clone(), record.rates_from.clone()),
+            Asked::Flags { rates_from, .. } => {
+                let source = rates_from.as_deref().map(inputs::source).transpose()?;
+                (flags.study.clone(), flags.arm.clone(), source)
+            }
+        };
         Ok(RunRecord {
             format: run::FORMAT.to_owned(),
             name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            study: flags.study.clone(),
-            arm: flags.arm.clone(),
+            study,
+            arm,
             tool: tool(self.request.program),
             git_commit: machine::commit(),
+            build: Some(machine::build()),
             config: plan.config.clone(),
             data_name: self.inputs.data_name.clone(),
             classes: self.inputs.data.classes,
@@ -265,8 +349,8 @@ impl Prepared {
             val_images: division.val.len(),
             data: self.inputs.data_source.clone(),
             init: self.inputs.init_source.clone(),
-            rates_from: rates_from.transpose()?,
-            device: flags.device.clone(),
+            rates_from,
+            device: flags.device().to_owned(),
             kernels,
             threads,
             machine,
@@ -275,16 +359,23 @@ impl Prepared {
 
     fn report(&self, record: &RunRecord, result: &ResultRecord) -> Result<u8, Stop> {
         if self.flags().json {
-            println!("{}", serde_json::to_string_pretty(result).map_err(Stop::failed)?);
+            tell::result(serde_json::to_string_pretty(result).map_err(Stop::failed)?)?;
         } else {
-            println!("{}: {}", record.name, summary(result));
+            tell::result(format!("{}: {}", record.name, summary(result)))?;
         }
         let fails = result.status == Status::Diverged && self.flags().fail_on_divergence;
         Ok(if fails { DIVERGED } else { 0 })
     }
 }
 
-fn tool(program: &str) -> String {
+/// The instruction set in what a record says of its kernels, such as `cpu avx512 winograd`; none where another device
+/// ran it.
+pub fn isa_of(kernels: &str) -> Option<Isa> {
+    kernels.split_whitespace().find_map(|word| word.parse().ok())
+}
+
+/// Name and version of a program, as records keep it.
+pub fn tool(program: &str) -> String {
     format!("{program} {}", env!("CARGO_PKG_VERSION"))
 }
 

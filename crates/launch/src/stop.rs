@@ -9,6 +9,8 @@ use learner::plan::PlanError;
 use learner::state::RestoreError;
 use learner::training::TrainingError;
 
+use crate::tell;
+
 /// The run could not go on, for a reason that lies in this machine.
 pub const FAILED: u8 = 1;
 /// Arguments or input cannot be used; nothing was written.
@@ -92,9 +94,9 @@ pub fn exit_code(program: &str, outcome: Result<u8, Stop>) -> ExitCode {
     match outcome {
         Ok(code) => code.into(),
         Err(Stop { code, message, hint }) => {
-            eprintln!("{program}: {message}");
+            tell::note(format!("{program}: {message}"));
             if let Some(hint) = hint {
-                eprintln!("  {hint}");
+                tell::note(format!("  {hint}"));
             }
             code.into()
         }

@@ -14,6 +14,7 @@ use launch::flags::{OptimizerName, value_name};
 use launch::inputs::Inputs;
 use launch::machine;
 use launch::stop::{self, Stop};
+use launch::tell;
 use learner::plan::OPTIMIZERS;
 use learner::probe::{self, CriticalRate};
 use learner::samples::{self, Augment, Samples};
@@ -113,9 +114,9 @@ fn run(arguments: &Arguments) -> Result<u8, Stop> {
         json::write(path, &probe)?;
     }
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&probe).map_err(Stop::failed)?);
+        tell::result(serde_json::to_string_pretty(&probe).map_err(Stop::failed)?)?;
     } else if !arguments.quiet {
-        println!("{}", sentence(&probe));
+        tell::result(sentence(&probe))?;
     }
     Ok(0)
 }

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use artifacts::probe;
 use artifacts::run::Kind;
-use clap::{Parser, ValueEnum};
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use launch::flags::{Flags, value_name};
-use launch::run::{self, Prepared, Request};
+use launch::replay;
+use launch::run::{self, Asked, Prepared, Request};
 use launch::stop::{self, Stop};
 use learner::schedule::{RangeRamp, Scale as RampScale, Schedule};
 
@@ -20,18 +21,23 @@ const PROGRAM: &str = "sc-rangetest";
 /// Measurements of val_* over the ramp where --val-every does not say.
 const MEASUREMENTS: u64 = 100;
 
+/// The two ways to ask for a run.
+const USAGE: &str = "sc-rangetest --data FILE --init FILE --scale SCALE --min-lr F --max-lr F --iterations N [OPTIONS]
+       sc-rangetest --data FILE --init FILE --around PROBE --iterations N [OPTIONS]
+       sc-rangetest --replay RUN.JSON [OPTIONS]";
+
 /// Learning rate range test: raise the rate from --min-lr to --max-lr while training, and record loss and accuracy
 #[derive(Parser)]
-#[command(name = PROGRAM, version, allow_negative_numbers = true)]
+#[command(name = PROGRAM, version, allow_negative_numbers = true, override_usage = USAGE)]
 struct Arguments {
     /// How the rate rises: step k of N is at the fraction (k-1)/(N-1) of the ramp
-    #[arg(long, value_enum, required_unless_present = "around")]
+    #[arg(long, value_enum, required_unless_present_any = ["around", "replay"])]
     scale: Option<Scale>,
     /// Rate of the first step; on a linear scale it may be 0
-    #[arg(long, value_name = "F", required_unless_present = "around")]
+    #[arg(long, value_name = "F", required_unless_present_any = ["around", "replay"])]
     min_lr: Option<f64>,
     /// Rate of the last step; there is no upper limit
-    #[arg(long, value_name = "F", required_unless_present = "around")]
+    #[arg(long, value_name = "F", required_unless_present_any = ["around", "replay"])]
     max_lr: Option<f64>,
     /// Lay the ramp around the critical rate that sc-probe measured at these weights: on a log scale, from a 64th of it to 16
     /// times it
@@ -59,30 +65,30 @@ impl From<Scale> for RampScale {
 }
 
 fn main() -> ExitCode {
-    stop::exit_code(PROGRAM, start(Arguments::parse()))
+    let mut command = Arguments::command();
+    let given = command.get_matches_mut();
+    let outcome = Arguments::from_arg_matches(&given).map_err(|error| error.exit());
+    stop::exit_code(PROGRAM, outcome.and_then(|arguments| start(&arguments, &command, &given)))
 }
 
-fn start(arguments: Arguments) -> Result<u8, Stop> {
-    let Arguments { scale, min_lr, max_lr, around, flags } = arguments;
-    let iterations = flags.iterations;
+fn start(arguments: &Arguments, command: &Command, given: &ArgMatches) -> Result<u8, Stop> {
+    let flags = &arguments.flags;
+    if let Some(record) = &flags.replay {
+        return replay::repeat(PROGRAM, Kind::RangeTest, record, flags, command, given);
+    }
     let request = Request {
         program: PROGRAM,
         kind: Kind::RangeTest,
-        flags,
-        default_measurements: MEASUREMENTS,
-        rates_from: around.clone(),
+        flags: flags.clone(),
+        asked: Asked::Flags { default_measurements: MEASUREMENTS, rates_from: arguments.around.clone() },
     };
-    if let Some(path) = around {
+    if let Some(path) = &arguments.around {
         let prepared = run::prepare(request)?;
-        let ramp = RangeRamp::around(critical_rate(&path, &prepared)?);
+        let ramp = RangeRamp::around(critical_rate(path, &prepared)?);
         return prepared.launch(&Schedule::Ramp(ramp));
     }
-    let (Some(scale), Some(min_lr), Some(max_lr)) = (scale, min_lr, max_lr) else {
-        return Err(Stop::unusable(
-            "expected --scale, --min-lr and --max-lr, or --around PROBE, found some of them missing",
-        ));
-    };
-    let schedule = Schedule::Ramp(RangeRamp::new(scale.into(), min_lr, max_lr));
+    let schedule = Schedule::Ramp(arguments.ramp()?);
+    let (_, _, iterations) = flags.required()?;
     schedule.validate(iterations).map_err(Stop::unusable)?;
     run::prepare(request)?.launch(&schedule)
 }
@@ -92,9 +98,10 @@ fn critical_rate(path: &Path, prepared: &Prepared) -> Result<f64, Stop> {
     let again = "measure it again: sc-probe --data FILE --init FILE ... --out FILE";
     let probe = probe::read(path).map_err(|error| Stop::from(error).hint(again))?;
     let flags = prepared.flags();
+    let (data, init) = prepared.sources();
     let compared = [
-        ("data (sha256)", probe.data.sha256, prepared.data_sha256().to_owned()),
-        ("weights (sha256)", probe.init.sha256, prepared.init_sha256().to_owned()),
+        ("data (sha256)", probe.data.sha256, data.sha256.clone()),
+        ("weights (sha256)", probe.init.sha256, init.sha256.clone()),
         ("batch size", probe.batch_size.to_string(), flags.batch_size.to_string()),
         ("optimizer", probe.optimizer, value_name(flags.optimizer)),
         ("momentum", probe.momentum.to_string(), flags.momentum.to_string()),
@@ -111,4 +118,16 @@ fn critical_rate(path: &Path, prepared: &Prepared) -> Result<f64, Stop> {
             format!("{}: expected a critical rate, found none: no rate tried raised the loss", path.display());
         Stop::unusable(message).hint("give the ramp's ends by hand: --scale log --min-lr F --max-lr F")
     })
+}
+
+impl Arguments {
+    /// The ramp between two rates; the parser of flags does not let one pass without its parameters.
+    fn ramp(&self) -> Result<RangeRamp, Stop> {
+        let missing = |flag: &str| Stop::unusable(format!("{flag}: expected a value, found none"));
+        Ok(RangeRamp::new(
+            self.scale.ok_or_else(|| missing("--scale"))?.into(),
+            self.min_lr.ok_or_else(|| missing("--min-lr"))?,
+            self.max_lr.ok_or_else(|| missing("--max-lr"))?,
+        ))
+    }
 }

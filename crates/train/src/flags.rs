@@ -11,9 +11,13 @@ use learner::schedule::{
 
 use crate::rates::Rates;
 
+/// The two ways to ask for a run.
+const USAGE: &str = "sc-train --data FILE --init FILE --schedule NAME --iterations N [OPTIONS]
+       sc-train --replay RUN.JSON [OPTIONS]";
+
 /// Train a net under a learning rate schedule
 #[derive(Parser)]
-#[command(name = crate::PROGRAM, version, allow_negative_numbers = true)]
+#[command(name = crate::PROGRAM, version, allow_negative_numbers = true, override_usage = USAGE)]
 pub(crate) struct Arguments {
     /// Schedule and its parameters
     #[command(flatten)]
@@ -70,8 +74,8 @@ pub(crate) enum Name {
 #[derive(Args)]
 pub(crate) struct ScheduleFlags {
     /// Learning rate schedule
-    #[arg(long = "schedule", value_enum)]
-    pub(crate) name: Name,
+    #[arg(long = "schedule", value_enum, required_unless_present = "replay")]
+    pub(crate) name: Option<Name>,
     /// Learning rate at the start
     #[arg(long, value_name = "F")]
     pub(crate) lr: Option<f64>,
@@ -135,12 +139,17 @@ pub(crate) struct ScheduleFlags {
 }
 
 impl ScheduleFlags {
+    fn name(&self) -> Result<Name, Stop> {
+        self.name.ok_or_else(|| Stop::unusable("--schedule: expected a value, found none"))
+    }
+
     /// Refuses parameters of another schedule: they would be ignored in silence.
     ///
     /// # Errors
     /// At the first such flag.
     pub(crate) fn check_flags(&self) -> Result<(), Stop> {
-        let takes: &[&str] = match self.name {
+        let name = self.name()?;
+        let takes: &[&str] = match name {
             Name::Constant => &["--lr"],
             Name::Piecewise => &["--lr", "--pieces", "--drop-at", "--drop-factor"],
             Name::Plateau => &["--lr", "--min-lr", "--factor", "--patience", "--threshold", "--cooldown"],
@@ -178,8 +187,7 @@ impl ScheduleFlags {
         match given.iter().find(|(flag, is_given)| *is_given && !takes.contains(flag)) {
             None => Ok(()),
             Some((flag, _)) => {
-                let message =
-                    format!("{flag}: expected no such flag with --schedule {}, found one", value_name(self.name));
+                let message = format!("{flag}: expected no such flag with --schedule {}, found one", value_name(name));
                 Err(Stop::unusable(message).hint(format!("it takes {}", takes.join(", "))))
             }
         }
@@ -190,7 +198,7 @@ impl ScheduleFlags {
     /// # Errors
     /// When a parameter is missing or cannot be used.
     pub(crate) fn build(&self, rates: &Rates, iterations: u64) -> Result<Schedule, Stop> {
-        let schedule = match self.name {
+        let schedule = match self.name()? {
             Name::Constant => Schedule::Constant(Constant { lr: self.need("--lr", rates.lr)? }),
             Name::Piecewise => Schedule::Piecewise(self.piecewise(rates, iterations)?),
             Name::Plateau => Schedule::Plateau(self.plateau(rates)?),
@@ -267,7 +275,7 @@ impl ScheduleFlags {
     }
 
     fn need<T>(&self, flag: &str, value: Option<T>) -> Result<T, Stop> {
-        let name = value_name(self.name);
+        let name = value_name(self.name()?);
         value.ok_or_else(|| Stop::unusable(format!("{flag}: expected a value with --schedule {name}, found none")))
     }
 }

@@ -6,8 +6,9 @@ mod rates;
 use std::process::ExitCode;
 
 use artifacts::run::Kind;
-use clap::Parser;
-use launch::run::{self, Request};
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use launch::replay;
+use launch::run::{self, Asked, Request};
 use launch::stop::{self, Stop};
 
 use crate::flags::Arguments;
@@ -22,19 +23,26 @@ const PROGRAM: &str = "sc-train";
 const MEASUREMENTS: u64 = 20;
 
 fn main() -> ExitCode {
-    stop::exit_code(PROGRAM, start(&Arguments::parse()))
+    let mut command = Arguments::command();
+    let given = command.get_matches_mut();
+    let outcome = Arguments::from_arg_matches(&given).map_err(|error| error.exit());
+    stop::exit_code(PROGRAM, outcome.and_then(|arguments| start(&arguments, &command, &given)))
 }
 
-fn start(arguments: &Arguments) -> Result<u8, Stop> {
+fn start(arguments: &Arguments, command: &Command, given: &ArgMatches) -> Result<u8, Stop> {
+    let flags = &arguments.flags;
+    if let Some(record) = &flags.replay {
+        return replay::repeat(PROGRAM, Kind::Train, record, flags, command, given);
+    }
     arguments.schedule.check_flags()?;
+    let (_, _, iterations) = flags.required()?;
     let request = Request {
         program: PROGRAM,
         kind: Kind::Train,
-        flags: arguments.flags.clone(),
-        default_measurements: MEASUREMENTS,
-        rates_from: arguments.rates_file().cloned(),
+        flags: flags.clone(),
+        asked: Asked::Flags { default_measurements: MEASUREMENTS, rates_from: arguments.rates_file().cloned() },
     };
     let prepared = run::prepare(request)?;
     let rates = rates::resolve(arguments, &prepared)?;
-    prepared.launch(&arguments.schedule.build(&rates, arguments.flags.iterations)?)
+    prepared.launch(&arguments.schedule.build(&rates, iterations)?)
 }

@@ -1,0 +1,214 @@
+//! A run repeated from its record: the same configuration, data, initial weights and kernels, and then the same bits.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use artifacts::ArtifactError;
+use artifacts::metrics;
+use artifacts::run::{self, Kind, RunRecord, Source};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
+use kernels::isa::Isa;
+
+use crate::flags::Flags;
+use crate::run::{Asked, Prepared, Request, isa_of, prepare, tool};
+use crate::stop::Stop;
+use crate::{machine, tell};
+
+/// Flags that a repeated run may be given, by their ids: where it reads and writes, and what no number depends on; all
+/// else comes from the record. `kernels` and `device` change the rounding, which is then said.
+const ALLOWED: [&str; 15] = [
+    "replay",
+    "data",
+    "init",
+    "out",
+    "resume",
+    "supersede",
+    "checkpoint_every",
+    "checkpoint_seconds",
+    "record_batches",
+    "device",
+    "threads",
+    "kernels",
+    "fail_on_divergence",
+    "quiet",
+    "json",
+];
+
+/// What two runs of the same record have in common, byte by byte.
+const SAME: [&str; 3] = [metrics::FILE, metrics::TEST_FILE, run::MODEL_FILE];
+
+/// Repeats the run that `path` (a `run.json`, or its folder) records, and compares the outcome with that run's, if it is
+/// there. `command` and `given` are what the flags were parsed by.
+///
+/// # Errors
+/// When the record, a file that it names, or a flag beside `--replay` cannot be used; or when the outcome is not the
+/// same.
+pub fn repeat(
+    program: &'static str,
+    kind: Kind,
+    path: &Path,
+    flags: &Flags,
+    command: &Command,
+    given: &ArgMatches,
+) -> Result<u8, Stop> {
+    refuse_other_flags(command, given)?;
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let file = if path.is_dir() { path.join(run::RUN_FILE) } else { path.to_owned() };
+    let record = run::read_run_file(&file)
+        .map_err(|error| Stop::from(error).hint("a run is repeated from the run.json in its folder"))?;
+    check_program(&file, kind, &record)?;
+    let out = flags.out.clone().unwrap_or_else(|| beside(folder));
+    let mut flags = Flags { out: Some(out.clone()), ..flags.clone() };
+    flags.kernels = Some(isa(&file, &record, flags.kernels)?).filter(|_| isa_of(&record.kernels).is_some());
+    flags.device.get_or_insert_with(|| record.device.clone());
+    for warning in warnings(program, &record, &flags) {
+        tell::note(format!("{program}: warning: {warning}"));
+    }
+    let (json, config) = (flags.json, record.config.clone());
+    let request = Request { program, kind, flags, asked: Asked::Record(Box::new(record.clone())) };
+    check_there(&file, &request)?;
+    let prepared = prepare(request)?;
+    check_files(&file, &record, &prepared)?;
+    let code = prepared.execute(config)?;
+    if run::read_result(&out)?.is_some() {
+        let outcome = compare(folder, &out)?;
+        if json { tell::note(outcome) } else { tell::result(outcome)? }
+    }
+    Ok(code)
+}
+
+/// Refuses flags that the record decides: they would be ignored in silence.
+fn refuse_other_flags(command: &Command, given: &ArgMatches) -> Result<(), Stop> {
+    let known: Vec<&str> = given.ids().map(clap::Id::as_str).collect();
+    let arguments = command.get_arguments().filter(|argument| known.contains(&argument.get_id().as_str()));
+    for argument in arguments {
+        let id = argument.get_id().as_str();
+        if given.value_source(id) == Some(ValueSource::CommandLine) && !ALLOWED.contains(&id) {
+            let flag = argument.get_long().unwrap_or(id);
+            let message = format!("--{flag}: expected no such flag with --replay, found one");
+            return Err(Stop::unusable(message).hint("the record says it; for another run, leave --replay out"));
+        }
+    }
+    Ok(())
+}
+
+fn check_program(file: &Path, kind: Kind, record: &RunRecord) -> Result<(), Stop> {
+    if record.config.kind == kind {
+        return Ok(());
+    }
+    let (expected, found, other) = match kind {
+        Kind::Train => ("a training run", "a range test", "sc-rangetest"),
+        Kind::RangeTest => ("a range test", "a training run", "sc-train"),
+    };
+    let message = format!("{}: expected the record of {expected}, found that of {found}", file.display());
+    Err(Stop::unusable(message).hint(format!("run: {other} --replay {}", file.display())))
+}
+
+/// The folder that a repeated run goes to by default.
+fn beside(folder: &Path) -> PathBuf {
+    // `.` and `runs/x/..` have no name of their own.
+    let named = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let name = named.file_name().unwrap_or_default().to_string_lossy();
+    let name = format!("{name}-replay");
+    if folder.file_name().is_some() { folder.with_file_name(name) } else { named.with_file_name(name) }
+}
+
+/// The recorded instruction set, unless a flag names another.
+fn isa(file: &Path, record: &RunRecord, flag: Option<Isa>) -> Result<Isa, Stop> {
+    let wanted = flag.or_else(|| isa_of(&record.kernels)).unwrap_or_else(Isa::detect);
+    if wanted.is_supported() {
+        return Ok(wanted);
+    }
+    let message = format!("{}: expected kernels that this processor can run, found {wanted}", file.display());
+    let best = Isa::detect();
+    Err(Stop::unusable(message).hint(format!("repeat it with other kernels, whose numbers differ: --kernels {best}")))
+}
+
+/// What may keep the bits from being the same.
+fn warnings(program: &str, record: &RunRecord, flags: &Flags) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut differs = |what: &str, recorded: &str, here: &str| {
+        if recorded != here {
+            all.push(format!("recorded with {what} {recorded}, repeated with {here}: numbers may differ"));
+        }
+    };
+    differs("version", &record.tool, &tool(program));
+    if let (Some(recorded), Some(here)) = (&record.git_commit, machine::commit()) {
+        differs("commit", recorded, &here);
+    }
+    if let Some(recorded) = &record.build {
+        differs("build", recorded, &machine::build());
+    }
+    differs("device", &record.device, flags.device());
+    if let (Some(recorded), Some(here)) = (isa_of(&record.kernels), flags.kernels) {
+        differs("kernels", recorded.name(), here.name());
+    }
+    all
+}
+
+/// Refuses data and initial weights that do not lie where the record, or a flag, says.
+fn check_there(file: &Path, request: &Request) -> Result<(), Stop> {
+    let (data, init) = request.files()?;
+    for (what, flag, path) in [("data", "--data", data), ("initial weights", "--init", init)] {
+        if !path.exists() {
+            let message = format!("{}: expected the {what} of {}, found no such file", path.display(), file.display());
+            return Err(Stop::unusable(message).hint(format!("say where it lies now: {flag} FILE")));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses data and initial weights that are not the recorded ones.
+fn check_files(file: &Path, record: &RunRecord, prepared: &Prepared) -> Result<(), Stop> {
+    let (data, init) = prepared.sources();
+    let files = [("data", "--data", &record.data, data), ("initial weights", "--init", &record.init, init)];
+    for (what, flag, recorded, found) in files {
+        if recorded.sha256 != found.sha256 {
+            let Source { path, sha256 } = found;
+            let (record, wanted) = (file.display(), &recorded.sha256);
+            let message =
+                format!("{path}: expected the {what} of {record} (sha256 {wanted}), found another (sha256 {sha256})");
+            return Err(Stop::unusable(message).hint(format!("name the file that has it: {flag} FILE")));
+        }
+    }
+    Ok(())
+}
+
+/// Compares what a repeated run left with what the run itself left.
+///
+/// # Errors
+/// When there is a difference, or a file cannot be read.
+fn compare(original: &Path, repeated: &Path) -> Result<String, Stop> {
+    if run::read_result(original)?.is_none() {
+        return Ok(format!("{}: has not finished, so there is nothing to compare with", original.display()));
+    }
+    let mut same = Vec::new();
+    for name in SAME {
+        let (one, other) = (original.join(name), repeated.join(name));
+        if !one.exists() && !other.exists() {
+            continue;
+        }
+        if let Some(at) = first_difference(&read(&one)?, &read(&other)?) {
+            let message = format!("{}: expected the bits of {}, found others {at}", other.display(), one.display());
+            return Err(Stop::failed(message).hint("a warning above may say why"));
+        }
+        same.push(name);
+    }
+    Ok(format!("the same bits as {}: {}", original.display(), same.join(", ")))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Stop> {
+    Ok(fs::read(path).map_err(|source| ArtifactError::io(path, "read", source))?)
+}
+
+/// Where two files differ first; by line, as records go.
+fn first_difference(one: &[u8], other: &[u8]) -> Option<String> {
+    if one == other {
+        return None;
+    }
+    let byte = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+    let line = one[..byte].split(|byte| *byte == b'\n').count();
+    let is_text = |bytes: &[u8]| bytes.first() == Some(&b'{');
+    Some(if is_text(one) && is_text(other) { format!("from line {line}") } else { format!("from byte {byte}") })
+}
