@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use kernels::device::Precision;
 use kernels::isa::Isa;
 
 /// What is run on what.
@@ -74,6 +75,9 @@ pub struct Flags {
     /// Where to run: cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: String,
+    /// Numbers of activations and products: float32 (TF32 off), or on a GPU tf32 or bf16 (mixed precision)
+    #[arg(long, value_name = "NAME", default_value_t = Precision::Float32)]
+    pub precision: Precision,
     /// Worker threads; no number depends on them [default: all processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub threads: Option<u64>,

@@ -80,15 +80,14 @@ impl Prepared {
             threads: flags.threads.map_or_else(machine::cores, |threads| threads as usize),
             isa: self.isa()?,
             exact_conv: flags.exact_conv,
+            precision: flags.precision,
         };
-        let mut engine = device::open(&device, &self.inputs.graph, &self.inputs.data, flags.batch_size, &options)
-            .map_err(|error| Stop::unusable(format!("--device {}: {error}", flags.device)))?;
-        engine.set_state(&self.inputs.parameters, &self.inputs.buffers)?;
-        let path = flags
-            .out
-            .clone()
-            .unwrap_or_else(|| Path::new("runs").join(names::of_run(&plan.config, &self.inputs.data_name)));
-        let record = self.record(&plan, &division, &path, engine.description(), options.threads)?;
+        let inputs = &self.inputs;
+        let mut engine = device::open(&device, &inputs.graph, &inputs.data, flags.batch_size, &options)?;
+        engine.set_state(&inputs.parameters, &inputs.buffers)?;
+        let path =
+            flags.out.clone().unwrap_or_else(|| Path::new("runs").join(names::of_run(&plan.config, &inputs.data_name)));
+        let record = self.record(&plan, &division, &path, &device, engine.description(), options.threads)?;
         let existing = Existing { resume: flags.resume, supersede: flags.supersede };
         let (folder, task) = RunFolder::take(&path, &record, existing)?;
         let saved = match task {
@@ -211,6 +210,7 @@ impl Prepared {
             val_every: flags.val_every.unwrap_or(every),
             test_every: flags.test_every,
             exact_conv: flags.exact_conv,
+            precision: flags.precision.to_string(),
         })
     }
 
@@ -240,6 +240,7 @@ impl Prepared {
         plan: &Plan,
         division: &Division,
         path: &Path,
+        device: &Device,
         kernels: String,
         threads: usize,
     ) -> Result<RunRecord, Stop> {
@@ -261,7 +262,7 @@ impl Prepared {
             data: self.inputs.data_source.clone(),
             init: self.inputs.init_source.clone(),
             rates_from: rates_from.transpose()?,
-            device: flags.device.clone(),
+            device: device.to_string(),
             kernels,
             threads,
             machine,
