@@ -42,7 +42,7 @@ PROGRAMS := $(addprefix $(BIN)/sc-,prep init rangetest train probe analyze)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name '*.c' -o -name '*.cu' \
   -o -name Cargo.toml -o -path '*/assets/*' -type f)
 
-# With DEVICE=cuda the two programs that train are built with CUDA, in a folder of their own. Such a program is linked to
+# With DEVICE=cuda the programs that run nets are built with CUDA, in a folder of their own. Such a program is linked to
 # the driver's library and does not start without it: make looks for the library first, and says so.
 RUN_BIN := $(BIN)
 CUDA_TARGET := target/cuda
@@ -56,11 +56,11 @@ RUN_BIN := $(CUDA_TARGET)/release
 need_libraries = @pipelines/need-library libcuda.so.1 "DEVICE=$(DEVICE) needs NVIDIA's driver" \
   $(if $(strip $(CUDNN)),libcudnn.so.9 "CUDNN=1 needs cuDNN 9; without it: make CUDNN=")
 cuda_build := --target-dir $(CUDA_TARGET) --features learner/$(cuda_feature)
-cuda_programs := $(RUN_BIN)/sc-rangetest $(RUN_BIN)/sc-train
+cuda_programs := $(addprefix $(RUN_BIN)/sc-,rangetest train probe)
 $(cuda_programs) &: $(RUST_SOURCES) $(call unless_same,$(RUN_BIN),$(cuda_feature))
 	$(need_libraries)
-	@$(CARGO) build --release --target-dir $(CUDA_TARGET) -p sc-rangetest -p sc-train \
-	  --features sc-rangetest/$(cuda_feature),sc-train/$(cuda_feature)
+	@$(CARGO) build --release --target-dir $(CUDA_TARGET) -p sc-rangetest -p sc-train -p sc-probe \
+	  --features sc-rangetest/$(cuda_feature),sc-train/$(cuda_feature),sc-probe/$(cuda_feature)
 	@touch $(cuda_programs)
 	@printf '%s\n' '$(cuda_feature)' > $(RUN_BIN).args
 endif

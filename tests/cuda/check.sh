@@ -8,9 +8,9 @@ cd "$(dirname "$0")/../.."
 variables=$(tests/cuda/toolkit.sh "${TOOLKIT:-target/cuda-toolkit}")
 eval "$variables"
 target=(--release --target-dir target/cuda)
-packages=(-p kernels -p learner -p launch -p sc-rangetest -p sc-train)
+packages=(-p kernels -p learner -p launch -p sc-rangetest -p sc-train -p sc-probe)
 for feature in cudnn cuda; do
-  features=$(printf "%s/$feature," kernels learner launch sc-rangetest sc-train)
+  features=$(printf "%s/$feature," kernels learner launch sc-rangetest sc-train sc-probe)
   echo "check-cuda: clippy with the feature $feature" >&2
   ${CARGO:-cargo} clippy "${target[@]}" "${packages[@]}" --features "$features" --all-targets -- -D warnings
 done

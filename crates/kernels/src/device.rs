@@ -129,8 +129,7 @@ fn cuda(number: usize, _: &Graph, _: &DataSet, _: usize, _: &Options) -> Result<
     Err(EngineError::Unavailable {
         flag: format!("--device {}", Device::Cuda(number)),
         reason: "expected a program built with CUDA, found one built without".to_owned(),
-        hint: "build one: cargo build --release --bins --features sc-rangetest/cudnn,sc-train/cudnn (docs/gpu.md), or \
-               take --device cpu",
+        hint: "build one: make programs DEVICE=cuda (docs/gpu.md), or take --device cpu",
     })
 }
 
