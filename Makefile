@@ -23,30 +23,59 @@ WEIGHT_DECAY ?= 1e-4 ## weight decay
 AUGMENT ?= none ## none, flip or crop-flip
 BN_MOMENTUM ?= 0.1 ## batch norm: the weight of the new batch, as in PyTorch
 BN_REESTIMATE ?= 4 ## training batches that batch norm's statistics are averaged over before an evaluation; 0: running ones
-DEVICE ?= cpu ## cpu, cuda or cuda:N
+DEVICE ?= cpu ## cpu, cuda or cuda:N (an NVIDIA GPU: docs/gpu.md)
+CUDNN ?= 1 ## with DEVICE=cuda, 1: convolutions by cuDNN; empty: by cuBLAS, which needs no cuDNN and is slower
+PRECISION ?= float32 ## with DEVICE=cuda: float32 (TF32 off), tf32 or bf16
 THREADS ?= ## worker threads of a run; empty: all processors
 QUIET ?= ## 1: no progress on stderr
 
-# ------------------------------------------------------------------------------------------------------- the programs
-CARGO ?= cargo
-BIN := target/release
-PROGRAMS := $(addprefix $(BIN)/sc-,prep init rangetest train probe analyze)
-RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml -o -path '*/assets/*' -type f)
-
-# One cargo call makes all programs. cargo leaves a program that needed no work as old as it was: touch it.
-$(PROGRAMS) &: $(RUST_SOURCES)
-	@[ -e $(BIN)/sc-analyze ] || echo "building the programs; a first build takes about 8 minutes on 2 cores" >&2
-	@$(CARGO) build --release --workspace --bins
-	@touch $(PROGRAMS)
-
-# ---------------------------------------------------------------------------------------------------------- the stages
 # The flags that a target was made with are kept beside it, in TARGET.args; they are compared while make reads its files,
 # so that `make -n` and `make -q` tell the truth.
 , := ,
 same = $(and $(findstring |$(strip $1)|,|$(strip $2)|),$(findstring |$(strip $2)|,|$(strip $1)|))
 unless_same = $(if $(call same,$(file <$1.args),$2),,FORCE)
+
+# ------------------------------------------------------------------------------------------------------- the programs
+CARGO ?= cargo
+BIN := target/release
+PROGRAMS := $(addprefix $(BIN)/sc-,prep init rangetest train probe analyze)
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name '*.c' -o -name '*.cu' \
+  -o -name Cargo.toml -o -path '*/assets/*' -type f)
+
+# With DEVICE=cuda the programs that run nets are built with CUDA, in a folder of their own. Such a program is linked to
+# the driver's library and does not start without it: make looks for the library first, and says so.
+RUN_BIN := $(BIN)
+CUDA_TARGET := target/cuda
+cuda_feature := $(if $(strip $(CUDNN)),cudnn,cuda)
+cuda := $(filter cuda%,$(strip $(DEVICE)))
+need_libraries :=
+cuda_build :=
+cuda_programs :=
+ifdef cuda
+RUN_BIN := $(CUDA_TARGET)/release
+need_libraries = @pipelines/need-library libcuda.so.1 "DEVICE=$(DEVICE) needs NVIDIA's driver" \
+  $(if $(strip $(CUDNN)),libcudnn.so.9 "CUDNN=1 needs cuDNN 9; without it: make CUDNN=")
+cuda_build := --target-dir $(CUDA_TARGET) --features learner/$(cuda_feature)
+cuda_programs := $(addprefix $(RUN_BIN)/sc-,rangetest train probe)
+$(cuda_programs) &: $(RUST_SOURCES) $(call unless_same,$(RUN_BIN),$(cuda_feature))
+	$(need_libraries)
+	@$(CARGO) build --release --target-dir $(CUDA_TARGET) -p sc-rangetest -p sc-train -p sc-probe \
+	  --features sc-rangetest/$(cuda_feature),sc-train/$(cuda_feature),sc-probe/$(cuda_feature)
+	@touch $(cuda_programs)
+	@printf '%s\n' '$(cuda_feature)' > $(RUN_BIN).args
+endif
+
+# One cargo call makes all programs. cargo leaves a program that needed no work as old as it was: touch it.
+$(PROGRAMS) &: $(RUST_SOURCES)
+	$(need_libraries)
+	@[ -e $(BIN)/sc-analyze ] || echo "building the programs; a first build takes about 8 minutes on 2 cores" >&2
+	@$(CARGO) build --release --workspace --bins
+	@touch $(PROGRAMS)
+
+# ---------------------------------------------------------------------------------------------------------- the stages
 quiet := $(if $(strip $(QUIET)),--quiet)
 threads := $(if $(strip $(THREADS)),--threads $(strip $(THREADS)))
+precision := $(if $(filter-out float32,$(PRECISION)),--precision $(strip $(PRECISION)))
 shortcut := $(if $(filter resnet%,$(NET)),--shortcut $(strip $(SHORTCUT)))
 
 .PHONY: FORCE
@@ -76,13 +105,14 @@ init = $(call init_on,$(call init_file,$1),$(data_file),$1,$(strip $(NET)) $(sho
 
 common_flags := --batch-size $(strip $(BATCH)) --optimizer $(strip $(OPTIMIZER)) --momentum $(strip $(MOMENTUM)) \
   --weight-decay $(strip $(WEIGHT_DECAY)) --augment $(strip $(AUGMENT)) --bn-momentum $(strip $(BN_MOMENTUM)) \
-  --bn-reestimate $(strip $(BN_REESTIMATE)) --device $(strip $(DEVICE))
+  --bn-reestimate $(strip $(BN_REESTIMATE)) --device $(strip $(DEVICE)) $(precision)
 
 # 1: folder of the run, 2: program, 3: data file, 4: file of initial weights, 5: all flags, 6: file that the rates come
 # from, if any
 define run_on
-$1/result.json: $3 $4 $6 $(call unless_same,$1,$5) | $(BIN)/$2
-	@$(BIN)/$2 --data $3 --init $4 $5 $(threads) $(quiet) --out $1 --resume --supersede
+$1/result.json: $3 $4 $6 $(call unless_same,$1,$5) | $(RUN_BIN)/$2
+	$(need_libraries)
+	@$(RUN_BIN)/$2 --data $3 --init $4 $5 $(threads) $(quiet) --out $1 --resume --supersede
 	@touch $$@
 	@printf '%s\n' '$(strip $5)' > $1.args
 endef
@@ -124,7 +154,8 @@ endif
 include $(sort $(wildcard pipelines/*.mk))
 
 # ----------------------------------------------------------------------------------------------------------- the rest
-.PHONY: help programs test torture lint bench bench-checkpoint bench-peer bench-run bench-scaling peer-agrees clean
+.PHONY: help programs test torture lint check-cuda test-cuda bench bench-checkpoint bench-peer bench-run bench-scaling \
+  peer-agrees clean
 help: ## this list
 	@awk -f pipelines/help.awk $(MAKEFILE_LIST)
 	@printf '\nVariables, with the values of today (make TARGET NAME=VALUE changes one):\n'
@@ -133,7 +164,7 @@ help: ## this list
 # Names of the variables that a `##` comment documents.
 documented := $(shell sed -n 's/^\([A-Z_]*\) ?=.* \#\# .*/\1/p' $(MAKEFILE_LIST))
 
-programs: $(PROGRAMS) ## build the programs
+programs: $(PROGRAMS) $(cuda_programs) ## build the programs
 	@:
 
 test: ## run all tests
@@ -149,16 +180,24 @@ lint: ## formatting, clippy with warnings denied, and the documentation
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --release --workspace --no-deps --quiet
 
+check-cuda: ## check and lint the CUDA code and compile its kernels, without a GPU; needs Python with pip
+	tests/cuda/check.sh
+
+test-cuda: ## every operation of every net on the first GPU, against the reference
+	$(CARGO) test --release --target-dir $(CUDA_TARGET) -p kernels --features kernels/$(cuda_feature) --test engines on_cuda
+
 # Benchmarks: any number here can be made again, on a quiet machine, by these two targets.
 BENCH_NETS := resnet20,32,3 resnet56,32,3 resnet8,28,1 lenet,28,1 shallow,32,3
 field = $(word $2,$(subst $(,), ,$1))
+BENCH_NET = $(RUN_BIN)/examples/bench_net --device $(strip $(DEVICE)) $(precision)
 net_flags = --net $(call field,$1,1) --size $(call field,$1,2) --channels $(call field,$1,3)
-bench: ## every kernel against the machine's measured peak, and whole steps of the nets with their memory
-	$(CARGO) build --release --quiet -p kernels -p learner --examples
-	$(BIN)/examples/bench_conv
-	$(BIN)/examples/bench_ops
-	@$(foreach n,$(BENCH_NETS),$(BIN)/examples/bench_net $(call net_flags,$n); \
-	  $(BIN)/examples/bench_net $(call net_flags,$n) --eval;)
+bench: ## every kernel against the machine's measured peak, and whole steps of the nets; with DEVICE=cuda steps alone
+	$(need_libraries)
+	$(CARGO) build --release --quiet $(cuda_build) -p kernels -p learner --examples
+	$(if $(cuda),,$(BIN)/examples/bench_conv)
+	$(if $(cuda),,$(BIN)/examples/bench_ops)
+	@$(foreach n,$(BENCH_NETS),$(foreach b,$(if $(cuda),128 1024,128),$(BENCH_NET) $(call net_flags,$n) --batch $b; \
+	  $(BENCH_NET) $(call net_flags,$n) --batch $b --eval;))
 
 bench-scaling: ## images/s, GFLOP/s and memory over depth and batch size
 	$(CARGO) build --release --quiet -p learner --examples
@@ -171,9 +210,11 @@ bench-checkpoint: ## what a checkpoint costs, and its share of a run at the defa
 PEER_PYTHON ?= python3 ## a Python with PyTorch, for bench-peer and the live parity test
 QUICK ?= ## 1: bench-peer of a few cases
 ROUNDS ?= 5 ## rounds of bench-peer
-bench-peer: ## our training steps against PyTorch's in one sitting, into docs/results/
-	$(CARGO) build --release --quiet -p learner --examples
-	$(PEER_PYTHON) tests/peer/bench_peer.py --rounds $(strip $(ROUNDS)) $(if $(strip $(QUICK)),--quick)
+bench-peer: ## our training steps against PyTorch's in one sitting, into docs/results/; with DEVICE=cuda on one GPU
+	$(need_libraries)
+	$(CARGO) build --release --quiet $(cuda_build) -p learner --examples
+	$(PEER_PYTHON) tests/peer/bench_peer.py --rounds $(strip $(ROUNDS)) $(if $(strip $(QUICK)),--quick) \
+	  --device $(strip $(DEVICE)) --ours $(RUN_BIN)/examples/bench_net
 
 PEER_OTHER ?= ## an independent script that measures the same nets in PyTorch, for peer-agrees
 peer-agrees: ## do our PyTorch benchmark and an independent one agree within 5%?

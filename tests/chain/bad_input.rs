@@ -75,7 +75,11 @@ fn flags_that_cannot_be_run() {
 #[test]
 fn a_build_without_cuda_says_so() {
     let setting = small_setting("lenet");
-    refused(setting.path(), "sc-train", &format!("--schedule constant --lr 0.1 --device cuda {TRAIN}"), "CUDA");
+    let train = |flags: &str| format!("--schedule constant --lr 0.1 {flags} {TRAIN}");
+    let message = "--device cuda:3: expected a program built with CUDA, found one built without";
+    refused(setting.path(), "sc-train", &train("--device cuda:3"), message);
+    refused(setting.path(), "sc-train", &train("--precision bf16"), "--precision: expected float32");
+    refused(setting.path(), "sc-train", &train("--precision half"), "expected float32, tf32 or bf16");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 """Our training steps against PyTorch's, in one sitting: ours, theirs, ours, theirs, ...
 
     make bench-peer PEER_PYTHON=python3           (or, of a few cases: make bench-peer PEER_PYTHON=python3 QUICK=1)
+    make bench-peer PEER_PYTHON=python3 DEVICE=cuda        both on one GPU; PyTorch with cuDNN, TF32 off and on
 
 Every case is measured in rounds; a round runs each program once, in a fresh process, one after another, so that what
 else the machine does falls on all of them. The figure of a program is the median over the rounds; PyTorch's is that of
@@ -12,6 +13,7 @@ import argparse
 import collections
 import dataclasses
 import datetime
+import functools
 import json
 import os
 import pathlib
@@ -40,11 +42,13 @@ class Case:
     mode: str = "train"
     avx2: bool = False
     steps: int = 12
+    device: str = "cpu"
+    precision: str = "float32"
 
     @property
     def keeps(self):
         """Whether PyTorch is measured with freed memory kept too: the table takes long enough without it everywhere."""
-        return self == Case("resnet20", steps=self.steps)
+        return self == Case("resnet20", steps=self.steps, device="cpu")
 
     @property
     def image(self):
@@ -55,7 +59,7 @@ class Case:
     def flags(self):
         side, channels = self.image
         flags = ["--net", self.net, "--batch", self.batch, "--threads", self.threads, "--steps", self.steps]
-        flags += ["--size", side, "--channels", channels]
+        flags += ["--size", side, "--channels", channels, "--device", self.device, "--precision", self.precision]
         return [str(flag) for flag in flags] + (["--eval"] if self.mode == "eval" else [])
 
 
@@ -71,6 +75,15 @@ def table(avx512):
     if avx512:
         cases += [Case("resnet20", threads=1, avx2=True, steps=6), Case("resnet20", mode="eval", avx2=True, steps=24)]
     return cases
+
+
+def table_of_gpu(device, quick):
+    """The cases of a GPU: small and large batches, float32 with TF32 off and on, mixed precision."""
+    nets = ("resnet20",) if quick else ("resnet20", "resnet56")
+    precisions = ("float32", "tf32") if quick else ("float32", "tf32", "bf16")
+    one = functools.partial(Case, threads=1, steps=10, device=device)
+    cases = [one(net, batch=b, precision=p) for p in precisions for net in nets for b in (128, 1024)]
+    return cases + [one(net, batch=1024, mode="eval") for net in nets]
 
 
 QUICK = [Case("resnet20"), Case("resnet20", mode="eval", steps=24), Case("lenet", steps=40)]
@@ -128,7 +141,7 @@ def row(case, results):
         case.mode,
         case.batch,
         case.threads,
-        "AVX2" if case.avx2 else "all",
+        ("AVX2" if case.avx2 else "all") if case.device == "cpu" else case.precision,
         f"{speed['ours']:.0f} ({each[0]:.0f}-{each[-1]:.0f})",
         f"{speed['nchw']:.0f}",
         f"{speed['nhwc']:.0f}",
@@ -143,7 +156,7 @@ def row(case, results):
 
 
 COLUMNS = [
-    "net", "mode", "batch", "threads", "instructions", "ours", "PyTorch NCHW", "channels_last", "ours / better",
+    "net", "mode", "batch", "threads", "instructions or precision", "ours", "PyTorch NCHW", "channels_last", "ours / better",
     "better, memory kept", "ours / that", "ours MB", "PyTorch MB", "ours / PyTorch",
 ]  # fmt: skip
 
@@ -222,6 +235,7 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--ours", type=pathlib.Path, default=ROOT / "target/release/examples/bench_net")
     p.add_argument("--out", type=pathlib.Path, default=ROOT / "docs/results", help="folder of the page")
+    p.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--quick", action="store_true", help="resnet20 and lenet alone")
     a = p.parse_args()
@@ -236,10 +250,16 @@ def main():
     cpuinfo = read_text("/proc/cpuinfo")
     about = machine(cpuinfo)
     about["load before"] = f"{os.getloadavg()[0]:.2f}"
-    processor = re.sub("[^a-z0-9]+", "-", field(cpuinfo, "model name").lower()).strip("-")
+    name = field(cpuinfo, "model name")
+    if a.device != "cpu":
+        name = about["card"] = output_of("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+    processor = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
     path = a.out / f"{datetime.date.today()}-peer{'-quick' if a.quick else ''}-{processor}.md"
     rows, raw = [], []
-    for case in QUICK if a.quick else table("avx512f" in instruction_sets(cpuinfo)):
+    cases = QUICK if a.quick else table("avx512f" in instruction_sets(cpuinfo))
+    if a.device != "cpu":
+        cases = table_of_gpu(a.device, a.quick)
+    for case in cases:
         results = measure(case, a.ours, a.rounds)
         about.setdefault("PyTorch", results["nchw"][0]["program"])
         rows.append(row(case, results))

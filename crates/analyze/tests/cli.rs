@@ -123,6 +123,7 @@ fn config(kind: Kind, seed: u64, iterations: u64, schedule: &str, schedule_param
         val_every: 10,
         test_every: 0,
         exact_conv: false,
+        precision: "float32".to_owned(),
     }
 }
 

@@ -69,6 +69,14 @@ pub struct Config {
     pub test_every: u64,
     /// Whether Winograd's algorithm is ruled out.
     pub exact_conv: bool,
+    /// `float32`, `tf32` or `bf16`: in what activations are kept and products are taken. Older records have none:
+    /// they are float32.
+    #[serde(default = "float32")]
+    pub precision: String,
+}
+
+fn float32() -> String {
+    "float32".to_owned()
 }
 
 /// A file that a run was made from.

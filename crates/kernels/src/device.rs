@@ -40,15 +40,53 @@ impl fmt::Display for Device {
     }
 }
 
-/// How the processor is used.
+/// In what activations are kept and products are taken. Parameters, gradients of parameters, statistics, optimizer state
+/// and all sums are float32 or wider under each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// IEEE float32 throughout; TensorFloat-32 is off.
+    #[default]
+    Float32,
+    /// Activations in float32; the factors of convolutions and dense layers are rounded to TensorFloat-32 (10 bits of
+    /// fraction) by the GPU's tensor cores.
+    Tf32,
+    /// Mixed precision: activations, their gradients and a copy of the weights in bfloat16 (7 bits of fraction).
+    Bf16,
+}
+
+impl Precision {
+    /// Every kind, with the name that flags and records use.
+    pub const NAMES: [(&'static str, Precision); 3] =
+        [("float32", Precision::Float32), ("tf32", Precision::Tf32), ("bf16", Precision::Bf16)];
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let hit = Self::NAMES.into_iter().find(|(known, _)| *known == name);
+        hit.map(|(_, kind)| kind).ok_or_else(|| "expected float32, tf32 or bf16".to_owned())
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::NAMES.into_iter().find(|(_, kind)| kind == self).map_or("", |(name, _)| name);
+        write!(f, "{name}")
+    }
+}
+
+/// How the device is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Worker threads.
+    /// Worker threads of the processor.
     pub threads: usize,
     /// Instruction set, which the processor must support.
     pub isa: Isa,
     /// Convolve directly, never by Winograd's algorithm.
     pub exact_conv: bool,
+    /// Numbers of activations and products; the processor has float32 alone.
+    pub precision: Precision,
 }
 
 /// A net on a device, its parameters and buffers zero until set.
@@ -62,22 +100,56 @@ pub fn open(
     batch_size: usize,
     options: &Options,
 ) -> Result<Box<dyn Engine>, EngineError> {
+    let Options { threads, isa, exact_conv, precision } = *options;
     match device {
-        Device::Cpu => {
-            let Options { threads, isa, exact_conv } = *options;
-            Ok(Box::new(CpuEngine::new(graph, data, batch_size, CpuOptions { threads, isa, exact_conv })?))
-        }
-        Device::Cuda(number) => cuda(*number, graph, data, batch_size),
+        Device::Cpu if precision != Precision::Float32 => Err(EngineError::Unavailable {
+            flag: "--precision".to_owned(),
+            reason: format!("expected float32, which is all that --device cpu has, found {precision}"),
+            hint: "leave --precision out, or take --device cuda",
+        }),
+        Device::Cpu => Ok(Box::new(CpuEngine::new(graph, data, batch_size, CpuOptions { threads, isa, exact_conv })?)),
+        Device::Cuda(number) => cuda(*number, graph, data, batch_size, options),
     }
 }
 
 #[cfg(feature = "cuda")]
-fn cuda(number: usize, graph: &Graph, data: &DataSet, batch_size: usize) -> Result<Box<dyn Engine>, EngineError> {
-    let device = candle_core::Device::new_cuda(number).map_err(|error| EngineError::Device(error.to_string()))?;
-    Ok(Box::new(crate::reference::CandleEngine::new(graph, data, batch_size, device)?))
+fn cuda(
+    number: usize,
+    graph: &Graph,
+    data: &DataSet,
+    batch_size: usize,
+    options: &Options,
+) -> Result<Box<dyn Engine>, EngineError> {
+    let gpu = crate::gpu::cuda::Cuda::open(number, options)?;
+    Ok(Box::new(crate::gpu::GpuEngine::new(gpu, graph, data, batch_size)?))
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cuda(_: usize, _: &Graph, _: &DataSet, _: usize) -> Result<Box<dyn Engine>, EngineError> {
-    Err(EngineError::Device("expected a build with CUDA, found one without: take --device cpu".to_owned()))
+fn cuda(number: usize, _: &Graph, _: &DataSet, _: usize, _: &Options) -> Result<Box<dyn Engine>, EngineError> {
+    Err(EngineError::Unavailable {
+        flag: format!("--device {}", Device::Cuda(number)),
+        reason: "expected a program built with CUDA, found one built without".to_owned(),
+        hint: "build one: make programs DEVICE=cuda (docs/gpu.md), or take --device cpu",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for name in ["cpu", "cuda:0", "cuda:7"] {
+            assert_eq!(name.parse::<Device>().unwrap().to_string(), name);
+        }
+        assert_eq!("cuda".parse::<Device>().unwrap(), Device::Cuda(0));
+        for name in ["gpu", "cuda:", "cuda:-1", "cuda:x", "CPU", ""] {
+            let error = name.parse::<Device>().unwrap_err();
+            assert!(error.contains("expected cpu, cuda or cuda:N"), "{error}");
+        }
+        for (name, precision) in Precision::NAMES {
+            assert_eq!((name.parse(), precision.to_string().as_str()), (Ok(precision), name));
+        }
+        assert!("fp16".parse::<Precision>().is_err());
+    }
 }

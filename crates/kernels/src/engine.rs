@@ -110,6 +110,8 @@ pub struct StepOutcome {
     pub correct: usize,
     /// Euclidean norm of the whole gradient, weight decay not included.
     pub grad_norm: f64,
+    /// Whether every parameter is finite after the update; none where the engine does not look at every step.
+    pub weights_finite: Option<bool>,
 }
 
 /// Sums over the images that were evaluated.
@@ -139,6 +141,16 @@ pub enum EngineError {
         /// What was handed over.
         found: String,
     },
+    /// The device is not to be had, or not like that: which flag, and why.
+    #[error("{flag}: {reason}")]
+    Unavailable {
+        /// The flag with its value, such as `--device cuda:1`.
+        flag: String,
+        /// What was expected, what was found.
+        reason: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
     /// The device refuses.
     #[error("{0}")]
     Device(String),
@@ -154,6 +166,28 @@ pub trait Engine {
     /// # Errors
     /// Only where the device fails: numbers that are not finite are an outcome.
     fn train_step(&mut self, batch: &Batch, bn_momentum: f64, update: &Update) -> Result<StepOutcome, EngineError>;
+
+    /// Begins [`Engine::train_step`]. An engine that waits for it hands its outcome over; one whose device goes on by
+    /// itself hands over nothing now, and the outcome by [`Engine::outcomes`].
+    ///
+    /// # Errors
+    /// As [`Engine::train_step`].
+    fn begin_step(
+        &mut self,
+        batch: &Batch,
+        bn_momentum: f64,
+        update: &Update,
+    ) -> Result<Option<StepOutcome>, EngineError> {
+        self.train_step(batch, bn_momentum, update).map(Some)
+    }
+
+    /// Waits for every step that was begun; the outcomes that were not handed over yet, oldest first.
+    ///
+    /// # Errors
+    /// Where the device fails, or failed at one of those steps.
+    fn outcomes(&mut self) -> Result<Vec<StepOutcome>, EngineError> {
+        Ok(Vec::new())
+    }
 
     /// Forward in training mode, loss and backward without an update: leaves gradients for [`Engine::gradients`].
     ///

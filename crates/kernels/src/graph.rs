@@ -52,6 +52,25 @@ pub enum Op {
     Linear { x: NodeId, weight: ParameterId, bias: ParameterId },
 }
 
+impl Op {
+    /// The activations that it reads: its input, and the residual.
+    pub fn inputs(&self) -> (Option<NodeId>, Option<NodeId>) {
+        match *self {
+            Self::Input => (None, None),
+            Self::BatchNorm { x, residual, .. } => (Some(x), residual),
+            Self::Conv2d { x, .. }
+            | Self::Relu { x }
+            | Self::MaxPool { x, .. }
+            | Self::AvgPool { x, .. }
+            | Self::Subsample { x, .. }
+            | Self::PadChannels { x, .. }
+            | Self::GlobalAvgPool { x }
+            | Self::Flatten { x }
+            | Self::Linear { x, .. } => (Some(x), None),
+        }
+    }
+}
+
 /// An operation and the [channels, height, width] of what it puts out.
 #[derive(Clone, Debug)]
 pub struct Node {

@@ -21,6 +21,11 @@ impl Input {
         Self { shape: data.shape, tables: data.mean.iter().zip(&data.std).map(table).collect() }
     }
 
+    /// For each channel, what each raw value becomes.
+    pub(crate) fn tables(&self) -> &[[f32; 256]] {
+        &self.tables
+    }
+
     /// Puts the images of a batch into `out` [N, H, W, C].
     pub fn gather(&self, threads: &Threads, images: &Images, batch: &Batch, out: &mut [f32]) {
         let len: usize = self.shape.iter().product();

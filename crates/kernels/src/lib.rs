@@ -1,8 +1,8 @@
-//! Differentiable operations for training image classifiers: fast on a CPU, on any candle device through candle.
+//! Differentiable operations for training image classifiers, on a CPU and on NVIDIA GPUs.
 //!
 //! A net is described once as a [`graph::Graph`]; an [`engine::Engine`] runs it. [`cpu`] is the fast engine, in plain
-//! `f32` buffers with hand-written kernels; [`mod@reference`] runs the same graph through candle's own operations and
-//! autograd: the reference of every test, and the way onto candle's other devices.
+//! `f32` buffers with hand-written kernels; [`gpu`] is the one for CUDA; [`mod@reference`] runs the same graph through
+//! candle's own operations and autograd: the reference of every test. [`device`] decides which.
 //! This crate knows operations, not nets. It alone may hold `unsafe` code.
 
 pub mod batch_norm;
@@ -13,6 +13,7 @@ pub mod device;
 mod disjoint;
 pub mod engine;
 mod gemm;
+pub mod gpu;
 pub mod graph;
 pub mod input;
 pub mod isa;

@@ -137,16 +137,44 @@ impl Rule {
             Optimizer::Adadelta => Rule::Adadelta { lr, decay },
             Optimizer::RmsProp => Rule::RmsProp { lr, momentum, decay },
             Optimizer::Adam | Optimizer::AdamW => {
-                let power = |beta: f64| 1.0 - libm::pow(beta, updates as f64);
-                let decoupled = update.optimizer == Optimizer::AdamW;
+                let Scalars { step_size, correction, weight, decay, shrink } = Scalars::new(update, updates);
                 Rule::Adam {
-                    step_size: (update.lr / power(update.momentum)) as f32,
-                    correction: power(ADAM_BETA2).sqrt() as f32,
-                    weight: (1.0 - update.momentum) as f32,
-                    decay: if decoupled { 0.0 } else { decay },
-                    shrink: if decoupled { (1.0 - update.lr * update.weight_decay) as f32 } else { 1.0 },
+                    step_size: step_size as f32,
+                    correction: correction as f32,
+                    weight: weight as f32,
+                    decay: decay as f32,
+                    shrink: shrink as f32,
                 }
             }
+        }
+    }
+}
+
+/// What Adam and AdamW derive from an update and its number; `decay` and `shrink` hold for every optimizer.
+pub(crate) struct Scalars {
+    /// Rate over the bias correction of the mean.
+    pub(crate) step_size: f64,
+    /// Root of the bias correction of the square.
+    pub(crate) correction: f64,
+    /// Weight of the new gradient in the mean.
+    pub(crate) weight: f64,
+    /// Weight decay that is added to the gradient.
+    pub(crate) decay: f64,
+    /// What a parameter is multiplied by where weight decay is decoupled, else 1.
+    pub(crate) shrink: f64,
+}
+
+impl Scalars {
+    /// For the update of number `updates`, from 1.
+    pub(crate) fn new(update: &Update, updates: u64) -> Self {
+        let power = |beta: f64| 1.0 - libm::pow(beta, updates as f64);
+        let decoupled = update.optimizer == Optimizer::AdamW;
+        Self {
+            step_size: update.lr / power(update.momentum),
+            correction: power(ADAM_BETA2).sqrt(),
+            weight: 1.0 - update.momentum,
+            decay: if decoupled { 0.0 } else { update.weight_decay },
+            shrink: if decoupled { 1.0 - update.lr * update.weight_decay } else { 1.0 },
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use kernels::device::Precision;
 use kernels::isa::Isa;
 
 use crate::stop::Stop;
@@ -84,6 +85,9 @@ pub struct Flags {
     /// Where to run: cpu, cuda or cuda:N [default: cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
+    /// Numbers of activations and products: float32 (TF32 off), or on a GPU tf32 or bf16 (mixed precision)
+    #[arg(long, value_name = "NAME", default_value_t = Precision::Float32)]
+    pub precision: Precision,
     /// Worker threads; no number depends on them [default: all processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub threads: Option<u64>,

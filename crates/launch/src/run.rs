@@ -126,11 +126,12 @@ impl Prepared {
             threads: flags.threads.map_or_else(machine::cores, |threads| threads as usize),
             isa: self.isa(&plan, &path)?,
             exact_conv: plan.config.exact_conv,
+            precision: plan.config.precision.parse().map_err(Stop::unusable)?,
         };
-        let mut engine = device::open(&device, &self.inputs.graph, &self.inputs.data, plan.config.batch_size, &options)
-            .map_err(|error| Stop::unusable(format!("--device {device}: {error}")))?;
-        engine.set_state(&self.inputs.parameters, &self.inputs.buffers)?;
-        let record = self.record(&plan, &division, &path, engine.description(), options.threads)?;
+        let inputs = &self.inputs;
+        let mut engine = device::open(&device, &inputs.graph, &inputs.data, plan.config.batch_size, &options)?;
+        engine.set_state(&inputs.parameters, &inputs.buffers)?;
+        let record = self.record(&plan, &division, &path, &device, engine.description(), options.threads)?;
         let existing = Existing { resume: flags.resume, supersede: flags.supersede };
         let (folder, task) = RunFolder::take(&path, &record, existing)?;
         let saved = match task {
@@ -276,6 +277,7 @@ impl Prepared {
             val_every: flags.val_every.unwrap_or(every),
             test_every: flags.test_every,
             exact_conv: flags.exact_conv,
+            precision: flags.precision.to_string(),
         })
     }
 
@@ -322,6 +324,7 @@ impl Prepared {
         plan: &Plan,
         division: &Division,
         path: &Path,
+        device: &Device,
         kernels: String,
         threads: usize,
     ) -> Result<RunRecord, Stop> {
@@ -350,7 +353,7 @@ impl Prepared {
             data: self.inputs.data_source.clone(),
             init: self.inputs.init_source.clone(),
             rates_from,
-            device: flags.device().to_owned(),
+            device: device.to_string(),
             kernels,
             threads,
             machine,

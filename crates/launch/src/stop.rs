@@ -65,6 +65,7 @@ impl From<PlanError> for Stop {
 impl From<EngineError> for Stop {
     fn from(error: EngineError) -> Self {
         match error {
+            EngineError::Unavailable { hint, .. } => Self::unusable(error).hint(hint),
             EngineError::Tensor { .. } => Self::unusable(error),
             EngineError::Device(_) => Self::failed(error),
         }

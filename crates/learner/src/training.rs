@@ -1,5 +1,11 @@
 //! The one loop: step, record, measure, save. A range test and a training run differ in their schedule and in what ends
 //! them, and in nothing else.
+//!
+//! An engine may hand the outcomes of steps over late and several at a time, so that its device need not wait for the
+//! loop. Records, divergence and measurements are then the same as with outcomes at once; what comes late is seen late,
+//! and steps that were made beyond a divergence leave no trace.
+
+use std::collections::VecDeque;
 
 use artifacts::ArtifactError;
 use artifacts::checkpoint::Checkpoint;
@@ -15,6 +21,9 @@ use crate::state;
 
 /// Training images that the final training accuracy is measured on, at most.
 pub const FINAL_TRAIN_IMAGES: usize = 5000;
+
+/// Steps under way, at most, before their outcomes are waited for.
+const MOST_UNDER_WAY: usize = 50;
 
 /// Who watches a run: keeps its records, tells the time, and may stop it.
 pub trait Observer {
@@ -94,6 +103,8 @@ pub struct Training<'a> {
     reestimation: Vec<Vec<u32>>,
     plateau: PlateauState,
     iteration: u64,
+    /// Steps that were begun and whose outcomes are not known yet: number and rates.
+    under_way: VecDeque<(u64, Rates)>,
     last_finite_loss: Option<f64>,
 }
 
@@ -119,6 +130,7 @@ impl<'a> Training<'a> {
             test: (0..test_images as u32).collect(),
             plateau: PlateauState::default(),
             iteration: 0,
+            under_way: VecDeque::new(),
             last_finite_loss: None,
         }
     }
@@ -142,19 +154,19 @@ impl<'a> Training<'a> {
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Ending> {
         let iterations = self.plan.config.iterations;
         while self.iteration < iterations {
-            let rates = self.rates(self.iteration + 1);
             observer.step_started();
-            let outcome = self.step(rates)?;
+            let outcomes = self.step()?;
             observer.step_finished();
-            self.iteration += 1;
-            let diverged = self.diverged(&outcome, rates)?;
-            let is_last = self.iteration == iterations || diverged.is_some();
-            self.record(observer, rates, &outcome, is_last && diverged.is_none())?;
-            if let Some(divergence) = diverged {
+            if let Some(divergence) = self.settle(observer, outcomes)? {
                 return Ok(Ending::Diverged(divergence));
             }
+            let is_last = self.iteration == iterations;
             let interrupted = observer.interrupted() && !is_last;
             if !is_last && (interrupted || observer.checkpoint_due(self.iteration)) {
+                let outcomes = self.engine.outcomes()?;
+                if let Some(divergence) = self.settle(observer, outcomes)? {
+                    return Ok(Ending::Diverged(divergence));
+                }
                 let checkpoint = self.checkpoint()?;
                 observer.checkpoint(checkpoint)?;
             }
@@ -201,29 +213,59 @@ impl<'a> Training<'a> {
         self.plan.schedule.rates(iteration, config.iterations, config.momentum, &self.plateau)
     }
 
-    fn step(&mut self, rates: Rates) -> Result<StepOutcome> {
+    /// Begins the next step; the outcomes that are known now, oldest first.
+    fn step(&mut self) -> Result<Vec<StepOutcome>> {
         let Plan { config, optimizer, .. } = self.plan;
+        let rates = self.rates(self.iteration + 1);
         let batch = self.samples.batch(self.iteration + 1);
         let update =
             Update { optimizer: *optimizer, lr: rates.lr, momentum: rates.momentum, weight_decay: config.weight_decay };
-        let outcome = self.engine.train_step(&batch, config.bn_momentum, &update)?;
-        if outcome.loss.is_finite() {
-            self.last_finite_loss = Some(outcome.loss);
+        let at_once = self.engine.begin_step(&batch, config.bn_momentum, &update)?;
+        self.iteration += 1;
+        self.under_way.push_back((self.iteration, rates));
+        match at_once {
+            Some(outcome) => Ok(vec![outcome]),
+            None if self.has_to_wait() => Ok(self.engine.outcomes()?),
+            None => Ok(Vec::new()),
         }
-        Ok(outcome)
+    }
+
+    /// Whether the loop cannot go on without the outcomes of all steps so far.
+    fn has_to_wait(&self) -> bool {
+        let is_last = self.iteration == self.plan.config.iterations;
+        is_last
+            || self.under_way.len() >= MOST_UNDER_WAY
+            || self.looks_at_val(self.iteration, false)
+            || self.looks_at_test(self.iteration, false)
+    }
+
+    /// Records the oldest steps under way, whose outcomes these are; the divergence that ends the run, if there is one.
+    fn settle(&mut self, observer: &mut dyn Observer, outcomes: Vec<StepOutcome>) -> Result<Option<Divergence>> {
+        for outcome in outcomes {
+            let (iteration, rates) = self.under_way.pop_front().expect("an outcome is of a step");
+            if outcome.loss.is_finite() {
+                self.last_finite_loss = Some(outcome.loss);
+            }
+            let diverged = self.diverged(iteration, rates, &outcome)?;
+            let is_last = iteration == self.plan.config.iterations && diverged.is_none();
+            self.record(observer, iteration, rates, &outcome, is_last)?;
+            if diverged.is_some() {
+                // Steps beyond this one do not count.
+                self.iteration = iteration;
+                return Ok(diverged);
+            }
+        }
+        Ok(None)
     }
 
     /// A training run ends at the first loss that is not finite, a range test at weights that are not; the weights are
     /// looked at only where loss or gradient gives cause, and after the last step.
-    fn diverged(&self, outcome: &StepOutcome, rates: Rates) -> Result<Option<Divergence>> {
+    fn diverged(&self, iteration: u64, rates: Rates, outcome: &StepOutcome) -> Result<Option<Divergence>> {
         let bad_loss = !outcome.loss.is_finite();
-        let suspicious = bad_loss || !outcome.grad_norm.is_finite() || self.iteration == self.plan.config.iterations;
-        let ended = (bad_loss && !self.plan.outlives_bad_loss()) || (suspicious && !self.weights_are_finite()?);
-        Ok(ended.then_some(Divergence {
-            iteration: self.iteration,
-            lr: rates.lr,
-            last_finite_loss: self.last_finite_loss,
-        }))
+        let suspicious = bad_loss || !outcome.grad_norm.is_finite() || iteration == self.plan.config.iterations;
+        let weights_are_finite = || outcome.weights_finite.map_or_else(|| self.weights_are_finite(), Ok);
+        let ended = (bad_loss && !self.plan.outlives_bad_loss()) || (suspicious && !weights_are_finite()?);
+        Ok(ended.then_some(Divergence { iteration, lr: rates.lr, last_finite_loss: self.last_finite_loss }))
     }
 
     fn weights_are_finite(&self) -> Result<bool> {
@@ -233,18 +275,18 @@ impl<'a> Training<'a> {
     fn record(
         &mut self,
         observer: &mut dyn Observer,
+        iteration: u64,
         rates: Rates,
         outcome: &StepOutcome,
         is_last: bool,
     ) -> Result<()> {
         let config = &self.plan.config;
-        let due = |every: u64| is_last || (every > 0 && self.iteration.is_multiple_of(every));
-        let looks_at_val = !self.val.is_empty() && due(config.val_every);
-        let looks_at_test = !self.test.is_empty() && config.test_every > 0 && due(config.test_every);
+        let (looks_at_val, looks_at_test) =
+            (self.looks_at_val(iteration, is_last), self.looks_at_test(iteration, is_last));
         let statistics = if looks_at_val || looks_at_test { self.statistics()? } else { None };
         let mut line = Metrics {
-            iteration: self.iteration,
-            epoch: self.samples.epochs(self.iteration),
+            iteration,
+            epoch: self.samples.epochs(iteration),
             lr: rates.lr,
             momentum: rates.momentum,
             train_loss: finite(outcome.loss),
@@ -262,9 +304,18 @@ impl<'a> Training<'a> {
         if looks_at_test {
             let test = self.engine.evaluate(&plain(Split::Test, &self.test), statistics.as_ref())?;
             let (test_loss, test_accuracy) = means(&test);
-            observer.test(&TestMetrics { iteration: self.iteration, test_loss, test_accuracy })?;
+            observer.test(&TestMetrics { iteration, test_loss, test_accuracy })?;
         }
         Ok(())
+    }
+
+    fn looks_at_val(&self, iteration: u64, is_last: bool) -> bool {
+        !self.val.is_empty() && is_due(iteration, self.plan.config.val_every, is_last)
+    }
+
+    fn looks_at_test(&self, iteration: u64, is_last: bool) -> bool {
+        let every = self.plan.config.test_every;
+        !self.test.is_empty() && every > 0 && is_due(iteration, every, is_last)
     }
 
     fn statistics(&mut self) -> Result<Option<Buffers>> {
@@ -286,6 +337,10 @@ impl<'a> Training<'a> {
         state::save(self.engine, self.graph, &mut checkpoint)?;
         Ok(checkpoint)
     }
+}
+
+fn is_due(iteration: u64, every: u64, is_last: bool) -> bool {
+    is_last || (every > 0 && iteration.is_multiple_of(every))
 }
 
 /// Mean loss (none where it is not finite) and accuracy of an evaluation.

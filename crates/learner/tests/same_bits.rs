@@ -5,7 +5,7 @@ use artifacts::ArtifactError;
 use artifacts::checkpoint::Checkpoint;
 use artifacts::metrics::{Metrics, TestMetrics};
 use artifacts::run::{Config, Kind};
-use kernels::device::{self, Device, Options};
+use kernels::device::{self, Device, Options, Precision};
 use kernels::engine::{DataSet, Engine, Images};
 use kernels::graph::Graph;
 use kernels::isa::Isa;
@@ -90,13 +90,14 @@ impl Setting {
             val_every: 1,
             test_every: 2,
             exact_conv: false,
+            precision: Precision::Float32.to_string(),
         };
         let graph = nets::build(net, &config.shortcut, shape, CLASSES).unwrap();
         Self { plan: Plan::new(config).unwrap(), graph, data: random_data(shape) }
     }
 
     fn engine(&self, threads: usize) -> Box<dyn Engine> {
-        let options = Options { threads, isa: Isa::detect(), exact_conv: false };
+        let options = Options { threads, isa: Isa::detect(), exact_conv: false, precision: Precision::Float32 };
         let batch_size = self.plan.config.batch_size;
         let mut engine = device::open(&Device::Cpu, &self.graph, &self.data, batch_size, &options).unwrap();
         let (parameters, buffers) = initial::draw(&self.graph, 1, Scheme::Kaiming);

@@ -7,7 +7,7 @@ use artifacts::json;
 use artifacts::probe::{Critical, FORMAT, Noise, Probe};
 use artifacts::suggestion::Interval;
 use clap::Parser;
-use kernels::device::{self, Options};
+use kernels::device::{self, Options, Precision};
 use kernels::engine::{Engine, Update};
 use kernels::isa::Isa;
 use launch::flags::{OptimizerName, value_name};
@@ -163,9 +163,8 @@ impl Arguments {
     fn engine(&self, inputs: &Inputs) -> Result<Box<dyn Engine>, Stop> {
         let device = self.device.parse().map_err(Stop::unusable)?;
         let threads = self.threads.map_or_else(machine::cores, |threads| threads as usize);
-        let options = Options { threads, isa: Isa::detect(), exact_conv: false };
-        device::open(&device, &inputs.graph, &inputs.data, self.batch_size, &options)
-            .map_err(|error| Stop::unusable(format!("--device {}: {error}", self.device)))
+        let options = Options { threads, isa: Isa::detect(), exact_conv: false, precision: Precision::Float32 };
+        Ok(device::open(&device, &inputs.graph, &inputs.data, self.batch_size, &options)?)
     }
 }
 

@@ -165,6 +165,7 @@ impl CpuEngine {
             loss: score.loss_sum / batch.indices.len() as f64,
             correct: score.correct,
             grad_norm: optimizer::norm(&self.gradients),
+            weights_finite: None,
         })
     }
 

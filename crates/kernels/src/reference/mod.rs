@@ -264,6 +264,7 @@ impl Engine for CandleEngine {
             loss: f64::from(loss.to_scalar::<f32>()?),
             correct: count_correct(&values(&logits.detach())?, &labels, self.data.classes),
             grad_norm: squares.sqrt(),
+            weights_finite: None,
         })
     }
 

@@ -1,0 +1,95 @@
+//! Which engines the checks are run on.
+
+use kernels::cpu::{CpuEngine, CpuOptions};
+use kernels::device::Precision;
+use kernels::engine::Engine;
+use kernels::gpu::GpuEngine;
+use kernels::graph::Graph;
+use kernels::isa::Isa;
+
+use crate::emulated::Emulated;
+use crate::nets;
+
+/// Images that every engine is made for.
+pub(crate) const BATCH: usize = 10;
+
+/// Makes an engine for a net.
+type Open = Box<dyn Fn(&Graph) -> Box<dyn Engine>>;
+
+/// A way to run a net.
+pub(crate) struct Subject {
+    /// What it is, for messages.
+    pub(crate) name: String,
+    open: Open,
+}
+
+impl Subject {
+    fn new<E: Engine + 'static>(name: String, open: impl Fn(&Graph) -> E + 'static) -> Self {
+        Self { name, open: Box::new(move |graph| Box::new(open(graph))) }
+    }
+
+    /// The engine with parameters and buffers set.
+    pub(crate) fn open(&self, graph: &Graph) -> Box<dyn Engine> {
+        let mut engine = (self.open)(graph);
+        let (parameters, buffers) = nets::state(graph);
+        engine.set_state(&parameters, &buffers).unwrap();
+        engine
+    }
+}
+
+/// The processor: every instruction set that it has, the best first, with Winograd's algorithm and without.
+pub(crate) fn on_cpu() -> Vec<Subject> {
+    let mut isas: Vec<Isa> = isas().collect();
+    isas.reverse();
+    let kinds = isas.into_iter().flat_map(|isa| [(isa, true), (isa, false)]);
+    let subject = |(isa, exact_conv)| {
+        let options = CpuOptions { threads: 2, isa, exact_conv };
+        Subject::new(format!("{isa}, exact {exact_conv}"), move |graph| {
+            CpuEngine::new(graph, &nets::data(graph), BATCH, options).unwrap()
+        })
+    };
+    kinds.map(subject).collect()
+}
+
+/// The instruction sets that this processor has.
+pub(crate) fn isas() -> impl Iterator<Item = Isa> {
+    Isa::ALL.into_iter().filter(|isa| isa.is_supported())
+}
+
+/// The GPU engine and its kernels, without a GPU.
+pub(crate) fn on_emulated() -> Vec<Subject> {
+    vec![emulated_in(Precision::Float32)]
+}
+
+/// The same in one of the precisions.
+pub(crate) fn emulated_in(precision: Precision) -> Subject {
+    Subject::new(format!("emulated {precision}"), move |graph| {
+        GpuEngine::new(Emulated::new(precision), graph, &nets::data(graph), BATCH).unwrap()
+    })
+}
+
+/// The first GPU; none, and a line that says so, where there is no GPU.
+#[cfg(feature = "cuda")]
+pub(crate) fn on_cuda() -> Vec<Subject> {
+    use kernels::device::{self, Device, Options};
+    use std::io::Write;
+
+    let options = Options { threads: 1, isa: Isa::detect(), exact_conv: false, precision: Precision::Float32 };
+    let open = move |graph: &Graph| device::open(&Device::Cuda(0), graph, &nets::data(graph), BATCH, &options);
+    match open(&nets::residual(false)) {
+        Ok(engine) => {
+            let open = move |graph: &Graph| open(graph).unwrap();
+            vec![Subject { name: engine.description(), open: Box::new(open) }]
+        }
+        Err(error) => {
+            // Past the test harness, which keeps what a test that passes prints to itself.
+            let _ = writeln!(std::io::stderr(), "{:?} skipped: {error}", std::thread::current().name());
+            Vec::new()
+        }
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+pub(crate) fn on_cuda() -> Vec<Subject> {
+    Vec::new()
+}
