@@ -226,7 +226,7 @@ fn a_run_that_is_interrupted() {
 #[test]
 fn a_run_that_diverges_between_two_looks() {
     for kind in [Kind::Train, Kind::RangeTest] {
-        let ramp = RangeRamp { scale: Scale::Log, min_lr: 1e-3, max_lr: 1e38 };
+        let ramp = RangeRamp::new(Scale::Log, 1e-3, 1e38);
         let ending = assert_same(&plan(kind, &Schedule::Ramp(ramp)), None);
         let Ending::Diverged(divergence) = ending else { panic!("{kind:?}: {ending:?}") };
         assert!(divergence.iteration < 139, "{divergence:?}");
