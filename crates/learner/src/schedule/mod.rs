@@ -173,8 +173,8 @@ mod tests {
             Schedule::Cosine(Cosine { lr: 0.1, min_lr: 0.0 }),
             Schedule::Sgdr(Sgdr { lr: 0.1, min_lr: 0.0, t_0: 10, t_mult: 2 }),
             Schedule::Poly(Poly { lr: 0.1, power: 1.0 }),
-            Schedule::Ramp(RangeRamp { scale: Scale::Linear, min_lr: 0.0, max_lr: 30.0 }),
-            Schedule::Ramp(RangeRamp { scale: Scale::Log, min_lr: 1e-4, max_lr: 30.0 }),
+            Schedule::Ramp(RangeRamp::new(Scale::Linear, 0.0, 30.0)),
+            Schedule::Ramp(RangeRamp::new(Scale::Log, 1e-4, 30.0)),
         ]
     }
 
