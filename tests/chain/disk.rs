@@ -165,7 +165,7 @@ fn begun(folder: &Path, out: &str) -> Child {
     let train = format!("--schedule constant --lr 0.002 --iterations 200000 {SHARED} --out runs/{out}");
     let child = command(folder, "sc-train", &train).stderr(Stdio::piped()).spawn().unwrap();
     let records = folder.join(format!("runs/{out}/metrics.jsonl"));
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while fs::metadata(&records).map_or(0, |metadata| metadata.len()) == 0 {
         assert!(Instant::now() < deadline, "no step was recorded");
         sleep(Duration::from_millis(5));

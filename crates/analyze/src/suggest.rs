@@ -136,25 +136,32 @@ fn majority(reads: &[Read]) -> Outcome {
 /// The middle of the curves' answers, in log rate; the intervals cover all of them.
 fn combined(reads: &[Read]) -> Option<Rates> {
     let rates: Vec<&Rates> = reads.iter().filter_map(|read| read.rates.as_ref()).collect();
-    let max = middle(rates.iter().map(|rates| rates.max))?;
+    // Ramps around the critical rate are read by the rule that was found by measurement: where there are any, they decide.
+    let around = |read: &&Read| read.curve.critical_lr.is_some();
+    let deciding: Vec<&Rates> = reads.iter().filter(around).filter_map(|read| read.rates.as_ref()).collect();
+    let deciding = if deciding.is_empty() { rates.clone() } else { deciding };
+    let max = middle(deciding.iter().map(|rates| rates.max))?;
     let min = middle(rates.iter().map(|rates| rates.min))?.min(max);
     let cover = |start: Interval, of: fn(&Rates) -> Interval| {
         rates.iter().map(|rates| of(rates)).fold(start, |all, one| include(include(all, one.low), one.high))
     };
-    let nearest = rates.iter().min_by(|a, b| (a.max / max).ln().abs().total_cmp(&(b.max / max).ln().abs()));
+    let nearest = deciding.iter().min_by(|a, b| (a.max / max).ln().abs().total_cmp(&(b.max / max).ln().abs()));
     let mut max_reason = nearest.map_or_else(String::new, |rates| rates.max_reason.clone());
-    if rates.len() > 1 {
-        let (low, high) = span(rates.iter().map(|rates| rates.max));
+    if deciding.len() > 1 {
+        let (low, high) = span(deciding.iter().map(|rates| rates.max));
         max_reason = format!(
             "{} is the middle of {} range tests ({} to {}); in the nearest, {max_reason}",
             rate(max),
-            rates.len(),
+            deciding.len(),
             rate(low),
             rate(high)
         );
     }
     let min_interval = cover(Interval { low: min, high: min }, |rates| rates.min_interval);
-    let max_interval = cover(Interval { low: max, high: max }, |rates| rates.max_interval);
+    let max_interval = deciding
+        .iter()
+        .map(|rates| rates.max_interval)
+        .fold(Interval { low: max, high: max }, |all, one| include(include(all, one.low), one.high));
     Some(Rates { min, min_interval, max, max_interval, max_reason })
 }
 

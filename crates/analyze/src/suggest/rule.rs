@@ -14,6 +14,9 @@
 //!   divided by [`SAFETY`]: where the loss is flat its minimum may lie anywhere;
 //! - **no-learning**: none.
 //!
+//! A ramp that was laid around the critical rate of the first step (`sc-rangetest --around`) is read by another rule, found
+//! and judged by measurement (`make rule-bench`, `docs/the-rule.md`): see [`around_the_critical_rate`].
+//!
 //! The lowest rate is where learning starts: where the way comes to [`START`].
 //!
 //! Training loss and training accuracy are read in preference to held-out ones: in a net with batch norm, these lag on
@@ -38,20 +41,30 @@ pub const SAFETY: f64 = 2.0;
 /// 1cycle of 400 steps ends at .556, .553 and .372 (test accuracy) with highest rates of 0.2, 0.6 and 2.15.
 pub const PLATEAU_SAFETY: f64 = 4.0;
 
+/// Around a critical rate: the first minimum of the smoothed training loss ends where the loss has risen by this share.
+pub const RISE: f64 = 0.2;
+/// Around a critical rate: a ramp of so many steps, or fewer, says nothing; momentum lags behind its rates.
+pub const SILENT_STEPS: f64 = 12.0;
+/// Around a critical rate: steps, beyond the silent ones, that a ramp would need to outweigh the critical rate alone.
+pub const TELLING_STEPS: f64 = 24.0;
+/// Around a critical rate: the ramp's weight at most.
+pub const MOST_WEIGHT: f64 = 0.5;
+
 /// Another choice of the rule's constants: the interval is the span of the answers under all of them.
 #[derive(Clone, Copy, Debug)]
 struct Constants {
     window: f64,
     start: f64,
     keep: f64,
+    rise: f64,
 }
 
-const STATED: Constants = Constants { window: WINDOW_DECADES, start: START, keep: KEEP };
+const STATED: Constants = Constants { window: WINDOW_DECADES, start: START, keep: KEEP, rise: RISE };
 const OTHERS: [Constants; 4] = [
     Constants { window: WINDOW_DECADES / 2.0, ..STATED },
     Constants { window: WINDOW_DECADES * 2.0, ..STATED },
-    Constants { start: START / 2.0, keep: 0.85, ..STATED },
-    Constants { start: START * 2.0, keep: 0.95, ..STATED },
+    Constants { start: START / 2.0, keep: 0.85, rise: RISE / 2.0, ..STATED },
+    Constants { start: START * 2.0, keep: 0.95, rise: RISE * 2.0, ..STATED },
 ];
 
 /// What the rule says of one curve.
@@ -89,6 +102,9 @@ pub fn rates(curve: &Curve) -> Option<Rates> {
     let (min, max, max_reason) = answer(curve, STATED)?;
     let mut min_interval = Interval { low: min, high: min };
     let mut max_interval = Interval { low: max, high: max };
+    if let Some(critical) = curve.critical_lr {
+        max_interval = include(max_interval, critical);
+    }
     for constants in OTHERS {
         if let Some((min, max, _)) = answer(curve, constants) {
             min_interval = include(min_interval, min);
@@ -104,6 +120,57 @@ pub fn include(interval: Interval, rate: f64) -> Interval {
 }
 
 fn answer(curve: &Curve, constants: Constants) -> Option<(f64, f64, String)> {
+    let around = curve.critical_lr.and_then(|critical| around_the_critical_rate(curve, critical, constants));
+    let Some((max, reason)) = around else {
+        return read_off(curve, constants);
+    };
+    let starts = Reading::of(curve, main_measure(curve)?, constants.window)
+        .filter(|reading| reading.outcome != Outcome::NoLearning)
+        .map_or(curve.lowest_rate()?, |reading| reading.starts_at(constants.start));
+    Some((starts.min(max), max, reason))
+}
+
+/// The rule for a ramp around the critical rate c of the first step: c^(1-w) r^w, with r the first minimum of the smoothed
+/// training loss and the weight w growing with the ramp's steps to [`MOST_WEIGHT`].
+///
+/// c says where the first step overshoots; it costs some forward passes, and hardly differs from seed to seed. It is blind to
+/// what comes later: where gradients are noisy and momentum is high, a net with batch norm trains best well below it. r sees
+/// that, but is noisy, and late on short ramps. In log rate the middle of the two is nearer than either.
+fn around_the_critical_rate(curve: &Curve, critical: f64, constants: Constants) -> Option<(f64, String)> {
+    let loss = smoothed(curve, Measure::TrainLoss, constants.window)?;
+    let first = loss.rate(first_minimum(&loss.value, constants.rise));
+    let steps = curve.points.len() as f64;
+    let weight = ((steps - SILENT_STEPS) / TELLING_STEPS).clamp(0.0, MOST_WEIGHT);
+    let max = critical.powf(1.0 - weight) * first.powf(weight);
+    let reason = if weight == 0.0 {
+        format!("the first step overshoots at {}; a ramp of {steps} steps adds nothing to that", show(critical))
+    } else {
+        format!(
+            "the first step overshoots at {}, and the training loss has its first minimum at {}; {} lies between them, the ramp's \
+             weight {weight:.2} by its {steps} steps",
+            show(critical),
+            show(first),
+            show(max)
+        )
+    };
+    Some((max, reason))
+}
+
+/// Index of the least of the values before they first rise by the share `rise` above it.
+fn first_minimum(values: &[f64], rise: f64) -> usize {
+    let mut least = 0;
+    for (index, value) in values.iter().enumerate() {
+        if *value < values[least] {
+            least = index;
+        } else if *value > values[least] * (1.0 + rise) {
+            break;
+        }
+    }
+    least
+}
+
+/// What the shape of the curve alone says.
+fn read_off(curve: &Curve, constants: Constants) -> Option<(f64, f64, String)> {
     let reading = Reading::of(curve, main_measure(curve)?, constants.window)?;
     let (max, reason) = match reading.outcome {
         Outcome::NoLearning => return None,
