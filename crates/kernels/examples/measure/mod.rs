@@ -8,14 +8,14 @@ use kernels::isa::Isa;
 use kernels::threads::Threads;
 
 /// Seconds of one call.
-pub fn seconds(mut call: impl FnMut()) -> f64 {
+pub(crate) fn seconds(mut call: impl FnMut()) -> f64 {
     let start = Instant::now();
     call();
     start.elapsed().as_secs_f64()
 }
 
 /// GFLOP/s of multiply-adds in registers, on all threads at once: the best of some attempts.
-pub fn peak(threads: &Threads, isa: Isa) -> f64 {
+pub(crate) fn peak(threads: &Threads, isa: Isa) -> f64 {
     const ROUNDS: usize = 1 << 20;
     let attempt = || {
         let flop = AtomicU64::new(0);

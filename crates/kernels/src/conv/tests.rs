@@ -188,7 +188,6 @@ fn winograd_errs_little_on_layers_of_the_nets() {
             for (pass, (found, expected)) in found.iter().zip(&expected).enumerate() {
                 let error = rms(&mut found.iter().zip(expected).map(|(&f, &e)| f64::from(f) - e));
                 let share = error / rms(&mut expected.iter().copied());
-                eprintln!("RMS {isa} {side} {channels:?} {window:?} {pass} {share:e}");
                 assert!(
                     share <= winograd_rms_tolerance(window.0),
                     "{isa} side {side} {channels:?} pass {pass}: {share}"
