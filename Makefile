@@ -186,8 +186,8 @@ check-cuda: ## check and lint the CUDA code and compile its kernels, without a G
 test-cuda: ## every operation of every net on the first GPU, against the reference
 	$(CARGO) test --release --target-dir $(CUDA_TARGET) -p kernels --features kernels/$(cuda_feature) --test engines on_cuda
 
-# Benchmarks: any number here can be made again, on a quiet machine, by these two targets.
-BENCH_NETS := resnet20,32,3 resnet56,32,3 resnet8,28,1 lenet,28,1 shallow,32,3
+# Benchmarks: any number of the docs can be made again, on a quiet machine, by these targets.
+BENCH_NETS := resnet20,32,3 resnet56,32,3 bottleneck29,32,3 resnet8,28,1 lenet,28,1 shallow,32,3
 field = $(word $2,$(subst $(,), ,$1))
 BENCH_NET = $(RUN_BIN)/examples/bench_net --device $(strip $(DEVICE)) $(precision)
 net_flags = --net $(call field,$1,1) --size $(call field,$1,2) --channels $(call field,$1,3)
@@ -222,7 +222,7 @@ peer-agrees: ## do our PyTorch benchmark and an independent one agree within 5%?
 	  --rounds $(strip $(ROUNDS))
 
 bench-run: $(data_file) | $(BIN)/sc-init $(BIN)/sc-train ## what a whole run costs beyond its bare training steps
-	$(CARGO) build --release --quiet -p launch --examples
+	$(CARGO) build --release --quiet -p learner --examples
 	$(BIN)/examples/bench_run $(data_file)
 
 clean: ## remove what the studies made: prepared data, weights, runs and reports; the programs and raw data stay

@@ -53,8 +53,10 @@ def set_precision(precision):
 def training_step(net, images, labels, autocast):
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
     net.train()
+    loss = None
 
     def step():
+        nonlocal loss  # as in a plain loop, the last one lives until there is a new one: that changes what glibc gives back
         optimizer.zero_grad(set_to_none=True)
         with autocast:
             loss = F.cross_entropy(net(images), labels)

@@ -12,8 +12,8 @@ fn winograd_tolerance(kernel: usize) -> f64 {
     if kernel == 3 { 4e-6 } else { 1.2e-5 }
 }
 
-/// Root mean square of Winograd's error over that of the results, for layers of the nets (measured: MEASURED,
-/// where direct convolution has 4e-7).
+/// Root mean square of Winograd's error over that of the results, for layers of the nets (measured: at most
+/// 8.8e-7 for 3x3 kernels and 2.9e-6 for 5x5 ones, where direct convolution has 5.1e-7).
 fn winograd_rms_tolerance(kernel: usize) -> f64 {
     if kernel == 3 { 1.5e-6 } else { 4e-6 }
 }
@@ -188,7 +188,6 @@ fn winograd_errs_little_on_layers_of_the_nets() {
             for (pass, (found, expected)) in found.iter().zip(&expected).enumerate() {
                 let error = rms(&mut found.iter().zip(expected).map(|(&f, &e)| f64::from(f) - e));
                 let share = error / rms(&mut expected.iter().copied());
-                eprintln!("RMS {isa} {side} {channels:?} {window:?} {pass} {share:e}");
                 assert!(
                     share <= winograd_rms_tolerance(window.0),
                     "{isa} side {side} {channels:?} pass {pass}: {share}"

@@ -1,7 +1,7 @@
 //! What a whole `sc-train` run costs beyond its bare training steps: order and augmentation, records, progress, signals.
 //! Validation and the measurements at the end are left out.
 //!
-//!     cargo run --release -p launch --example bench_run -- DATA.safetensors [NET]...
+//!     cargo run --release -p learner --example bench_run -- DATA.safetensors [NET]...
 //!
 //! Runs the real `sc-init` and `sc-train`, which must lie in `target/release`, in a temporary folder: batch 128, crop and
 //! flip, as many steps as take some seconds. From the run's own `timing.jsonl` comes what passed between its steps,
