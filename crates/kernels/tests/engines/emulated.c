@@ -4,8 +4,6 @@
 
 #include <math.h>
 #include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,13 +19,18 @@ static _Thread_local int the_block, the_slice, the_slices, the_thread;
 #define SHARED static
 #define SYNC() meet()
 static void meet(void) {
-    static atomic_int here, meetings;
-    int meeting = atomic_load(&meetings);
-    if (atomic_fetch_add(&here, 1) == THREADS - 1) {
-        atomic_store(&here, 0);
-        atomic_fetch_add(&meetings, 1);
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static pthread_cond_t all_here = PTHREAD_COND_INITIALIZER;
+    static int here, meetings;
+    pthread_mutex_lock(&mutex);
+    int meeting = meetings;
+    if (++here == THREADS) {
+        here = 0;
+        meetings++;
+        pthread_cond_broadcast(&all_here);
     }
-    while (atomic_load(&meetings) == meeting) sched_yield();
+    while (meetings == meeting) pthread_cond_wait(&all_here, &mutex);
+    pthread_mutex_unlock(&mutex);
 }
 #endif
 

@@ -45,7 +45,7 @@ stamp!(on_cuda, [cfg_attr(not(feature = "cuda"), ignore = "needs a build with --
 
 #[test]
 fn threads_of_a_block_share_the_work() {
-    let graph = nets::residual(true);
+    let graph = nets::tiny();
     let (alone, shared) = (emulated_in(Precision::Float32), emulated_with_threads());
     let (loss, gradients) = checks::distances(&shared, &alone, &graph);
     assert!(loss < 1e-6 && gradients < 1e-5, "loss {loss}, gradients {gradients} apart");
