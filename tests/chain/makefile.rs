@@ -60,3 +60,24 @@ fn help_lists_every_target_and_variable() {
     assert!(today.is_some(), "today's value of BATCH is missing in\n{text}");
     assert!(String::from_utf8_lossy(&output.stderr).is_empty());
 }
+
+#[test]
+fn a_missing_driver_is_named_before_anything_is_built_for_it() {
+    let need = |library: &str| {
+        let script = workspace().join("pipelines/need-library");
+        Command::new(script).args([library, "the test needs it"]).output().unwrap()
+    };
+    let missing = need("libnone.so.7");
+    assert_eq!(missing.status.code(), Some(2));
+    let message = "make: libnone.so.7: expected a library that the loader finds, found none\n  the test needs it";
+    assert!(String::from_utf8_lossy(&missing.stderr).starts_with(message));
+    if need("libcuda.so.1").status.success() {
+        return; // a machine with a driver: make would go on
+    }
+    let checkout = checkout();
+    let output = make(checkout.path(), &["superconvergence", "DEVICE=cuda"]);
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("libcuda.so.1: expected a library"));
+    assert!(!checkout.path().join("runs").exists(), "nothing was run");
+    assert!(!checkout.path().join("target/cuda").exists(), "nothing was built");
+}

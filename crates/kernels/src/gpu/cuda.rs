@@ -14,7 +14,7 @@ use candle_core::cuda_backend::cudarc::driver::{
 };
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
 
-use super::device::{Address, Args, Convolution, Factor, Gpu, KERNELS, Pass, Product, SOURCE};
+use super::device::{Address, Args, ColumnMajor, Convolution, Factor, Gpu, KERNELS, Pass, Product, SOURCE};
 use crate::device::{Device, Options, Precision};
 use crate::engine::EngineError;
 
@@ -170,9 +170,8 @@ impl Gpu for Cuda {
             .map_err(|error| failed(&format!("starting {kernel}"), error))
     }
 
-    /// cuBLAS counts columns first: to it a row-major c = a b is c' = b' a', each read as it lies.
     fn multiply(&mut self, product: &Product) -> Result<(), EngineError> {
-        let Product { count, m, n, k, a, b, c, accumulate, wide } = *product;
+        let ColumnMajor { m, n, k, a, lda, b, ldb, ldc, stride_c } = product.column_major();
         let (activation, compute) = match self.precision {
             Precision::Float32 => (FLOAT, cublas_sys::cublasComputeType_t::CUBLAS_COMPUTE_32F),
             Precision::Tf32 => (FLOAT, cublas_sys::cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_TF32),
@@ -185,33 +184,31 @@ impl Gpu for Cuda {
                 cublas_sys::cublasOperation_t::CUBLAS_OP_N
             }
         };
-        // Elements from one row in memory to the next.
-        let leading = |factor: Factor, rows: usize, columns: usize| if factor.transposed { rows } else { columns };
-        let (alpha, beta) = (1.0f32, f32::from(u8::from(accumulate)));
+        let (alpha, beta) = (1.0f32, f32::from(u8::from(product.accumulate)));
         // SAFETY: the engine keeps to what it allocated; shapes are those of the buffers; alpha and beta outlive the call.
         unsafe {
             cublas::gemm_strided_batched_ex(
                 *self.device.cublas_handle().handle(),
-                operation(b),
                 operation(a),
-                n as i32,
+                operation(b),
                 m as i32,
+                n as i32,
                 k as i32,
                 (&raw const alpha).cast(),
-                b.at.0 as *const _,
-                activation,
-                leading(b, k, n) as i32,
-                b.stride as i64,
                 a.at.0 as *const _,
                 activation,
-                leading(a, m, k) as i32,
+                lda as i32,
                 a.stride as i64,
+                b.at.0 as *const _,
+                activation,
+                ldb as i32,
+                b.stride as i64,
                 (&raw const beta).cast(),
-                c.0 as *mut _,
-                if wide { FLOAT } else { activation },
-                n as i32,
-                (m * n) as i64,
-                count as i32,
+                product.c.0 as *mut _,
+                if product.wide { FLOAT } else { activation },
+                ldc as i32,
+                stride_c as i64,
+                product.count as i32,
                 compute,
                 cublas_sys::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT,
             )

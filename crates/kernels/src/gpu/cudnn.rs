@@ -128,7 +128,7 @@ struct Prepared {
 /// bytes that it needs. The three passes have three sets of functions and types that differ in name alone.
 macro_rules! choose {
     ($rank:ident, $size:ident, $performance:ident, $handle:expr, [$one:expr, $two:expr, $three:expr], $rules:expr,
-     Winograd: $($winograd:path)|+) => {{
+     transforms: $($transform:path)|+) => {{
         let descriptor = Descriptor::new($rules)?;
         // SAFETY: descriptors are alive and set; the ranking is plain numbers, as long as it is said to be.
         let (ranking, count) = unsafe {
@@ -140,7 +140,7 @@ macro_rules! choose {
         };
         let allowed = ranking[..count.min(MOST_ALGORITHMS)].iter().find(|found| {
             $rules.allow(found.status, found.determinism, found.mathType, found.memory)
-                && !($rules.exact_conv && matches!(found.algo, $($winograd)|+))
+                && !($rules.exact_conv && matches!(found.algo, $($transform)|+))
         });
         let chosen = allowed.ok_or(result::CudnnError(sys::cudnnStatus_t::CUDNN_STATUS_NOT_SUPPORTED))?;
         descriptor.set_math($rules.math(chosen.mathType))?;
@@ -163,20 +163,26 @@ impl Prepared {
         let (forward, forward_bytes) = choose!(
             get_convolution_forward_algorithm, get_convolution_forward_workspace_size,
             cudnnConvolutionFwdAlgoPerf_t, handle, [x.0, weight.0, y.0], rules,
-            Winograd: ForwardAlgorithm::CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD
+            transforms: ForwardAlgorithm::CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD
                 | ForwardAlgorithm::CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD_NONFUSED
+                | ForwardAlgorithm::CUDNN_CONVOLUTION_FWD_ALGO_FFT
+                | ForwardAlgorithm::CUDNN_CONVOLUTION_FWD_ALGO_FFT_TILING
         );
         let (data, data_bytes) = choose!(
             get_convolution_backward_data_algorithm, get_convolution_backward_data_workspace_size,
             cudnnConvolutionBwdDataAlgoPerf_t, handle, [weight.0, y.0, x.0], rules,
-            Winograd: DataAlgorithm::CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD
+            transforms: DataAlgorithm::CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD
                 | DataAlgorithm::CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD_NONFUSED
+                | DataAlgorithm::CUDNN_CONVOLUTION_BWD_DATA_ALGO_FFT
+                | DataAlgorithm::CUDNN_CONVOLUTION_BWD_DATA_ALGO_FFT_TILING
         );
         let (filter, filter_bytes) = choose!(
             get_convolution_backward_filter_algorithm, get_convolution_backward_filter_workspace_size,
             cudnnConvolutionBwdFilterAlgoPerf_t, handle, [x.0, y.0, weight.0], rules,
-            Winograd: FilterAlgorithm::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD
+            transforms: FilterAlgorithm::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD
                 | FilterAlgorithm::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD_NONFUSED
+                | FilterAlgorithm::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT
+                | FilterAlgorithm::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT_TILING
         );
         let workspace = forward_bytes.max(data_bytes).max(filter_bytes);
         Ok(Self { x, y, weight, forward, data, filter, workspace })
@@ -232,7 +238,7 @@ impl Prepared {
 struct Rules {
     shape: Convolution,
     precision: Precision,
-    /// No Winograd.
+    /// No transform: neither Winograd's nor Fourier's.
     exact_conv: bool,
 }
 

@@ -112,6 +112,46 @@ pub struct Product {
     pub wide: bool,
 }
 
+/// A product as BLAS takes it, columns first: c = op(a) op(b), or c += op(a) op(b), op(a) m x k, op(b) k x n, c m x n.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)] // m, n, k by the sentence above
+pub struct ColumnMajor {
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    /// What BLAS calls a; op is the transpose where the factor says so.
+    pub a: Factor,
+    /// Elements from one column of a to the next.
+    pub lda: usize,
+    /// What BLAS calls b, likewise.
+    pub b: Factor,
+    /// Elements from one column of b to the next.
+    pub ldb: usize,
+    /// Elements from one column of c to the next.
+    pub ldc: usize,
+    /// Elements from one c to the next.
+    pub stride_c: usize,
+}
+
+impl Product {
+    /// The same memory read columns first, where every matrix is its own transpose: c' = b' a'.
+    pub fn column_major(&self) -> ColumnMajor {
+        // A row in memory is a column here: its length is the way to the next.
+        let leading = |factor: Factor, rows, columns| if factor.transposed { rows } else { columns };
+        ColumnMajor {
+            m: self.n,
+            n: self.m,
+            k: self.k,
+            a: self.b,
+            lda: leading(self.b, self.k, self.n),
+            b: self.a,
+            ldb: leading(self.a, self.m, self.k),
+            ldc: self.n,
+            stride_c: self.m * self.n,
+        }
+    }
+}
+
 /// The shape of a convolution, images included: x [images, c_in, height, width], weight [c_out, c_in, kernel, kernel],
 /// y [images, c_out, out_height, out_width].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

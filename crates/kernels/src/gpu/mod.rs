@@ -2,7 +2,7 @@
 //!
 //! A step uploads the positions and augmentations of its images and starts kernels; it waits for nothing. What it
 //! measured stays on the device until [`Engine::outcomes`] asks for it. Activations are [N, C, H, W], PyTorch's order,
-//! so that parameters need no other layout. The device itself is behind [`device::Gpu`]: CUDA ([`cuda`]), or in tests
+//! so that parameters need no other layout. The device itself is behind [`device::Gpu`]: CUDA (`gpu::cuda`), or in tests
 //! the processor, which runs the same kernels.
 
 mod bytes;

@@ -1,18 +1,42 @@
-// The GPU's kernels on the processor, for tests: a block is one thread, and blocks run one after another. Built twice by
-// build.rs, with BF16 defined and without; ENTRY is the name of the way in.
+// The GPU's kernels on the processor, for tests. Blocks run one after another; a block is one thread, or with THREADS
+// defined so many, which meet where threads of a GPU would. Built several times by build.rs, with BF16 defined or not;
+// ENTRY is the name of the way in.
 
 #include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
-// Where the running block is; tests run side by side.
-static _Thread_local int the_block, the_slice, the_slices;
+// Where the running thread is; tests run side by side.
+static _Thread_local int the_block, the_slice, the_slices, the_thread;
+
+#ifndef THREADS
+#define THREADS 1
+#define SHARED static _Thread_local
+#define SYNC() ((void)0)
+#else
+// What threads share is one for all blocks: a single launch runs at a time, and its threads leave block_sum together.
+#define SHARED static
+#define SYNC() meet()
+static void meet(void) {
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static pthread_cond_t all_here = PTHREAD_COND_INITIALIZER;
+    static int here, meetings;
+    pthread_mutex_lock(&mutex);
+    int meeting = meetings;
+    if (++here == THREADS) {
+        here = 0;
+        meetings++;
+        pthread_cond_broadcast(&all_here);
+    }
+    while (meetings == meeting) pthread_cond_wait(&all_here, &mutex);
+    pthread_mutex_unlock(&mutex);
+}
+#endif
 
 #define KERNEL(name) static void name(struct Args a)
 #define DEVICE static inline
-#define SHARED static _Thread_local
-#define SYNC() ((void)0)
-#define THREADS 1
-#define THREAD 0
+#define THREAD the_thread
 #define BLOCK the_block
 #define SLICE the_slice
 #define SLICES the_slices
@@ -56,14 +80,44 @@ static const struct {
     ENTRY_OF(widen),
 };
 
+struct Launch {
+    void (*run)(struct Args);
+    int blocks, slices, thread;
+    const struct Args *args;
+};
+
+// One thread's part of a launch: of every block, one after another.
+static void *run_thread(void *launch) {
+    struct Launch l = *(const struct Launch *)launch;
+    the_thread = l.thread;
+    the_slices = l.slices;
+    for (the_slice = 0; the_slice < l.slices; the_slice++) {
+        for (the_block = 0; the_block < l.blocks; the_block++) l.run(*l.args);
+    }
+    return 0;
+}
+
+static void run_threads(struct Launch launch) {
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t threads[THREADS];
+    struct Launch parts[THREADS];
+    pthread_mutex_lock(&one_at_a_time);
+    for (int i = 0; i < THREADS; i++) {
+        parts[i] = launch;
+        parts[i].thread = i;
+        if (pthread_create(&threads[i], 0, run_thread, &parts[i])) abort();
+    }
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], 0);
+    pthread_mutex_unlock(&one_at_a_time);
+}
+
 // Runs a kernel on a grid; 0 where there is none of this name.
 int ENTRY(const char *name, int blocks, int slices, const struct Args *args) {
     for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
         if (strcmp(kernels[i].name, name)) continue;
-        the_slices = slices;
-        for (the_slice = 0; the_slice < slices; the_slice++) {
-            for (the_block = 0; the_block < blocks; the_block++) kernels[i].run(*args);
-        }
+        struct Launch launch = {kernels[i].run, blocks, slices, 0, args};
+        if (THREADS == 1) run_thread(&launch);
+        else run_threads(launch);
         return 1;
     }
     return 0;

@@ -6,22 +6,29 @@ use std::ffi::{CString, c_char, c_int};
 
 use kernels::device::Precision;
 use kernels::engine::EngineError;
-use kernels::gpu::device::{Address, Args, Convolution, Factor, Gpu, Pass, Product};
+use kernels::gpu::device::{Address, Args, ColumnMajor, Convolution, Factor, Gpu, Pass, Product};
 
 unsafe extern "C" {
     fn emulate_float32(name: *const c_char, blocks: c_int, slices: c_int, args: *const Args) -> c_int;
+    fn emulate_threads(name: *const c_char, blocks: c_int, slices: c_int, args: *const Args) -> c_int;
     fn emulate_bf16(name: *const c_char, blocks: c_int, slices: c_int, args: *const Args) -> c_int;
 }
 
 /// The processor's memory as a GPU's.
 pub(crate) struct Emulated {
     precision: Precision,
+    threads: usize,
     memory: Vec<Box<[u64]>>,
 }
 
 impl Emulated {
     pub(crate) fn new(precision: Precision) -> Self {
-        Self { precision, memory: Vec::new() }
+        Self { precision, threads: 1, memory: Vec::new() }
+    }
+
+    /// In float32, with blocks of four threads that run side by side.
+    pub(crate) fn with_threads() -> Self {
+        Self { precision: Precision::Float32, threads: 4, memory: Vec::new() }
     }
 
     /// Numbers of a product's operand.
@@ -52,21 +59,13 @@ impl Emulated {
     }
 }
 
-/// A matrix of a factor, row-major whichever way it lies in memory.
-fn row_major(matrix: Vec<f32>, transposed: bool, [rows, columns]: [usize; 2]) -> Vec<f32> {
-    if !transposed {
-        return matrix;
-    }
-    (0..rows * columns).map(|i| matrix[i % columns * rows + i / columns]).collect()
-}
-
 impl Gpu for Emulated {
     fn precision(&self) -> Precision {
         self.precision
     }
 
     fn threads(&self) -> usize {
-        1
+        self.threads
     }
 
     /// So little that a batch takes several turns.
@@ -93,7 +92,11 @@ impl Gpu for Emulated {
 
     fn launch(&mut self, kernel: &'static str, grid: [usize; 2], args: &Args) -> Result<(), EngineError> {
         let name = CString::new(kernel).unwrap();
-        let run = if self.precision == Precision::Bf16 { emulate_bf16 } else { emulate_float32 };
+        let run = match (self.precision, self.threads) {
+            (Precision::Bf16, _) => emulate_bf16,
+            (_, 1) => emulate_float32,
+            _ => emulate_threads,
+        };
         // SAFETY: the kernel gets the arguments that it would get on a GPU.
         let known = unsafe { run(name.as_ptr(), grid[0] as c_int, grid[1] as c_int, args) };
         assert_eq!(known, 1, "there is no kernel {kernel}");
@@ -101,23 +104,29 @@ impl Gpu for Emulated {
     }
 
     fn multiply(&mut self, product: &Product) -> Result<(), EngineError> {
-        let Product { count, m, n, k, a, b, c, accumulate, wide } = *product;
-        assert!(!(wide && accumulate), "no operation adds to a wide product");
+        assert!(!(product.wide && product.accumulate), "no operation adds to a wide product");
+        let ColumnMajor { m, n, k, a, lda, b, ldb, ldc, stride_c } = product.column_major();
         let element = if self.precision == Precision::Bf16 { 2 } else { 4 };
-        let matrix = |factor: Factor, which: usize, shape: [usize; 2]| {
-            let at = factor.at.plus(which * factor.stride * element);
-            row_major(self.load(at, shape[0] * shape[1]), factor.transposed, shape)
+        // op(factor), rows x columns, as BLAS defines it: columns lie `leading` apart.
+        let matrix = |factor: Factor, which: usize, rows: usize, columns: usize, leading: usize| {
+            let (inner, outer) = if factor.transposed { (columns, rows) } else { (rows, columns) };
+            let memory = self.load(factor.at.plus(which * factor.stride * element), (outer - 1) * leading + inner);
+            let at = |row: usize, column: usize| {
+                memory[if factor.transposed { row * leading + column } else { column * leading + row }]
+            };
+            (0..rows * columns).map(|i| at(i % rows, i / rows)).collect::<Vec<f32>>()
         };
-        for which in 0..count {
-            let at = c.plus(which * m * n * if wide { 4 } else { element });
-            let (a, b) = (matrix(a, which, [m, k]), matrix(b, which, [k, n]));
-            let mut sums = if accumulate { self.load(at, m * n) } else { vec![0.0; m * n] };
-            for (row, sums) in sums.chunks_exact_mut(n).enumerate() {
-                for (factor, b) in a[row * k..][..k].iter().zip(b.chunks_exact(n)) {
-                    sums.iter_mut().zip(b).for_each(|(sum, b)| *sum += factor * b);
+        for which in 0..product.count {
+            let at = product.c.plus(which * stride_c * if product.wide { 4 } else { element });
+            let (a, b) = (matrix(a, which, m, k, lda), matrix(b, which, k, n, ldb));
+            assert_eq!(ldc, m, "results lie without gaps");
+            let mut sums = if product.accumulate { self.load(at, m * n) } else { vec![0.0; m * n] };
+            for (b, sums) in b.chunks_exact(k).zip(sums.chunks_exact_mut(m)) {
+                for (factor, a) in b.iter().zip(a.chunks_exact(m)) {
+                    sums.iter_mut().zip(a).for_each(|(sum, a)| *sum += factor * a);
                 }
             }
-            self.store(at, &sums, wide);
+            self.store(at, &sums, product.wide);
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use kernels::graph::Graph;
 use kernels::isa::Isa;
 
 use checks::SGD;
-use subjects::{BATCH, emulated_in, isas};
+use subjects::{BATCH, Subject, cuda_in, emulated_in, emulated_with_threads, isas};
 
 /// A module of tests for a device: each check, on so many of the device's subjects at most.
 macro_rules! stamp {
@@ -44,13 +44,39 @@ stamp!(on_emulated, []);
 stamp!(on_cuda, [cfg_attr(not(feature = "cuda"), ignore = "needs a build with --features cuda, and a GPU")]);
 
 #[test]
+fn threads_of_a_block_share_the_work() {
+    let graph = nets::tiny();
+    let (alone, shared) = (emulated_in(Precision::Float32), emulated_with_threads());
+    let (loss, gradients) = checks::distances(&shared, &alone, &graph);
+    assert!(loss < 1e-6 && gradients < 1e-5, "loss {loss}, gradients {gradients} apart");
+}
+
+#[test]
 fn bf16_is_near_float32() {
     for net in nets::all() {
-        let (loss, gradients) =
-            checks::distances(&emulated_in(Precision::Bf16), &emulated_in(Precision::Float32), &net.graph);
-        assert!(loss < 0.02 && gradients < 0.1, "{}: loss {loss}, gradients {gradients} apart", net.name);
-        assert!(gradients > 1e-5, "{}: bf16 rounds", net.name);
+        let apart = assert_near(&emulated_in(Precision::Bf16), &emulated_in(Precision::Float32), &net);
+        assert!(apart > 1e-5, "{}: bf16 rounds", net.name);
     }
+}
+
+#[test]
+#[cfg_attr(not(feature = "cuda"), ignore = "needs a build with --features cuda, and a GPU")]
+fn on_cuda_every_precision_is_near_float32() {
+    let Some(expected) = cuda_in(Precision::Float32, true) else { return };
+    for (_, precision) in Precision::NAMES {
+        let Some(found) = cuda_in(precision, false) else { continue };
+        for net in nets::all() {
+            assert_near(&found, &expected, &net);
+        }
+    }
+}
+
+/// Loss and gradients may be as far apart as rounding to bfloat16 makes them; how far gradients are.
+fn assert_near(found: &Subject, expected: &Subject, net: &nets::Net) -> f32 {
+    let (loss, gradients) = checks::distances(found, expected, &net.graph);
+    let what = format!("{}, {}", found.name, net.name);
+    assert!(loss < 0.02 && gradients < 0.1, "{what}: loss {loss}, gradients {gradients} apart");
+    gradients
 }
 
 fn cpu_engine(graph: &Graph, isa: Isa, threads: usize) -> CpuEngine {

@@ -25,6 +25,16 @@ pub(crate) fn all() -> Vec<Net> {
     ]
 }
 
+/// The least that has sums over a batch: threads that meet are slow.
+pub(crate) fn tiny() -> Graph {
+    let (mut g, x) = Graph::new(1, 5, 4);
+    let x = g.conv2d("conv", x, 2, 3, 1, 1, true);
+    let x = g.batch_norm("bn", x, None, true);
+    let x = g.global_avg_pool(x);
+    g.linear("fc", x, 5);
+    g
+}
+
 /// Two stages of basic blocks on 9 x 7 images.
 pub(crate) fn residual(average: bool) -> Graph {
     let (mut g, input) = Graph::new(3, 9, 7);

@@ -68,28 +68,41 @@ pub(crate) fn emulated_in(precision: Precision) -> Subject {
     })
 }
 
+/// The same with several threads a block.
+pub(crate) fn emulated_with_threads() -> Subject {
+    Subject::new("emulated, threads".to_owned(), move |graph| {
+        GpuEngine::new(Emulated::with_threads(), graph, &nets::data(graph), BATCH).unwrap()
+    })
+}
+
 /// The first GPU; none, and a line that says so, where there is no GPU.
-#[cfg(feature = "cuda")]
 pub(crate) fn on_cuda() -> Vec<Subject> {
+    cuda_in(Precision::Float32, true).into_iter().collect()
+}
+
+/// The same in one of the precisions, with cuDNN's direct algorithms alone or with all.
+#[cfg(feature = "cuda")]
+pub(crate) fn cuda_in(precision: Precision, exact_conv: bool) -> Option<Subject> {
     use kernels::device::{self, Device, Options};
     use std::io::Write;
 
-    let options = Options { threads: 1, isa: Isa::detect(), exact_conv: false, precision: Precision::Float32 };
+    let options = Options { threads: 1, isa: Isa::detect(), exact_conv, precision };
     let open = move |graph: &Graph| device::open(&Device::Cuda(0), graph, &nets::data(graph), BATCH, &options);
     match open(&nets::residual(false)) {
         Ok(engine) => {
             let open = move |graph: &Graph| open(graph).unwrap();
-            vec![Subject { name: engine.description(), open: Box::new(open) }]
+            Some(Subject { name: engine.description(), open: Box::new(open) })
         }
         Err(error) => {
             // Past the test harness, which keeps what a test that passes prints to itself.
-            let _ = writeln!(std::io::stderr(), "{:?} skipped: {error}", std::thread::current().name());
-            Vec::new()
+            let name = std::thread::current().name().unwrap_or_default().to_owned();
+            let _ = writeln!(std::io::stderr(), "{name} skipped: {error}");
+            None
         }
     }
 }
 
 #[cfg(not(feature = "cuda"))]
-pub(crate) fn on_cuda() -> Vec<Subject> {
-    Vec::new()
+pub(crate) fn cuda_in(_: Precision, _: bool) -> Option<Subject> {
+    None
 }
