@@ -27,7 +27,7 @@ pub(crate) fn readers() -> Vec<Reader> {
         reader("csv, and suggest", 1_000, 1, 16 * MIB, curve_csv),
         reader("run, and suggest", 1_000, 1, 16 * MIB, range_test),
         reader("summary.json", 2_000, 1, 4 * MIB, earlier_summary),
-        reader("report", 100, 1_000, 64 * MIB, report),
+        reader("report", 100, 100, 64 * MIB, report),
     ]
 }
 
