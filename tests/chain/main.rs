@@ -6,3 +6,5 @@ mod makefile;
 mod parity;
 mod repeat;
 mod stages;
+mod supply;
+mod verify;

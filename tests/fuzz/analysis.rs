@@ -8,9 +8,7 @@ use analyze::report::{Report, page, summary};
 use analyze::suggest::suggest;
 use analyze::{plot, runs};
 use artifacts::metrics;
-use artifacts::run::{
-    self, Config, Kind, Machine, RESULT_FILE, RUN_FILE, ResultRecord, RunRecord, Source, Status,
-};
+use artifacts::run::{self, Config, Kind, Machine, RESULT_FILE, RUN_FILE, ResultRecord, RunRecord, Source, Status};
 use serde_json::json;
 
 use crate::artifact::{metric_lines, suggestion};
@@ -184,8 +182,10 @@ fn report() -> Prepared {
     }
     files.push(("suggestion.json".into(), to_json(&suggestion())));
     files.iter().for_each(|(name, content)| drop(scratch.write(name, content)));
-    let folders: Vec<PathBuf> = RUNS.iter().map(|(arm, seed, _)| scratch.path().join(format!("{arm}-{seed}"))).collect();
-    let valid = files.iter().enumerate().map(|(number, (_, content))| [&[number as u8][..], content].concat()).collect();
+    let folders: Vec<PathBuf> =
+        RUNS.iter().map(|(arm, seed, _)| scratch.path().join(format!("{arm}-{seed}"))).collect();
+    let valid =
+        files.iter().enumerate().map(|(number, (_, content))| [&[number as u8][..], content].concat()).collect();
     Prepared {
         valid,
         mutate: one_file,

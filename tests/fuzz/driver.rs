@@ -76,7 +76,10 @@ pub(crate) fn run(readers: &[Reader]) -> ExitCode {
     let wanted = |reader: &&Reader| names.is_empty() || names.iter().any(|name| reader.name.contains(name.as_str()));
     let (inputs, seed) = (number("FUZZ"), number("FUZZ_SEED").unwrap_or(1));
     thread::spawn(watch);
-    println!("\n{:<22} {:>9} {:>9} {:>12} {:>12} {:>10}", "reader", "inputs", "refused", "slowest", "peak memory", "bound");
+    println!(
+        "\n{:<22} {:>9} {:>9} {:>12} {:>12} {:>10}",
+        "reader", "inputs", "refused", "slowest", "peak memory", "bound"
+    );
     let (mut passed, mut failed) = (0, 0);
     for reader in readers.iter().filter(wanted) {
         print!("{:<22} ", reader.name);
@@ -138,7 +141,10 @@ fn fuzz(reader: &Reader, count: u64, seed: u64) -> Result<Tally, String> {
             }
         };
         if let Some(fault) = fault {
-            return Err(format!("input {number} of seed {seed}: {fault}\n  kept as {}", keep(reader.name, number, &input)));
+            return Err(format!(
+                "input {number} of seed {seed}: {fault}\n  kept as {}",
+                keep(reader.name, number, &input)
+            ));
         }
     }
     UNDER_WAY.store(0, Ordering::Relaxed);

@@ -75,7 +75,8 @@ fn change(choices: &mut Choices, bytes: &mut Vec<u8>, corpus: &[Vec<u8>]) {
 
 /// A number of 2, 4 or 8 bytes, of either order, such as a length that lies.
 fn length_field(choices: &mut Choices, bytes: &mut [u8], at: usize) {
-    let extremes = [0, 1, 2, 0xff, 0xffff, 1 << 16, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, 1 << 60, 1 << 63, u64::MAX];
+    let extremes =
+        [0, 1, 2, 0xff, 0xffff, 1 << 16, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, 1 << 60, 1 << 63, u64::MAX];
     let value = extremes[choices.below(extremes.len())];
     let width = [2, 4, 8][choices.below(3)];
     let number = if choices.below(2) == 0 {
@@ -89,10 +90,50 @@ fn length_field(choices: &mut Choices, bytes: &mut [u8], at: usize) {
 
 /// What a text may hold in place of a token.
 const EXTREMES: [&str; 44] = [
-    "0", "-0", "-1", "1", "2", "255", "256", "65535", "65536", "2147483648", "4294967295", "4294967296",
-    "1152921504606846976", "9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616",
-    "0.1", "1e-320", "1e308", "-1e308", "1.7976931348623157e308", "1e309", "-1e999", "NaN", "nan", "inf", "Infinity", "00",
-    "1e", "-", "0x10", "null", "true", "false", "\"\"", "\"\\u0000\"", "\"\\n\"", "\"\u{202e}\u{e9}\"", "[]", "{}", "[[]]", ",", "\n",
+    "0",
+    "-0",
+    "-1",
+    "1",
+    "2",
+    "255",
+    "256",
+    "65535",
+    "65536",
+    "2147483648",
+    "4294967295",
+    "4294967296",
+    "1152921504606846976",
+    "9223372036854775807",
+    "9223372036854775808",
+    "18446744073709551615",
+    "18446744073709551616",
+    "0.1",
+    "1e-320",
+    "1e308",
+    "-1e308",
+    "1.7976931348623157e308",
+    "1e309",
+    "-1e999",
+    "NaN",
+    "nan",
+    "inf",
+    "Infinity",
+    "00",
+    "1e",
+    "-",
+    "0x10",
+    "null",
+    "true",
+    "false",
+    "\"\"",
+    "\"\\u0000\"",
+    "\"\\n\"",
+    "\"\u{202e}\u{e9}\"",
+    "[]",
+    "{}",
+    "[[]]",
+    ",",
+    "\n",
 ];
 
 /// Stretches of a text that belong together: numbers, words, strings; all else byte by byte.
@@ -241,7 +282,8 @@ pub(crate) fn tar(choices: &mut Choices, corpus: &[Vec<u8>]) -> Vec<u8> {
             1 => blocks.insert(at, blocks[to].clone()),
             2 => blocks.swap(at, to),
             _ => {
-                let headers: Vec<usize> = (0..blocks.len()).filter(|i| blocks[*i][257..].starts_with(b"ustar")).collect();
+                let headers: Vec<usize> =
+                    (0..blocks.len()).filter(|i| blocks[*i][257..].starts_with(b"ustar")).collect();
                 if !headers.is_empty() {
                     let at = headers[choices.below(headers.len())];
                     change_tar_header(choices, &mut blocks[at]);
@@ -266,10 +308,36 @@ fn change_tar_header(choices: &mut Choices, header: &mut [u8]) {
     };
     match choices.below(5) {
         0 => {
-            let name = choices.of(&["../x", "/etc/x", "train/a/../../b.png", "train//cat/9.png", "", "./", "train/cat", "train/c\u{7}t/1.png", "test/cat/\u{e9}.png", "test/new/1.png", "cifar-10-batches-bin/test_batch.bin"]);
+            let name = choices.of(&[
+                "../x",
+                "/etc/x",
+                "train/a/../../b.png",
+                "train//cat/9.png",
+                "",
+                "./",
+                "train/cat",
+                "train/c\u{7}t/1.png",
+                "test/cat/\u{e9}.png",
+                "test/new/1.png",
+                "cifar-10-batches-bin/test_batch.bin",
+            ]);
             set(NAME, name.as_bytes());
         }
-        1 => set(SIZE, choices.of(&["00000000000", "77777777777", "00000001000", "00000000777", "-0000000001", "9", "", "00000177777"]).as_bytes()),
+        1 => set(
+            SIZE,
+            choices
+                .of(&[
+                    "00000000000",
+                    "77777777777",
+                    "00000001000",
+                    "00000000777",
+                    "-0000000001",
+                    "9",
+                    "",
+                    "00000177777",
+                ])
+                .as_bytes(),
+        ),
         2 => set(SIZE, &[&[0x80][..], &choices.0.next_u64().to_be_bytes(), &[0xff; 3]].concat()),
         3 => set(KIND, choices.of(&["0", "1", "2", "3", "5", "6", "7", "L", "K", "x", "g", "S", "\0", "Z"]).as_bytes()),
         _ => {

@@ -77,8 +77,16 @@ mod tests {
     use super::*;
 
     fn sample() -> Batches {
-        Batches { batch_size: 2, indices: vec![0, 1, 2, 3], flip: vec![0, 1, 0, 1], crop_y: vec![8; 4], crop_x: vec![0; 4] }
+        Batches {
+            batch_size: 2,
+            indices: vec![0, 1, 2, 3],
+            flip: vec![0, 1, 0, 1],
+            crop_y: vec![8; 4],
+            crop_x: vec![0; 4],
+        }
     }
+
+    type Spoil = fn(&mut Batches);
 
     #[test]
     fn what_is_written_is_read_and_what_no_run_records_is_refused() {
@@ -86,7 +94,6 @@ mod tests {
         let path = dir.path().join(FILE);
         write(&path, sample()).unwrap();
         assert_eq!(read(&path).unwrap(), sample());
-        type Spoil = fn(&mut Batches);
         let cases: [(Spoil, &str); 3] = [
             (|b| b.flip[2] = 2, "flip from 0 to 1, found 2 at position 2"),
             (|b| b.crop_x[1] = 9, "crop_x from 0 to 8, found 9 at position 1"),

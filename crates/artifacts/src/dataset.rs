@@ -106,7 +106,9 @@ fn images(file: &mut Taking, split: &str, classes: usize) -> Result<([usize; 3],
         return Err(file.wrong(&format!("{split}.images of shape [N, C, H, W]"), &format!("{shape:?}")));
     };
     if c == 0 || h == 0 || w == 0 {
-        return Err(file.wrong(&format!("{split}.images of at least one channel, row and column"), &format!("{shape:?}")));
+        return Err(
+            file.wrong(&format!("{split}.images of at least one channel, row and column"), &format!("{shape:?}"))
+        );
     }
     if label_shape != [count] {
         return Err(file.wrong(&format!("{split}.labels of shape [{count}]"), &format!("{label_shape:?}")));

@@ -176,7 +176,8 @@ fn read_header(path: &Path, file: &mut BufReader<File>) -> Result<Metadata> {
         return Err(damaged(format!("a header of {header_length} bytes in a file of {length}")));
     }
     let header = read_bytes(file, header_length as usize).map_err(fail)?;
-    let header: Metadata = serde_json::from_slice(&header).map_err(|error| damaged(format!("a header in which {error}")))?;
+    let header: Metadata =
+        serde_json::from_slice(&header).map_err(|error| damaged(format!("a header in which {error}")))?;
     let expected = (header.data_len() as u64).saturating_add(8 + header_length);
     if expected != length {
         return Err(damaged(format!("{length} bytes where its header says {expected}")));
@@ -340,7 +341,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.safetensors");
         let cases = [
-            (r#"{"a":{"dtype":"U8","shape":[1152921504606846976],"data_offsets":[0,1152921504606846976]}}"#, "its header says"),
+            (
+                r#"{"a":{"dtype":"U8","shape":[1152921504606846976],"data_offsets":[0,1152921504606846976]}}"#,
+                "its header says",
+            ),
             (r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}"#, "a header in which"),
             (r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, "a header in which"),
             (r#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, "bytes where its header says"),
