@@ -161,7 +161,7 @@ large: $(BIN)/sc-analyze ## sc-analyze over runs of 100,000 steps, and over 1,00
 
 deps: ## how many crates each program is built from, ours included
 	@$(foreach p,$(notdir $(PROGRAMS)),printf '%-14s %s\n' $p \
-	  "$$($(CARGO) tree --locked -p $p -e normal,build --prefix none --format '{p}' | sed 's/ (.*//' | sort -u | wc -l)";)
+	  "$$($(CARGO) tree --locked -p $p -e normal,build --prefix none --format '{p}' | cut -d' ' -f1,2 | sort -u | wc -l)";)
 
 deny: ## licences, duplicates and sources of all crates, by cargo-deny (cargo install cargo-deny --locked)
 	@$(CARGO) deny --locked check licenses bans sources

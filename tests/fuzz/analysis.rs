@@ -6,9 +6,14 @@ use std::path::{Path, PathBuf};
 use analyze::curve::{self, csv};
 use analyze::report::{Report, page, summary};
 use analyze::suggest::suggest;
+use analyze::verify::{self, Sources};
 use analyze::{plot, runs};
 use artifacts::metrics;
-use artifacts::run::{self, Config, Kind, Machine, RESULT_FILE, RUN_FILE, ResultRecord, RunRecord, Source, Status};
+use artifacts::run::{
+    self, Config, Kind, MODEL_FILE, Machine, RESULT_FILE, RUN_FILE, ResultRecord, RunRecord, Source, Status,
+};
+use artifacts::sha256;
+use artifacts::weights::{self, Origin};
 use serde_json::json;
 
 use crate::artifact::{metric_lines, suggestion};
@@ -25,6 +30,7 @@ pub(crate) fn readers() -> Vec<Reader> {
         reader("csv, and suggest", 1_000, 1, 16 * MIB, curve_csv),
         reader("run, and suggest", 1_000, 1, 16 * MIB, range_test),
         reader("summary.json", 2_000, 1, 4 * MIB, earlier_summary),
+        reader("verify", 1_000, 1, 4 * MIB, verified),
         reader("report", 100, 100, 64 * MIB, report),
     ]
 }
@@ -197,6 +203,51 @@ fn report() -> Prepared {
             let answer = drawn(&folders, &scratch.path().join("suggestion.json"));
             scratch.write(name, whole);
             answer
+        }),
+    }
+}
+
+/// A run with one of its files mutated: it holds, or a sentence says what does not.
+fn verified() -> Prepared {
+    let scratch = Scratch::new();
+    let data = scratch.write("data.safetensors", b"data");
+    let weights = || vec![("fc.bias".to_owned(), vec![2], vec![0.5, 0.25])];
+    let origin = Origin { net: "resnet8".into(), ..Origin::default() };
+    let (init, model) = (scratch.path().join("init.safetensors"), scratch.path().join(MODEL_FILE));
+    weights::write(&init, &origin, weights()).expect("the sample can be written");
+    weights::write(&model, &origin, weights()).expect("the sample can be written");
+    let mut record = record("1cycle", 1, 12);
+    for (source, path) in [(&mut record.data, &data), (&mut record.init, &init)] {
+        source.path = path.display().to_string();
+        source.sha256 = sha256::of_file(path).expect("it was written");
+    }
+    let mut result = result(12, 0.8);
+    let last = metric_lines(12)[11];
+    (result.final_val_loss, result.final_val_accuracy) = (last.val_loss, last.val_accuracy);
+    let files = [
+        (RUN_FILE, to_json(&record)),
+        (RESULT_FILE, to_json(&result)),
+        (metrics::FILE, to_lines(12)),
+        (
+            metrics::TIMING_FILE,
+            b"{\"iteration\":12,\"train_seconds\":1.0,\"wall_seconds\":1.0,\"event\":null}\n".to_vec(),
+        ),
+        (MODEL_FILE, std::fs::read(&model).expect("it was written")),
+    ];
+    files.iter().for_each(|(name, content)| drop(scratch.write(name, content)));
+    let valid =
+        files.iter().enumerate().map(|(number, (_, content))| [&[number as u8][..], content].concat()).collect();
+    Prepared {
+        valid,
+        mutate: one_file,
+        place: String::new(),
+        read: Box::new(move |input| {
+            let (number, content) = input.split_first().expect("an input names its file");
+            let (name, whole) = &files[usize::from(*number)];
+            scratch.write(name, content);
+            let verdict = verify::run(scratch.path(), &mut Sources::in_folder(Path::new(".")));
+            scratch.write(name, whole);
+            verdict.faults.first().map_or(Ok(()), |fault| Err(fault.clone()))
         }),
     }
 }

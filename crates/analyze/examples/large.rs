@@ -54,7 +54,8 @@ fn measure(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
         let folders = runs.iter().map(|run| make(&folder, *run)).collect::<Result<Vec<_>, _>>()?;
         let lines: u64 = runs.iter().map(|(_, steps, _)| steps).sum();
         println!("{name}: {} runs, {lines} lines", folders.len());
-        let tests: Vec<&PathBuf> = folders.iter().filter(|folder| folder.to_string_lossy().contains("range-test")).collect();
+        let tests: Vec<&PathBuf> =
+            folders.iter().filter(|folder| folder.to_string_lossy().contains("range-test")).collect();
         let report = folder.join("report");
         analyze("suggest", &tests, &["--json"], None)?;
         analyze("report", &folders.iter().collect::<Vec<_>>(), &["--out", &report.to_string_lossy()], Some(&report))?;
@@ -79,9 +80,10 @@ fn analyze(command: &str, folders: &[&PathBuf], more: &[&str], report: Option<&P
         }
         sleep(LOOK);
     };
-    let page = report.map_or_else(|| Ok(String::new()), |folder| {
-        fs::metadata(folder.join("index.html")).map(|facts| format!("{} KB", facts.len() / 1000))
-    })?;
+    let page = report.map_or_else(
+        || Ok(String::new()),
+        |folder| fs::metadata(folder.join("index.html")).map(|facts| format!("{} KB", facts.len() / 1000)),
+    )?;
     if !status.success() && command != "verify" {
         return Err(io::Error::other(format!("sc-analyze {command}: {status}")));
     }
@@ -114,7 +116,8 @@ fn line(arm: &str, step: u64, steps: u64, seed: u64) -> Metrics {
     let way = step as f64 / steps as f64;
     let wobble = 0.02 * ((step * 7 + seed * 3) as f64).sin();
     let lr = if arm == "range-test" { 1e-4 * 1e5_f64.powf(way) } else { 0.2 * (1.0 - way) + 1e-3 };
-    let learnt = if arm == "range-test" { 1.0 / (1.0 + (-6.0 * (lr.log10() + 2.0)).exp()) } else { 1.0 - (-4.0 * way).exp() };
+    let learnt =
+        if arm == "range-test" { 1.0 / (1.0 + (-6.0 * (lr.log10() + 2.0)).exp()) } else { 1.0 - (-4.0 * way).exp() };
     let held_out = step.is_multiple_of(10) || step == steps;
     Metrics {
         iteration: step,

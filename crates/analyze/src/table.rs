@@ -129,7 +129,7 @@ pub fn check_comparable(runs: &[Run], vary: &Vary) -> Result<(), BadInput> {
     }
     let difference = |key: &String| {
         let other = (1..runs.len()).find(|i| asked[*i].get(key) != asked[0].get(key)).unwrap_or(0);
-        let show = |i: usize| asked[i].get(key).map_or_else(|| "none".to_owned(), text);
+        let show = |i: usize| asked[i].get(key).map(text).filter(|text| !text.is_empty()).unwrap_or("none".to_owned());
         let names = [&runs[0].record.name, &runs[other].record.name];
         format!("{} and {} differ in {key}: {} and {}", names[0], names[1], show(0), show(other))
     };
@@ -139,7 +139,7 @@ pub fn check_comparable(runs: &[Run], vary: &Vary) -> Result<(), BadInput> {
         message = format!("{message}; and in {rest}");
     }
     let hint = if keys.iter().any(|key| key == "data") {
-        "runs on different data cannot be compared; to see them side by side all the same: table --vary any".to_owned()
+        "runs on different data cannot be compared; to see them side by side all the same: --vary any".to_owned()
     } else {
         let all: Vec<&str> = vary.iter().chain(&keys).map(String::as_str).collect();
         format!("compare runs that differ in one thing, or say what may vary: --vary {}", all.join(","))

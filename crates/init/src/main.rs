@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use artifacts::weights::{self, Origin};
 use artifacts::ArtifactError;
+use artifacts::weights::{self, Origin};
 use clap::Parser;
 use kernels::engine::Buffers;
 use kernels::graph::Graph;
