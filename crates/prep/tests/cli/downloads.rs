@@ -101,8 +101,13 @@ fn respond(mut stream: TcpStream, content: &[u8], range: Option<usize>, answer: 
     // The client may leave early.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
     if matches!(answer, Answer::Drip) {
-        let drop = |byte: &u8| stream.write_all(&[*byte]).map(|()| thread::sleep(Duration::from_millis(20))).is_ok();
-        rest.iter().take_while(|byte| drop(byte)).for_each(|_| ());
+        for byte in rest {
+            // Until the client has had enough.
+            if stream.write_all(&[*byte]).is_err() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
     }
     if matches!(answer, Answer::Stall(_) | Answer::Claim(_)) {
         let _ = stream.read(&mut [0]);
