@@ -9,7 +9,8 @@ use artifacts::choice::{self, Candidate, Choice};
 use artifacts::dataset::{self, DataSet, Images};
 use artifacts::metrics::{self, Line, LineWriter, Metrics, TestMetrics, Timing};
 use artifacts::names;
-use artifacts::run::{self, RESULT_FILE, RUN_FILE};
+use artifacts::probe::{self, Critical, Noise, Probe};
+use artifacts::run::{self, RESULT_FILE, RUN_FILE, RunRecord};
 use artifacts::suggestion::{self, Interval, Outcome, Setting, Suggestion};
 use artifacts::tensors::TensorFile;
 use artifacts::weights::{self, Origin};
@@ -35,6 +36,7 @@ pub(crate) fn readers() -> Vec<Reader> {
         reader("result.json", result_record),
         reader("suggestion.json", suggestions),
         reader("choice.json", choices),
+        reader("probe.json", probes),
         reader("metrics.jsonl", || json_lines(&metric_lines(12))),
         reader("test.jsonl", || json_lines(&test_lines())),
         reader("timing.jsonl", || json_lines(&timing_lines())),
@@ -236,6 +238,36 @@ fn choices() -> Prepared {
         mutate: mutate::text,
         place: "mutated".into(),
         read: Box::new(move |input| answer(choice::read(&scratch.write("mutated", input)))),
+    }
+}
+
+fn probes() -> Prepared {
+    let scratch = Scratch::new();
+    let RunRecord { data, init, .. } = record("1cycle", 1, 40);
+    let probe = Probe {
+        format: probe::FORMAT.into(),
+        net: "resnet8".into(),
+        batch_size: 64,
+        optimizer: "sgd".into(),
+        momentum: 0.9,
+        weight_decay: 1e-4,
+        seed: 1,
+        data,
+        init,
+        loss: 2.3,
+        noise: Noise { scale: Some(100.0), gradient_squared: 0.5, variance: 50.0, batch_size: 64, batches: 8 },
+        critical: Critical {
+            lr: Some(0.5),
+            interval: Some(Interval { low: 0.25, high: 1.0 }),
+            batches: 8,
+            evaluations: 99,
+        },
+    };
+    Prepared {
+        valid: vec![pretty(&probe)],
+        mutate: mutate::text,
+        place: "mutated".into(),
+        read: Box::new(move |input| answer(probe::read(&scratch.write("mutated", input)))),
     }
 }
 
