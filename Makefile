@@ -157,7 +157,8 @@ sanitize: ## the tests of the kernels under the address sanitizer, on every path
 	  $(CARGO) test --release -p kernels --target $(HOST) --target-dir target/sanitize
 
 large: $(BIN)/sc-analyze ## sc-analyze over runs of 100,000 steps, and over 1,000 runs: seconds, memory, size of the page
-	@$(CARGO) run --release --quiet -p sc-analyze --example large -- target/large
+	@$(CARGO) build --release --quiet --workspace --example large
+	@$(BIN)/examples/large target/large
 
 deps: ## how many crates each program is built from, ours included
 	@$(foreach p,$(notdir $(PROGRAMS)),printf '%-14s %s\n' $p \

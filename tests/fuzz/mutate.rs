@@ -146,7 +146,7 @@ fn tokens(text: &[u8]) -> Vec<(usize, usize)> {
         let length = match rest[0] {
             b'"' => string_length(rest),
             byte if word(&byte) => rest.iter().take_while(|byte| word(byte)).count(),
-            byte if byte == b' ' => rest.iter().take_while(|byte| **byte == b' ').count(),
+            b' ' => rest.iter().take_while(|byte| **byte == b' ').count(),
             _ => 1,
         };
         found.push((at, at + length));

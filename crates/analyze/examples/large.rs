@@ -1,7 +1,7 @@
 //! What `sc-analyze` takes for records that are long and many: six runs of 100,000 steps, and 1,000 runs of 1,000 steps in one
 //! report. Makes them up in a folder, runs the program on them, and prints seconds, peak memory and the size of the page.
 //!
-//!     cargo run --release -p sc-analyze --example large -- target/large
+//!     make large
 
 use std::fs;
 use std::io;

@@ -159,10 +159,11 @@ impl Check<'_> {
 
     /// Test measurements and times along the way: in order, and to the end.
     fn times(&mut self, record: &RunRecord, result: &ResultRecord) {
-        if record.config.test_every > 0 && self.folder.join(metrics::TEST_FILE).exists() {
-            if let Some(lines) = self.lines::<TestMetrics>(metrics::TEST_FILE) {
-                self.in_order(metrics::TEST_FILE, &lines, result.iterations);
-            }
+        if record.config.test_every > 0
+            && self.folder.join(metrics::TEST_FILE).exists()
+            && let Some(lines) = self.lines::<TestMetrics>(metrics::TEST_FILE)
+        {
+            self.in_order(metrics::TEST_FILE, &lines, result.iterations);
         }
         if let Some(lines) = self.lines::<Timing>(metrics::TIMING_FILE) {
             self.in_order(metrics::TIMING_FILE, &lines, result.iterations);
