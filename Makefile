@@ -154,8 +154,8 @@ endif
 include $(sort $(wildcard pipelines/*.mk))
 
 # ----------------------------------------------------------------------------------------------------------- the rest
-.PHONY: help programs test torture lint check-cuda test-cuda bench bench-checkpoint bench-peer bench-run bench-scaling \
-  peer-agrees clean
+.PHONY: help programs test torture lint fuzz sanitize large deps deny check-cuda test-cuda bench bench-checkpoint \
+  bench-peer bench-run bench-scaling peer-agrees clean
 help: ## this list
 	@awk -f pipelines/help.awk $(MAKEFILE_LIST)
 	@printf '\nVariables, with the values of today (make TARGET NAME=VALUE changes one):\n'
@@ -179,6 +179,29 @@ lint: ## formatting, clippy with warnings denied, and the documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --release --workspace --no-deps --quiet
+
+# What is too long for every test: docs/reliability.md says what each of these found.
+FUZZ ?= 1000000 ## inputs a reader for make fuzz
+FUZZ_SEED ?= 1 ## their seed
+READERS ?= ## names of the readers to fuzz; empty: all
+fuzz: ## every reader against mutated inputs: how many were tried, the slowest, the most memory
+	@FUZZ=$(strip $(FUZZ)) FUZZ_SEED=$(strip $(FUZZ_SEED)) $(CARGO) test --release --workspace --test fuzz -- $(READERS)
+
+HOST = $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+sanitize: ## the tests of the kernels under the address sanitizer, on every path that this processor has
+	@RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=detect_leaks=0 \
+	  $(CARGO) test --release -p kernels --target $(HOST) --target-dir target/sanitize
+
+large: $(BIN)/sc-analyze ## sc-analyze over runs of 100,000 steps, and over 1,000 runs: seconds, memory, size of the page
+	@$(CARGO) build --release --quiet --workspace --example large
+	@$(BIN)/examples/large target/large
+
+deps: ## how many crates each program is built from, ours included
+	@$(foreach p,$(notdir $(PROGRAMS)),printf '%-14s %s\n' $p \
+	  "$$($(CARGO) tree --locked -p $p -e normal,build --prefix none --format '{p}' | cut -d' ' -f1,2 | sort -u | wc -l)";)
+
+deny: ## licences, duplicates and sources of all crates, by cargo-deny (cargo install cargo-deny --locked)
+	@$(CARGO) deny --locked check licenses bans sources
 
 check-cuda: ## check and lint the CUDA code and compile its kernels, without a GPU; needs Python with pip
 	tests/cuda/check.sh

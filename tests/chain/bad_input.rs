@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use artifacts::tensors::{Tensor, TensorFile, Values};
 use end_to_end::{bytes, run, small_setting, succeed};
 
 const TRAIN: &str =
@@ -116,6 +117,84 @@ fn files_that_do_not_fit() {
 
     refused(folder, "sc-init", "--net resnet21 --data data.safetensors --seed 1 --out o", "found \"resnet21\"");
     refused(folder, "sc-init", "--net lenet --data init.safetensors --seed 1 --out o", "expected metadata \"name\"");
+}
+
+#[test]
+fn a_data_set_larger_than_memory() {
+    if !Path::new("/proc/meminfo").exists() {
+        eprintln!("skipped: this system does not say how much memory is free");
+        return;
+    }
+    let setting = small_setting("lenet");
+    let folder = setting.path();
+    // Sparse: it takes no room.
+    fs::File::create(folder.join("huge.safetensors")).unwrap().set_len(1 << 42).unwrap();
+    for (program, flags) in [
+        ("sc-train", format!("--schedule constant --lr 0.1 {TRAIN}")),
+        ("sc-rangetest", format!("--scale log --min-lr 0.1 --max-lr 1 {TRAIN}")),
+        ("sc-init", "--net lenet --data data.safetensors --seed 1 --out o".to_owned()),
+    ] {
+        let flags = flags.replace("data.safetensors", "huge.safetensors");
+        refused(folder, program, &flags, "as twice as much has to fit into free memory, found 4194304 MiB");
+    }
+}
+
+type Spoil = fn(&mut TensorFile);
+
+#[test]
+fn images_without_pixels_and_checkpoints_of_other_runs() {
+    let setting = small_setting("lenet");
+    let folder = setting.path();
+    let mut file = TensorFile::read(&folder.join("data.safetensors")).unwrap();
+    for split in ["train", "test"] {
+        let images = file.tensors.get_mut(&format!("{split}.images")).unwrap();
+        let count = images.shape[0];
+        *images = Tensor { shape: vec![count, 1, 0, 28], values: Values::U8(Vec::new()) };
+    }
+    file.write(&folder.join("empty.safetensors")).unwrap();
+    let arguments = format!("--schedule constant --lr 0.1 {TRAIN}").replace("data.safetensors", "empty.safetensors");
+    refused(folder, "sc-train", &arguments, "train.images of at least one channel, row and column");
+
+    // A run killed after a checkpoint, whose checkpoint is then another.
+    let train = format!("--schedule constant --lr 0.01 {TRAIN} --checkpoint-every 2");
+    let whole = train.replace("--iterations 4", "--iterations 8");
+    succeed(folder, "sc-train", &whole);
+    fs::remove_file(folder.join("runs/x/result.json")).unwrap();
+    let path = folder.join("runs/x/checkpoint.safetensors");
+    let saved = TensorFile::read(&path).unwrap();
+    let cases: [(Spoil, &str); 7] = [
+        (|f| drop(f.metadata.insert("iteration".into(), "9".into())), "an iteration up to 8, found 9"),
+        (|f| drop(f.metadata.insert("iteration".into(), "-1".into())), "\"iteration\": a whole number, found -1"),
+        (|f| drop(f.metadata.insert("schedule".into(), "[".into())), "the state of a schedule"),
+        (
+            |f| f.insert("optimizer.nonsense.x", &[1], Values::F32(vec![0.0])),
+            "found tensor \"optimizer.nonsense.x\" besides",
+        ),
+        (|f| drop(f.tensors.remove("parameter.7.bias")), "tensor \"parameter.7.bias\", found none"),
+        (
+            |f| {
+                let tensor = f.tensors.values_mut().find(|tensor| tensor.shape.len() == 4).unwrap();
+                tensor.shape.swap(0, 3);
+            },
+            "of shape",
+        ),
+        (
+            |f| {
+                let name = f.tensors.keys().find(|name| name.starts_with("optimizer.")).unwrap().clone();
+                f.insert(name, &[1], Values::F32(vec![0.0]));
+            },
+            "of shape",
+        ),
+    ];
+    for (spoil, expected) in cases {
+        let mut file = saved.clone();
+        spoil(&mut file);
+        file.write(&path).unwrap();
+        let output = run(folder, "sc-train", &format!("{whole} --resume"));
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{expected}: {message}");
+        assert!(message.contains(expected) && !message.contains("panicked"), "{expected}: {message}");
+    }
 }
 
 #[test]

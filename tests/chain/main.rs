@@ -10,3 +10,5 @@ mod parity;
 mod provenance;
 mod repeat;
 mod stages;
+mod supply;
+mod verify;

@@ -1,12 +1,11 @@
 //! The best rate of a grid, chosen on held-out training images.
 
-use std::collections::BTreeSet;
-
 use artifacts::choice::{Candidate, Choice, FORMAT};
 
 use crate::error::BadInput;
 use crate::runs::Run;
 use crate::stats::summary;
+use crate::table::{Vary, check_comparable};
 
 /// Chooses the rate with the highest mean final held-out accuracy; of equals the lowest. A run that diverged counts with
 /// the accuracy of a guess at random.
@@ -56,9 +55,9 @@ fn check_one_setting(first: &Run, others: &[Run], hint: &str) -> Result<(), BadI
             return Err(BadInput::file(&run.folder, "a training run", "a range test", hint));
         }
     }
-    let vary: BTreeSet<String> = ["lr", "seed"].map(str::to_owned).into();
+    let vary = Vary::of(["lr", "seed"]);
     let all: Vec<Run> = std::iter::once(first).chain(others).cloned().collect();
-    crate::table::check_comparable(&all, &vary).map_err(|error| BadInput::new(error.message, hint))
+    check_comparable(&all, &vary).map_err(|error| BadInput::new(error.message, hint))
 }
 
 fn candidate(runs: &[Run], lr: f64) -> Result<Candidate, BadInput> {

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use artifacts::ArtifactError;
+use artifacts::error::one_line;
 
 /// What a user handed over and cannot be used: exit code 2, nothing written.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +24,7 @@ impl BadInput {
 
     /// `path` holds `found` where `expected` should be.
     pub fn file(path: &Path, expected: impl Display, found: impl Display, hint: impl Into<String>) -> Self {
-        Self::new(format!("{}: expected {expected}, found {found}", path.display()), hint)
+        Self::new(format!("{}: expected {}, found {}", path.display(), one_line(expected), one_line(found)), hint)
     }
 }
 

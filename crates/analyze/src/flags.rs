@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use analyze::table::Vary;
 use clap::{Args, Parser, Subcommand};
 
 /// Reads the records of runs: suggests learning rates, draws reports, compares.
@@ -24,8 +25,10 @@ pub(crate) enum Command {
     Regret(RegretFlags),
     /// Shows runs side by side, and refuses those that differ in more than was asked to vary.
     Compare(CompareFlags),
-    /// Shows any runs side by side: what differs in what was asked, and what came out.
+    /// Shows the runs that patterns name side by side, and refuses those that differ in more than was asked to vary.
     Table(TableFlags),
+    /// Checks that runs are whole and were made from the files that they name: a line a run, exit 1 where one does not hold.
+    Verify(VerifyFlags),
 }
 
 #[derive(Debug, Args)]
@@ -94,11 +97,40 @@ pub(crate) struct CompareFlags {
     /// Folders of finished runs.
     #[arg(required = true, num_args = 2.., value_name = "RUN")]
     pub(crate) runs: Vec<PathBuf>,
-    /// What may differ between the runs.
-    #[arg(long, value_name = "KEY,KEY", value_delimiter = ',', default_value = "lr,seed")]
-    pub(crate) vary: Vec<String>,
+    #[command(flatten)]
+    pub(crate) vary: VaryFlags,
     #[command(flatten)]
     pub(crate) shape: ShapeFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VaryFlags {
+    /// What may differ between the runs, by the keys of run.json; `any`: anything.
+    #[arg(long, value_name = "KEY,KEY", value_delimiter = ',', default_value = "lr,seed")]
+    vary: Vec<String>,
+    /// Show the runs whatever they differ in, as --vary any.
+    #[arg(long, conflicts_with = "vary")]
+    force: bool,
+}
+
+impl VaryFlags {
+    /// What may differ.
+    pub(crate) fn vary(&self) -> Vary {
+        if self.force { Vary::Any } else { Vary::of(self.vary.iter().map(String::as_str)) }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyFlags {
+    /// Folders of runs; a pattern may hold * and ?.
+    #[arg(required = true, value_name = "RUN|GLOB")]
+    pub(crate) patterns: Vec<String>,
+    /// The folder that the runs' data and weights lie in relation to: that in which they were made.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) root: PathBuf,
+    /// Print JSON, an object a run.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -106,6 +138,8 @@ pub(crate) struct TableFlags {
     /// Folders of runs; a pattern may hold * and ?.
     #[arg(required = true, value_name = "GLOB")]
     pub(crate) patterns: Vec<String>,
+    #[command(flatten)]
+    pub(crate) vary: VaryFlags,
     #[command(flatten)]
     pub(crate) shape: ShapeFlags,
 }

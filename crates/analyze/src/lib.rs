@@ -20,3 +20,4 @@ pub mod stats;
 pub mod study;
 pub mod suggest;
 pub mod table;
+pub mod verify;

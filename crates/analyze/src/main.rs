@@ -1,6 +1,5 @@
 //! `sc-analyze`: the command line of the analysis. Results to stdout, everything else to stderr.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,7 +11,9 @@ use analyze::regret::{drawing, tables};
 use analyze::report::{PAGE, Report};
 use analyze::runs::{self, Run};
 use analyze::suggest::suggest;
-use analyze::{choose, glob, number, regret, table};
+use analyze::table::Vary;
+use analyze::verify::{Sources, Verdict};
+use analyze::{choose, glob, number, regret, table, verify};
 use anyhow::Result;
 use artifacts::suggestion::Suggestion;
 use artifacts::{atomic, json, suggestion};
@@ -22,11 +23,12 @@ mod flags;
 
 use flags::{
     ChooseFlags, Command, CompareFlags, Flags, RegretFlags, ReportFlags, ShapeFlags, SuggestFlags, TableFlags,
+    VerifyFlags,
 };
 
 fn main() -> ExitCode {
     match dispatch(Flags::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("sc-analyze: {error:#}");
             if let Some(hint) = hint(&error) {
@@ -37,8 +39,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(command: Command) -> Result<()> {
+fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Verify(flags) => return verify_command(&flags),
         Command::Suggest(flags) => suggest_command(&flags),
         Command::Report(flags) => report_command(&flags),
         Command::Choose(flags) => choose_command(&flags),
@@ -46,6 +49,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Compare(flags) => compare_command(&flags),
         Command::Table(flags) => table_command(&flags),
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 fn warn(warnings: &[String]) {
@@ -174,22 +178,45 @@ fn regret_command(flags: &RegretFlags) -> Result<()> {
 }
 
 fn compare_command(flags: &CompareFlags) -> Result<()> {
-    let (runs, warnings) = runs::load(&flags.runs)?;
-    warn(&warnings);
-    let vary: BTreeSet<String> = flags.vary.iter().map(|key| key.trim().replace('-', "_")).collect();
-    table::check_comparable(&runs, &vary)?;
-    print_table(&table::of(&runs), &flags.shape)
+    side_by_side(&flags.runs, &flags.vary.vary(), &flags.shape)
 }
 
 fn table_command(flags: &TableFlags) -> Result<()> {
-    let mut folders = Vec::new();
-    for pattern in &flags.patterns {
-        folders.extend(glob::runs(pattern)?);
-    }
-    folders.dedup();
-    let (runs, warnings) = runs::load(&folders)?;
+    side_by_side(&folders(&flags.patterns)?, &flags.vary.vary(), &flags.shape)
+}
+
+fn side_by_side(folders: &[PathBuf], vary: &Vary, shape: &ShapeFlags) -> Result<()> {
+    let (runs, warnings) = runs::load(folders)?;
     warn(&warnings);
-    print_table(&table::of(&runs), &flags.shape)
+    table::check_comparable(&runs, vary)?;
+    warn(&table::warnings(&runs));
+    print_table(&table::of(&runs), shape)
+}
+
+/// The folders that patterns name, each once.
+fn folders(patterns: &[String]) -> Result<Vec<PathBuf>> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for pattern in patterns {
+        let found = glob::runs(pattern)?;
+        folders.extend(found.into_iter().filter(|folder| !folders.contains(folder)).collect::<Vec<_>>());
+    }
+    Ok(folders)
+}
+
+fn verify_command(flags: &VerifyFlags) -> Result<ExitCode> {
+    let mut sources = Sources::in_folder(&flags.root);
+    let mut verdicts = Vec::new();
+    for folder in folders(&flags.patterns)? {
+        let verdict = verify::run(&runs::folder_of(&folder), &mut sources);
+        if !flags.json {
+            println!("{verdict}");
+        }
+        verdicts.push(verdict);
+    }
+    if flags.json {
+        println!("{}", serde_json::to_string_pretty(&verdicts)?);
+    }
+    Ok(if verdicts.iter().all(Verdict::holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print_table(table: &table::Table, shape: &ShapeFlags) -> Result<()> {

@@ -95,29 +95,75 @@ fn differing(asked: &[Map<String, Value>]) -> Vec<String> {
     keys.into_iter().filter(differs).collect()
 }
 
+/// What may differ between runs that are put side by side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Vary {
+    /// Anything, the data too.
+    Any,
+    /// These keys of the configuration, and what follows from them.
+    Keys(BTreeSet<String>),
+}
+
+impl Vary {
+    /// Of the words of a flag: keys, with dashes or underscores, or `any`.
+    pub fn of<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
+        let keys: BTreeSet<String> = words.into_iter().map(|word| word.trim().replace('-', "_")).collect();
+        if keys.contains("any") { Self::Any } else { Self::Keys(keys) }
+    }
+}
+
+/// How many differences a refusal spells out.
+const SHOWN_DIFFERENCES: usize = 6;
+
 /// Refuses runs that differ in their data, or in something that was not asked to vary. What follows from a varied key
 /// may differ with it: `init` and the order with `seed`, the bounds of a schedule with `lr`.
 ///
 /// # Errors
-/// Naming the first key, two runs and their values.
-pub fn check_comparable(runs: &[Run], vary: &BTreeSet<String>) -> Result<(), BadInput> {
+/// Naming every key that differs, and for each two runs and their values.
+pub fn check_comparable(runs: &[Run], vary: &Vary) -> Result<(), BadInput> {
+    let Vary::Keys(vary) = vary else { return Ok(()) };
     let asked: Vec<Map<String, Value>> = runs.iter().map(asked).collect();
-    for key in differing(&asked) {
-        if key != "data" && allowed(&key, vary) {
-            continue;
-        }
-        let other = (1..runs.len()).find(|i| asked[*i].get(&key) != asked[0].get(&key)).unwrap_or(0);
-        let show = |i: usize| asked[i].get(&key).map_or_else(|| "none".to_owned(), text);
-        let names = [&runs[0].record.name, &runs[other].record.name];
-        let message = format!("{} and {} differ in {key}: {} and {}", names[0], names[1], show(0), show(other));
-        let hint = if key == "data" {
-            "runs on different data cannot be compared".to_owned()
-        } else {
-            format!("compare runs that differ in one thing, or say that it may vary: --vary {key}")
-        };
-        return Err(BadInput::new(message, hint));
+    let keys: Vec<String> = differing(&asked).into_iter().filter(|key| key == "data" || !allowed(key, vary)).collect();
+    if keys.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let difference = |key: &String| {
+        let other = (1..runs.len()).find(|i| asked[*i].get(key) != asked[0].get(key)).unwrap_or(0);
+        let show = |i: usize| asked[i].get(key).map(text).filter(|text| !text.is_empty()).unwrap_or("none".to_owned());
+        let names = [&runs[0].record.name, &runs[other].record.name];
+        format!("{} and {} differ in {key}: {} and {}", names[0], names[1], show(0), show(other))
+    };
+    let mut message = keys.iter().take(SHOWN_DIFFERENCES).map(difference).collect::<Vec<_>>().join("; ");
+    if keys.len() > SHOWN_DIFFERENCES {
+        let rest = keys[SHOWN_DIFFERENCES..].join(", ");
+        message = format!("{message}; and in {rest}");
+    }
+    let hint = if keys.iter().any(|key| key == "data") {
+        "runs on different data cannot be compared; to see them side by side all the same: --vary any".to_owned()
+    } else {
+        let all: Vec<&str> = vary.iter().chain(&keys).map(String::as_str).collect();
+        format!("compare runs that differ in one thing, or say what may vary: --vary {}", all.join(","))
+    };
+    Err(BadInput::new(message, hint))
+}
+
+/// What runs may differ in without being refused, though a reader should know: equal seeds need not give equal bits then, and
+/// times do not compare.
+pub fn warnings(runs: &[Run]) -> Vec<String> {
+    type Of = fn(&Run) -> String;
+    let told: [(&str, Of, &str); 6] = [
+        ("kernels", |run| run.record.kernels.clone(), "equal seeds need not give equal bits"),
+        ("device", |run| run.record.device.clone(), "equal seeds need not give equal bits"),
+        ("tool", |run| run.record.tool.clone(), "versions may compute differently"),
+        ("git_commit", |run| run.record.git_commit.clone().unwrap_or_default(), "versions may compute differently"),
+        ("machine", |run| format!("{:?}", run.record.machine), "times do not compare"),
+        ("threads", |run| run.record.threads.to_string(), "times do not compare"),
+    ];
+    let differs = |of: Of| runs.windows(2).any(|pair| of(&pair[0]) != of(&pair[1]));
+    told.into_iter()
+        .filter(|(_, of, _)| differs(*of))
+        .map(|(key, _, why)| format!("the runs differ in {key}: {why}"))
+        .collect()
 }
 
 fn allowed(key: &str, vary: &BTreeSet<String>) -> bool {

@@ -9,6 +9,9 @@ use crate::tensors::{TensorFile, Values};
 /// Name of the file in a run's folder.
 pub const FILE: &str = "batches.safetensors";
 
+/// The last row or column at which a crop of an image padded by 4 on every side can begin.
+const MOST_CROP: u8 = 8;
+
 /// Every batch of a run, step after step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batches {
@@ -57,6 +60,51 @@ pub fn read(path: &Path) -> Result<Batches> {
         }
     };
     let (flip, crop_y, crop_x) = (column("flip")?, column("crop_y")?, column("crop_x")?);
+    if batch_size == 0 {
+        return Err(file.wrong("batches of at least one image", &format!("{shape:?}")));
+    }
+    for (name, values, most) in [("flip", &flip, 1), ("crop_y", &crop_y, MOST_CROP), ("crop_x", &crop_x, MOST_CROP)] {
+        if let Some(at) = values.iter().position(|value| *value > most) {
+            return Err(file.wrong(&format!("{name} from 0 to {most}"), &format!("{} at position {at}", values[at])));
+        }
+    }
     file.finish("recorded batches")?;
     Ok(Batches { batch_size, indices, flip, crop_y, crop_x })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Batches {
+        Batches {
+            batch_size: 2,
+            indices: vec![0, 1, 2, 3],
+            flip: vec![0, 1, 0, 1],
+            crop_y: vec![8; 4],
+            crop_x: vec![0; 4],
+        }
+    }
+
+    type Spoil = fn(&mut Batches);
+
+    #[test]
+    fn what_is_written_is_read_and_what_no_run_records_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        write(&path, sample()).unwrap();
+        assert_eq!(read(&path).unwrap(), sample());
+        let cases: [(Spoil, &str); 3] = [
+            (|b| b.flip[2] = 2, "flip from 0 to 1, found 2 at position 2"),
+            (|b| b.crop_x[1] = 9, "crop_x from 0 to 8, found 9 at position 1"),
+            (|b| *b = Batches::default(), "batches of at least one image"),
+        ];
+        for (spoil, expected) in cases {
+            let mut batches = sample();
+            spoil(&mut batches);
+            write(&path, batches).unwrap();
+            let message = read(&path).unwrap_err().to_string();
+            assert!(message.contains(FILE) && message.contains(expected), "{message}");
+        }
+    }
 }

@@ -115,6 +115,11 @@ fn images(file: &mut Taking, split: &str, classes: usize) -> Result<([usize; 3],
     let &[count, c, h, w] = shape.as_slice() else {
         return Err(file.wrong(&format!("{split}.images of shape [N, C, H, W]"), &format!("{shape:?}")));
     };
+    if c == 0 || h == 0 || w == 0 {
+        return Err(
+            file.wrong(&format!("{split}.images of at least one channel, row and column"), &format!("{shape:?}"))
+        );
+    }
     if label_shape != [count] {
         return Err(file.wrong(&format!("{split}.labels of shape [{count}]"), &format!("{label_shape:?}")));
     }
@@ -163,7 +168,11 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bad.safetensors");
-        let cases: [(Spoil, &str); 5] = [
+        let cases: [(Spoil, &str); 6] = [
+            (
+                |d| (d.shape, d.train.pixels, d.test.pixels) = ([1, 0, 2], Vec::new(), Vec::new()),
+                "train.images of at least one channel, row and column, found [3, 1, 0, 2]",
+            ),
             (|d| d.train.labels[2] = 2, "train.labels below 2, the number of classes, found 2 at position 2"),
             (|d| d.mean.clear(), "metadata \"mean\": 1 numbers"),
             (|d| d.std[0] = 0.0, "metadata \"std\": 1 numbers"),

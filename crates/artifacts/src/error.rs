@@ -38,9 +38,9 @@ impl ArtifactError {
         Self::Io { path: path.to_owned(), action, source }
     }
 
-    /// `path` holds `found` where `expected` should be.
+    /// `path` holds `found` where `expected` should be. Both may quote what the file says: see [`one_line`].
     pub fn content(path: &Path, expected: impl Display, found: impl Display) -> Self {
-        Self::Content { path: path.to_owned(), expected: expected.to_string(), found: found.to_string() }
+        Self::Content { path: path.to_owned(), expected: one_line(expected), found: one_line(found) }
     }
 
     /// Whether the fault lies in what was handed over (a missing or malformed file) and not in this machine: programs
@@ -52,5 +52,32 @@ impl ArtifactError {
                 *action == "read" && matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory)
             }
         }
+    }
+}
+
+/// What is quoted of a file at most, in characters.
+const LONGEST_QUOTE: usize = 300;
+
+/// What a message may quote of a file from elsewhere: on one line, whatever characters it holds, and no longer than a reader
+/// would read.
+pub fn one_line(text: impl Display) -> String {
+    let text = text.to_string();
+    let mut line: String = text.chars().take(LONGEST_QUOTE).collect();
+    if line.len() < text.len() {
+        line.push_str("...");
+    }
+    line.replace(char::is_control, "?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_stays_on_its_line_and_ends() {
+        let error = ArtifactError::content(Path::new("x.json"), "a name", format!("a\nb\u{1b}[2J{}", "c".repeat(9999)));
+        let message = error.to_string();
+        assert!(message.starts_with("x.json: expected a name, found a?b?[2Jccc"), "{message}");
+        assert!(message.ends_with("ccc...") && message.len() < 400, "{message}");
     }
 }

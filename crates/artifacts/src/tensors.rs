@@ -4,14 +4,15 @@
 //! bytes. Keys are sorted; wider elements come first, so that every tensor is aligned; then by name.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use safetensors::SafeTensors;
-use safetensors::tensor::Dtype;
+use safetensors::tensor::{Dtype, Metadata};
 use serde_json::json;
 
-use crate::{ArtifactError, Result, atomic, sha256};
+use crate::sha256::Hashing;
+use crate::{ArtifactError, Result, atomic};
 
 /// Elements of a tensor.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,27 +124,37 @@ impl TensorFile {
     }
 
     /// The file without the tensors that are left out, and the SHA-256 of its bytes: of those that were read, whatever
-    /// is under that name by then.
+    /// is under that name by then. Reads tensor after tensor, so that memory holds the values once and no more than the file
+    /// is long.
     fn read_unless(path: &Path, left_out: impl Fn(&str) -> bool) -> Result<(Self, String)> {
-        let bytes = fs::read(path).map_err(|source| ArtifactError::io(path, "read", source))?;
-        let damaged = |error| ArtifactError::content(path, "a whole safetensors file", error);
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+        let fail = |source| ArtifactError::io(path, "read", source);
+        let file = File::open(path).map_err(fail)?;
+        let length = file.metadata().map_err(fail)?.len();
+        let mut file = Hashing::new(BufReader::new(file));
+        let header = read_header(path, length, &mut file)?;
         let metadata = header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
-        let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
         let mut tensors = BTreeMap::new();
-        for (name, view) in file.iter().filter(|(name, _)| !left_out(name)) {
-            let values = match view.dtype() {
-                Dtype::U8 => Values::U8(view.data().to_vec()),
-                Dtype::U32 => Values::U32(words(view.data()).map(u32::from_le_bytes).collect()),
-                Dtype::F32 => Values::F32(words(view.data()).map(f32::from_le_bytes).collect()),
+        for name in header.offset_keys() {
+            let Some(info) = header.info(&name) else { continue };
+            let length = info.data_offsets.1 - info.data_offsets.0;
+            if left_out(&name) {
+                // Read all the same: the hash is of the whole file.
+                io::copy(&mut file.by_ref().take(length as u64), &mut io::sink()).map_err(fail)?;
+                continue;
+            }
+            let values = match info.dtype {
+                Dtype::U8 => read_bytes(&mut file, length).map(Values::U8),
+                Dtype::U32 => read_words(&mut file, length, u32::from_le_bytes).map(Values::U32),
+                Dtype::F32 => read_words(&mut file, length, f32::from_le_bytes).map(Values::F32),
                 other => {
-                    let expected = format!("tensor {name} of type U8, U32 or F32");
+                    let expected = format!("tensor {name:?} of type U8, U32 or F32");
                     return Err(ArtifactError::content(path, expected, format!("{other:?}")));
                 }
             };
-            tensors.insert(name.to_owned(), Tensor { shape: view.shape().to_vec(), values });
+            let tensor = Tensor { shape: info.shape.clone(), values: values.map_err(fail)? };
+            tensors.insert(name, tensor);
         }
-        Ok((Self { metadata, tensors }, sha256::of_bytes(&bytes)))
+        Ok((Self { metadata, tensors }, file.finish()))
     }
 
     /// Reads a file, known entries to be taken out of it one by one.
@@ -156,8 +167,48 @@ impl TensorFile {
     }
 }
 
-fn words(bytes: &[u8]) -> impl Iterator<Item = [u8; 4]> + '_ {
-    bytes.as_chunks::<4>().0.iter().copied()
+/// A header is no longer: safetensors' own limit.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// Reads the header of a file of `length` bytes and leaves the reader at the first tensor. What it says is checked against
+/// that length before anything is held.
+fn read_header(path: &Path, length: u64, file: &mut impl Read) -> Result<Metadata> {
+    let fail = |source| ArtifactError::io(path, "read", source);
+    let damaged = |found: String| ArtifactError::content(path, "a whole safetensors file", found);
+    let mut prefix = Vec::with_capacity(8);
+    file.by_ref().take(8).read_to_end(&mut prefix).map_err(fail)?;
+    let prefix: [u8; 8] = prefix.try_into().map_err(|found: Vec<u8>| damaged(format!("{} bytes", found.len())))?;
+    let header_length = u64::from_le_bytes(prefix);
+    if header_length > (length.saturating_sub(8)).min(LONGEST_HEADER) {
+        return Err(damaged(format!("a header of {header_length} bytes in a file of {length}")));
+    }
+    let header = read_bytes(file, header_length as usize).map_err(fail)?;
+    let header: Metadata =
+        serde_json::from_slice(&header).map_err(|error| damaged(format!("a header in which {error}")))?;
+    let expected = (header.data_len() as u64).saturating_add(8 + header_length);
+    if expected != length {
+        return Err(damaged(format!("{length} bytes where its header says {expected}")));
+    }
+    Ok(header)
+}
+
+fn read_bytes(file: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Words of four bytes.
+fn read_words<T>(file: &mut impl Read, length: usize, word: impl Fn([u8; 4]) -> T) -> io::Result<Vec<T>> {
+    let mut words = Vec::with_capacity(length / 4);
+    let mut piece = vec![0; length.min(1 << 16)];
+    while words.len() < length / 4 {
+        let left = length - 4 * words.len();
+        let piece = &mut piece[..left.min(1 << 16)];
+        file.read_exact(piece)?;
+        words.extend(piece.as_chunks::<4>().0.iter().map(|bytes| word(*bytes)));
+    }
+    Ok(words)
 }
 
 /// A file out of which known entries are taken, one by one; what is left at the end is refused.
@@ -247,6 +298,8 @@ impl Taking {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn sample() -> TensorFile {
@@ -291,5 +344,42 @@ mod tests {
             let message = TensorFile::read(&path).unwrap_err().to_string();
             assert!(message.contains("x.safetensors: expected a whole safetensors file"), "{message}");
         }
+    }
+    #[test]
+    fn a_header_that_claims_more_than_the_file_holds_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.safetensors");
+        let cases = [
+            (
+                r#"{"a":{"dtype":"U8","shape":[1152921504606846976],"data_offsets":[0,1152921504606846976]}}"#,
+                "its header says",
+            ),
+            (r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}"#, "a header in which"),
+            (r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, "a header in which"),
+            (r#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, "bytes where its header says"),
+        ];
+        for (header, expected) in cases {
+            let file = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 4]].concat();
+            fs::write(&path, file).unwrap();
+            let message = TensorFile::read(&path).unwrap_err().to_string();
+            assert!(message.contains("expected a whole safetensors file") && message.contains(expected), "{message}");
+        }
+        fs::write(&path, (1_u64 << 60).to_le_bytes()).unwrap();
+        let message = TensorFile::read(&path).unwrap_err().to_string();
+        assert!(message.contains("found a header of 1152921504606846976 bytes in a file of 8"), "{message}");
+    }
+
+    #[test]
+    fn tensors_longer_than_a_piece_are_read_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.safetensors");
+        let mut file = TensorFile::default();
+        file.insert("words", &[40_001], Values::F32((0..40_001).map(|i| i as f32).collect()));
+        file.insert("bytes", &[200_003], Values::U8((0..200_003).map(|i| i as u8).collect()));
+        file.insert("empty", &[0], Values::U32(Vec::new()));
+        file.write(&path).unwrap();
+        assert_eq!(TensorFile::read(&path).unwrap(), file);
+        let without = TensorFile::read_leaving_out(&path, "words").unwrap();
+        assert_eq!((without.tensors.len(), &without.tensors["bytes"]), (2, &file.tensors["bytes"]));
     }
 }

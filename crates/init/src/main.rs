@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use artifacts::ArtifactError;
 use artifacts::weights::{self, Origin};
-use artifacts::{ArtifactError, dataset};
 use clap::Parser;
 use kernels::engine::Buffers;
 use kernels::graph::Graph;
+use launch::inputs;
 use launch::stop::{self, Stop};
 use launch::tell;
 use learner::initial::{self, Scheme};
@@ -56,10 +57,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<u8, Stop> {
     let Arguments { net, data, out, .. } = arguments;
-    let file = dataset::read(data).map_err(|error| {
-        let hint = dataset::hint(&error).unwrap_or_default();
-        Stop::from(error).hint(hint)
-    })?;
+    let (file, _) = inputs::data_set(data)?;
     let shortcut = arguments.shortcut.clone().unwrap_or_else(|| nets::default_shortcut(net).to_owned());
     let graph = nets::build(net, &shortcut, file.shape, file.classes.len()).map_err(Stop::unusable)?;
     let mut origin = Origin {

@@ -1,5 +1,6 @@
 //! What every run starts from: a data set and weights that fit it.
 
+use std::fs;
 use std::path::Path;
 
 use artifacts::run::Source;
@@ -10,6 +11,7 @@ use kernels::graph::Graph;
 use learner::state::{self, Parameters};
 use learner::{data, nets};
 
+use crate::machine;
 use crate::stop::Stop;
 
 /// A data set, a net for it, and the net's weights.
@@ -38,8 +40,7 @@ impl Inputs {
     /// # Errors
     /// When a file cannot be used.
     pub fn read(data: &Path, init: &Path) -> Result<Self, Stop> {
-        let (file, data_sha256) =
-            dataset::read_with_hash(data).map_err(|error| with_hint(dataset::hint(&error), error))?;
+        let (file, data_sha256) = data_set(data)?;
         let (origin, tensors) = weights::open(init).map_err(|error| with_hint(weights::hint(&error), error))?;
         let fits = |error: &dyn std::fmt::Display| {
             let hint =
@@ -58,6 +59,31 @@ impl Inputs {
         let data_name = file.name.clone();
         Ok(Self { origin, graph, data: data::of_file(file), data_name, parameters, buffers, data_source, init_source })
     }
+}
+
+/// A data set takes so many times its file's length for a moment: while its pixels go over to the engine.
+const COPIES: u64 = 2;
+
+/// Reads a data set, and says the SHA-256 of its bytes. It is held in memory, not mapped: one that would not fit is refused
+/// before it is read.
+///
+/// # Errors
+/// When it does not fit, cannot be read or is no data set.
+pub fn data_set(path: &Path) -> Result<(dataset::DataSet, String), Stop> {
+    let length = fs::metadata(path).map_or(0, |facts| facts.len());
+    if let Some(free) = machine::available_bytes().filter(|free| COPIES.saturating_mul(length) > *free) {
+        let mib = |bytes: u64| bytes >> 20;
+        let message = format!(
+            "{}: expected at most {} MiB, as twice as much has to fit into free memory, found {} MiB",
+            path.display(),
+            mib(free / COPIES),
+            mib(length)
+        );
+        let hint = "a data set is held in memory: make a smaller one (sc-prep --size N, --limit-per-class N), or take a \
+                    machine with more";
+        return Err(Stop::unusable(message).hint(hint));
+    }
+    dataset::read_with_hash(path).map_err(|error| with_hint(dataset::hint(&error), error))
 }
 
 /// A file and its hash, for the record.

@@ -26,6 +26,13 @@ pub fn peak_rss_bytes() -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
+/// Memory that a program may take without others being pushed out, in bytes; none where the system does not say.
+pub fn available_bytes() -> Option<u64> {
+    let text = field("/proc/meminfo", "MemAvailable")?;
+    let kilobytes: u64 = text.strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
 /// The commit that this program was built from, where that is known.
 pub fn commit() -> Option<String> {
     option_env!("SUPERCONV_COMMIT").map(str::to_owned)

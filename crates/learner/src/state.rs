@@ -57,22 +57,8 @@ pub fn restore(
     path: &std::path::Path,
     mut checkpoint: Checkpoint,
 ) -> std::result::Result<(), RestoreError> {
-    let mut take = |kind: &str, specs: &[TensorSpec]| -> Result<Vec<Vec<f32>>> {
-        let one = |spec: &TensorSpec| {
-            let name = format!("{kind}.{}", spec.name);
-            match checkpoint.tensors.remove(&name) {
-                Some((shape, values)) if shape == spec.shape => Ok(values),
-                Some((shape, _)) => {
-                    let expected = format!("tensor {name:?} of shape {:?}", spec.shape);
-                    Err(ArtifactError::content(path, expected, format!("{shape:?}")))
-                }
-                None => Err(ArtifactError::content(path, format!("tensor {name:?}"), "none")),
-            }
-        };
-        specs.iter().map(one).collect()
-    };
-    let parameters = take("parameter", &graph.parameters)?;
-    let buffers = take("buffer", &graph.buffers)?;
+    let parameters = take_all(&mut checkpoint, path, "parameter", &graph.parameters)?;
+    let buffers = take_all(&mut checkpoint, path, "buffer", &graph.buffers)?;
     engine.set_state(&parameters, &buffers)?;
 
     let mut slots: Vec<(String, Vec<Vec<f32>>)> = Vec::new();
@@ -85,17 +71,36 @@ pub fn restore(
         .map(|(slot, _)| slot.to_owned())
         .collect();
     for slot in names {
-        let one = |spec: &TensorSpec| {
-            let name = format!("optimizer.{slot}.{}", spec.name);
-            let found = checkpoint.tensors.remove(&name);
-            let missing = || ArtifactError::content(path, format!("tensor {name:?}"), "none");
-            found.map(|(_, values)| values).ok_or_else(missing)
-        };
-        let values = graph.parameters.iter().map(one).collect::<Result<_>>()?;
+        let values = take_all(&mut checkpoint, path, &format!("optimizer.{slot}"), &graph.parameters)?;
         slots.push((slot, values));
+    }
+    if let Some(name) = checkpoint.tensors.keys().next() {
+        let found = format!("tensor {name:?} besides");
+        return Err(ArtifactError::content(path, "only the tensors of this net and optimizer", found).into());
     }
     engine.set_optimizer_state(&OptimizerState { updates: checkpoint.updates, slots })?;
     Ok(())
+}
+
+/// Takes the tensors of one kind out of a checkpoint, in the order of `specs`.
+fn take_all(
+    checkpoint: &mut Checkpoint,
+    path: &std::path::Path,
+    kind: &str,
+    specs: &[TensorSpec],
+) -> Result<Vec<Vec<f32>>> {
+    let one = |spec: &TensorSpec| {
+        let name = format!("{kind}.{}", spec.name);
+        match checkpoint.tensors.remove(&name) {
+            Some((shape, values)) if shape == spec.shape => Ok(values),
+            Some((shape, _)) => {
+                let expected = format!("tensor {name:?} of shape {:?}", spec.shape);
+                Err(ArtifactError::content(path, expected, format!("{shape:?}")))
+            }
+            None => Err(ArtifactError::content(path, format!("tensor {name:?}"), "none")),
+        }
+    };
+    specs.iter().map(one).collect()
 }
 
 /// A checkpoint that does not fit.

@@ -143,6 +143,11 @@ impl<'a> Training<'a> {
         let parse = |error| ArtifactError::content(path, "the state of a schedule", error);
         self.plateau = serde_json::from_str(&checkpoint.schedule).map_err(parse)?;
         self.last_finite_loss = serde_json::from_str(&checkpoint.last_finite_loss).map_err(parse)?;
+        let iterations = self.plan.config.iterations;
+        if checkpoint.iteration > iterations {
+            let expected = format!("an iteration up to {iterations}");
+            return Err(ArtifactError::content(path, expected, checkpoint.iteration).into());
+        }
         self.iteration = checkpoint.iteration;
         state::restore(self.engine, self.graph, path, checkpoint)
     }

@@ -4,7 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use artifacts::sha256;
 use ureq::Agent;
@@ -76,7 +76,8 @@ impl Default for Patience {
     }
 }
 
-/// An attempt that brings less counts as none: a server that drips must not hold us forever.
+/// An attempt that brings less counts as none, and one that brings less within the timeout is given up: a server that drips must
+/// not hold us forever.
 const LEAST_PROGRESS: u64 = 1 << 16;
 
 /// Reading from the network and writing beside it happen in pieces of this size.
@@ -197,7 +198,8 @@ impl Downloader {
         let mut file = open_at(part, start).map_err(|error| disk(&error))?;
         progress.stage("fetching bytes", Some(remote.bytes));
         progress.advance(start);
-        copy(&mut response.body_mut().as_reader(), &mut file, remote.bytes - start, progress)?;
+        let left = remote.bytes - start;
+        copy(&mut response.body_mut().as_reader(), &mut file, left, self.patience.timeout, progress)?;
         file.sync_all().map_err(|error| disk(&error))
     }
 }
@@ -234,9 +236,16 @@ fn accepted_start<T>(response: &Response<T>, wanted: u64) -> std::result::Result
 }
 
 /// Copies exactly `bytes` bytes; keeps what came before it broke off.
-fn copy(body: &mut impl Read, file: &mut File, bytes: u64, progress: &dyn Progress) -> std::result::Result<(), Broken> {
+fn copy(
+    body: &mut impl Read,
+    file: &mut File,
+    bytes: u64,
+    timeout: Duration,
+    progress: &dyn Progress,
+) -> std::result::Result<(), Broken> {
     let mut piece = vec![0; PIECE];
     let mut left = bytes;
+    let (mut since, mut brought) = (Instant::now(), 0);
     while left > 0 {
         let wanted = left.min(PIECE as u64) as usize;
         match body.read(&mut piece[..wanted]) {
@@ -244,10 +253,18 @@ fn copy(body: &mut impl Read, file: &mut File, bytes: u64, progress: &dyn Progre
             Ok(count) => {
                 file.write_all(&piece[..count]).map_err(|error| disk(&error))?;
                 left -= count as u64;
+                brought += count as u64;
                 progress.advance(count as u64);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(Broken::Retry(error.to_string())),
+        }
+        // The timeout of a read starts anew with every byte.
+        if brought >= LEAST_PROGRESS {
+            (since, brought) = (Instant::now(), 0);
+        } else if left > 0 && since.elapsed() > timeout {
+            let seconds = timeout.as_secs_f64();
+            return Err(Broken::Retry(format!("it sent {brought} bytes in {seconds} seconds, too few to wait for")));
         }
     }
     Ok(())

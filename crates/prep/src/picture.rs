@@ -5,6 +5,7 @@
 
 use std::io::Cursor;
 
+use artifacts::error::one_line;
 use image::imageops::{FilterType, crop_imm, resize};
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits, Pixel, RgbImage};
 use zune_jpeg::JpegDecoder;
@@ -17,6 +18,12 @@ pub const MAX_PIXELS: u64 = 1 << 26;
 
 /// No image file is larger.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// A JPEG file has at least one bit for each block of 8x8 pixels (ITU-T T.81, F.1.2: no code is shorter).
+const JPEG_PIXELS_PER_BYTE: u64 = 8 * 64;
+
+/// Deflate makes nothing smaller than this (RFC 1951: 258 bytes in two codes of one bit).
+const PNG_BYTES_PER_BYTE: u64 = 1032;
 
 /// What the decoder may allocate for the pixels of one image.
 const MAX_DECODED_BYTES: u64 = 8 * MAX_PIXELS;
@@ -49,12 +56,18 @@ pub type Result<T> = std::result::Result<T, String>;
 /// Reads the header alone.
 ///
 /// # Errors
-/// When this is no JPEG or PNG file, or one of more than [`MAX_PIXELS`].
+/// When this is no JPEG or PNG file, or claims more than [`MAX_PIXELS`] or than its bytes can hold: what a decoder
+/// allocates is thereby bounded by the length of the file.
 pub fn inspect(content: &[u8]) -> Result<Header> {
-    let header = if content.starts_with(&JPEG_START) { jpeg_header(content)? } else { png_header(content)? };
+    let is_jpeg = content.starts_with(&JPEG_START);
+    let (header, most) = if is_jpeg { jpeg_header(content)? } else { png_header(content)? };
     let Header { width, height, .. } = header;
-    if !(1..=MAX_PIXELS).contains(&(u64::from(width) * u64::from(height))) {
+    let pixels = u64::from(width) * u64::from(height);
+    if !(1..=MAX_PIXELS).contains(&pixels) {
         return Err(format!("{width}x{height} pixels; from 1 to {MAX_PIXELS} can be read"));
+    }
+    if pixels > most {
+        return Err(format!("{width}x{height} pixels in {} bytes, which cannot hold them", content.len()));
     }
     Ok(header)
 }
@@ -77,18 +90,26 @@ pub fn decode(content: &[u8], to: Conversion, planes: &mut [u8]) -> Result<()> {
     Ok(())
 }
 
-fn png_header(content: &[u8]) -> Result<Header> {
-    let decoder = png_reader(content)?.into_decoder().map_err(|error| error.to_string())?;
+/// The header, and how many pixels the file can hold at most.
+fn png_header(content: &[u8]) -> Result<(Header, u64)> {
+    let decoder = png_reader(content)?.into_decoder().map_err(|error| said(&error))?;
     let (width, height) = decoder.dimensions();
-    Ok(Header { width, height, is_colour: decoder.color_type().has_color() })
+    let bits = u64::from(decoder.original_color_type().bits_per_pixel()).max(1);
+    let header = Header { width, height, is_colour: decoder.color_type().has_color() };
+    Ok((header, content.len() as u64 * PNG_BYTES_PER_BYTE * 8 / bits))
 }
 
 fn decode_png(content: &[u8]) -> Result<DynamicImage> {
-    png_reader(content)?.decode().map_err(|error| error.to_string())
+    png_reader(content)?.decode().map_err(|error| said(&error))
+}
+
+/// What a decoder says, on one line: some end theirs.
+fn said(error: &dyn std::fmt::Display) -> String {
+    one_line(error.to_string().trim())
 }
 
 fn png_reader(content: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>> {
-    let mut reader = ImageReader::new(Cursor::new(content)).with_guessed_format().map_err(|error| error.to_string())?;
+    let mut reader = ImageReader::new(Cursor::new(content)).with_guessed_format().map_err(|error| said(&error))?;
     if reader.format() != Some(ImageFormat::Png) {
         return Err("neither JPEG nor PNG".into());
     }
@@ -109,13 +130,15 @@ fn jpeg_decoder(content: &[u8], out: ColorSpace) -> JpegDecoder<ZCursor<&[u8]>> 
     JpegDecoder::new_with_options(ZCursor::new(content), options.jpeg_set_out_colorspace(out))
 }
 
-fn jpeg_header(content: &[u8]) -> Result<Header> {
+/// The header, and how many pixels the file can hold at most.
+fn jpeg_header(content: &[u8]) -> Result<(Header, u64)> {
     let mut decoder = jpeg_decoder(content, ColorSpace::RGB);
-    decoder.decode_headers().map_err(|error| error.to_string())?;
+    decoder.decode_headers().map_err(|error| said(&error))?;
     let (Some((width, height)), Some(colours)) = (decoder.dimensions(), decoder.input_colorspace()) else {
         return Err("a JPEG file without a header".into());
     };
-    Ok(Header { width: width as u32, height: height as u32, is_colour: colours != ColorSpace::Luma })
+    let header = Header { width: width as u32, height: height as u32, is_colour: colours != ColorSpace::Luma };
+    Ok((header, content.len() as u64 * JPEG_PIXELS_PER_BYTE))
 }
 
 fn decode_jpeg(content: &[u8], header: Header) -> Result<DynamicImage> {
@@ -123,7 +146,7 @@ fn decode_jpeg(content: &[u8], header: Header) -> Result<DynamicImage> {
         return Err("a JPEG file without its end mark: it is cut off".into());
     }
     let out = if header.is_colour { ColorSpace::RGB } else { ColorSpace::Luma };
-    let pixels = jpeg_decoder(content, out).decode().map_err(|error| error.to_string())?;
+    let pixels = jpeg_decoder(content, out).decode().map_err(|error| said(&error))?;
     let Header { width, height, is_colour } = header;
     let picture = if is_colour {
         RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8)
@@ -240,6 +263,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_decoder_says_stays_on_one_line() {
+        // Found by mutation: the decoder ends some of its messages with an end of line.
+        let mut file = jpeg(8, 8);
+        let frame = file.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+        file.truncate(frame + 3);
+        let message = inspect(&file).unwrap_err();
+        assert!(!message.is_empty() && !message.contains(char::is_control), "{message:?}");
+    }
+
+    #[test]
     fn a_jpeg_with_a_table_inside_its_scan_is_refused() {
         let mut file = jpeg(64, 64);
         let middle = file.len() / 2;
@@ -266,5 +299,22 @@ mod tests {
         assert_eq!(inspect(&file).unwrap_err(), expected);
         let to = Conversion { channels: 3, width: 8, height: 8 };
         assert_eq!(decode(&file, to, &mut [0; 192]).unwrap_err(), expected);
+    }
+
+    #[test]
+    fn a_header_that_claims_more_than_the_file_can_hold_is_refused() {
+        let mut file = jpeg(8, 8);
+        let frame = file.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+        file[frame + 5..frame + 9].copy_from_slice(&[0x10, 0, 0x20, 0]);
+        let expected = format!("8192x4096 pixels in {} bytes, which cannot hold them", file.len());
+        assert_eq!(inspect(&file).unwrap_err(), expected);
+        // Of one colour throughout both formats are as small as they get: these are read.
+        let side = 2048;
+        let mut white = Vec::new();
+        let pixels = vec![255; side * side];
+        JpegEncoder::new(&mut white).write_image(&pixels, side as u32, side as u32, ExtendedColorType::L8).unwrap();
+        for file in [white, png(&pixels, side as u32, side as u32, ExtendedColorType::L8)] {
+            assert_eq!(inspect(&file).unwrap().width, side as u32, "{} bytes", file.len());
+        }
     }
 }

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
+use artifacts::error::one_line;
+
 /// The result of reading an input.
 pub type Result<T> = std::result::Result<T, Refusal>;
 
@@ -25,8 +27,8 @@ impl Refusal {
     /// `place` cannot be used because of `problem`.
     pub fn because(place: impl Display, problem: impl Display) -> Self {
         // What others wrote (file names, messages of decoders) must not break the line.
-        let line = |text: String| text.replace(char::is_control, "?");
-        Self { place: line(place.to_string()), problem: line(problem.to_string()), hint: None }
+        let place = place.to_string().replace(char::is_control, "?");
+        Self { place, problem: one_line(problem), hint: None }
     }
 
     /// The file cannot be read; `wanted` says what it should have been.

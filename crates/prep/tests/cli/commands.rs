@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use artifacts::dataset::{self, DataSet};
+use image::ExtendedColorType;
 use tempfile::tempdir;
 
 use crate::samples::{self, Files, gzip, tar, under};
@@ -101,9 +102,26 @@ fn grey_pictures_stay_grey_unless_one_has_colours() {
     }
     samples::write(&dir.path().join("grey"), &files);
     assert_eq!(prepared(dir.path(), "folder grey").0.shape, [1, 2, 2]);
+    files.push(("train/b/d.jpg".into(), samples::grey_jpeg(5, 2, 2)));
+    samples::write(&dir.path().join("both"), &files);
+    assert_eq!(prepared(dir.path(), "folder both").0.shape, [1, 2, 2]);
     files.push(("train/a/c.jpeg".into(), samples::colour_jpeg(9, 2, 2)));
     samples::write(&dir.path().join("mixed"), &files);
     assert_eq!(prepared(dir.path(), "folder mixed").0.shape, [3, 2, 2]);
+}
+
+#[test]
+fn alpha_is_dropped_and_16_bits_become_8() {
+    let dir = tempdir().unwrap();
+    let wide: Vec<u8> = [0x1234_u16, 0xabff].iter().flat_map(|value| value.to_ne_bytes()).collect();
+    let files: Files = vec![
+        ("train/a/0.png".into(), samples::png(&wide, 2, 1, ExtendedColorType::L16)),
+        ("train/a/1.png".into(), samples::png(&[18, 0, 171, 255], 2, 1, ExtendedColorType::La8)),
+        ("test/a/0.png".into(), samples::png(&[18, 171], 2, 1, ExtendedColorType::L8)),
+    ];
+    samples::write(&dir.path().join("input"), &files);
+    let set = prepared(dir.path(), "folder input").0;
+    assert_eq!((set.shape, set.train.pixels, set.test.pixels), ([1, 1, 2], vec![18, 171, 18, 171], vec![18, 171]));
 }
 
 #[test]

@@ -29,6 +29,10 @@ enum Answer {
     Stall(usize),
     /// `.0` announced and sent, though there is more.
     Shorten(usize),
+    /// `.0` announced, all sent, then nothing until the client leaves.
+    Claim(u64),
+    /// The full length announced, a byte sent now and then.
+    Drip,
     /// Other content in full.
     Other(Vec<u8>),
     /// A status line and no body.
@@ -89,12 +93,23 @@ fn respond(mut stream: TcpStream, content: &[u8], range: Option<usize>, answer: 
         Answer::WrongRange => (head("206 Partial Content", rest.len(), &partial(start + 1)), rest),
         Answer::Truncate(count) | Answer::Stall(count) => (served(rest.len()), &rest[..*count]),
         Answer::Shorten(count) => (served(*count), &rest[..*count]),
+        Answer::Claim(length) => (served(*length as usize), rest),
+        Answer::Drip => (served(rest.len()), &[][..]),
         Answer::Other(other) => (head("200 OK", other.len(), ""), other.as_slice()),
         Answer::Status(status) => (head(status, 0, ""), &[][..]),
     };
     // The client may leave early.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
-    if matches!(answer, Answer::Stall(_)) {
+    if matches!(answer, Answer::Drip) {
+        for byte in rest {
+            // Until the client has had enough.
+            if stream.write_all(&[*byte]).is_err() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    if matches!(answer, Answer::Stall(_) | Answer::Claim(_)) {
         let _ = stream.read(&mut [0]);
     }
 }
@@ -126,13 +141,14 @@ fn names(dir: &Path) -> Vec<String> {
 
 #[test]
 fn what_breaks_off_is_resumed() {
-    use Answer::{IgnoreRange, Serve, Shorten, Stall, Status, Truncate};
+    use Answer::{Claim, IgnoreRange, Serve, Shorten, Stall, Status, Truncate};
     type Case = (&'static str, Vec<Answer>, Vec<Option<usize>>);
     let cases: Vec<Case> = vec![
         ("whole", vec![Serve], vec![None]),
         ("truncated", vec![Truncate(70_000), Serve], vec![None, Some(70_000)]),
         ("stalled", vec![Stall(65_536), Serve], vec![None, Some(65_536)]),
         ("shorter than true", vec![Shorten(150_000), Serve], vec![None, Some(150_000)]),
+        ("longer than true", vec![Claim(1 << 60)], vec![None]),
         ("range ignored", vec![Truncate(70_000), IgnoreRange], vec![None, Some(70_000)]),
         ("busy", vec![Status("503 Service Unavailable"), Status("429 Too Many Requests"), Serve], vec![None; 3]),
         (
@@ -148,6 +164,18 @@ fn what_breaks_off_is_resumed() {
         assert_eq!(asked, ranges, "{name}");
         assert_eq!(names(dir.path()), [NAME], "{name}");
     }
+}
+
+#[test]
+fn a_server_that_drips_is_left_and_does_not_hold_us() {
+    let dir = tempdir().unwrap();
+    let (fetched, asked) = fetch(dir.path(), vec![Answer::Drip, Answer::Drip, Answer::Serve]);
+    assert!(fetched.unwrap() == content());
+    // What came drop by drop is kept.
+    assert!(asked.len() == 3 && asked[0].is_none() && asked[1] < asked[2], "{asked:?}");
+    let dir = tempdir().unwrap();
+    let message = fetch(dir.path(), vec![Answer::Drip; 3]).0.unwrap_err().to_string();
+    assert!(message.contains("3 attempts in a row failed") && message.contains("too few to wait for"), "{message}");
 }
 
 #[test]

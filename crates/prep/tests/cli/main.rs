@@ -2,7 +2,6 @@
 
 mod commands;
 mod downloads;
-mod mutations;
 mod refusals;
 mod samples;
 

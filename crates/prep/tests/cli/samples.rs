@@ -82,6 +82,15 @@ pub(crate) fn colour_jpeg(seed: u8, width: u32, height: u32) -> Vec<u8> {
     file
 }
 
+/// A grey JPEG file, different for each `seed`.
+pub(crate) fn grey_jpeg(seed: u8, width: u32, height: u32) -> Vec<u8> {
+    let mut file = Vec::new();
+    JpegEncoder::new(&mut file)
+        .write_image(&pixels(seed, width * height), width, height, ExtendedColorType::L8)
+        .unwrap();
+    file
+}
+
 fn pixels(seed: u8, count: u32) -> Vec<u8> {
     (0..count).map(|i| (i as u8).wrapping_mul(37).wrapping_add(seed.wrapping_mul(11))).collect()
 }

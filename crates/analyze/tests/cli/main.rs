@@ -1,5 +1,7 @@
 //! The commands of `sc-analyze` over made-up runs: what they write, what they print, and what they refuse.
 
+mod verify;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -448,12 +450,43 @@ fn tables_show_what_differs_and_comparisons_refuse_what_must_not() {
     assert!(refuse(&["compare", &both[0], &other]).contains("differ in schedule"));
 
     let pattern = runs.path("*-it60-*");
-    let csv = succeed(&["table", &pattern, "--csv"]);
-    assert_eq!(csv.lines().count(), 4);
-    let rows: Value = serde_json::from_str(&succeed(&["table", &pattern, "--json"])).unwrap();
+    let said = refuse(&["table", &pattern, "--csv"]);
+    // Every reason, and the flag that says it may be.
+    assert!(
+        said.contains("differ in schedule: 1cycle and piecewise; ") && said.contains("differ in variant"),
+        "{said}"
+    );
+    assert!(said.contains("--vary lr,seed,schedule"), "{said}");
+    for shown in [&["--vary", "lr,seed,schedule"][..], &["--vary", "any"], &["--force"]] {
+        let csv = succeed(&[&["table", &pattern, &pattern, "--csv"], shown].concat());
+        assert_eq!(csv.lines().count(), 4, "{shown:?}");
+    }
+    let rows: Value = serde_json::from_str(&succeed(&["table", &pattern, "--json", "--force"])).unwrap();
     assert_eq!(rows.as_array().unwrap().len(), 3);
     assert_eq!(rows[0]["test_accuracy"], 0.9);
     assert!(refuse(&["table", &runs.path("none*")]).contains("names no run"));
+}
+
+#[test]
+fn runs_of_other_data_or_another_processor_are_not_shown_as_equals() {
+    let runs = Runs::new();
+    let both = [runs.training("1cycle", 60, 1, 1.0, 0.9), runs.training("1cycle", 60, 2, 1.0, 0.91)];
+    let change = |change: &dyn Fn(&mut RunRecord)| {
+        let folder = PathBuf::from(&both[1]);
+        let mut record = run::read_run(&folder).unwrap();
+        change(&mut record);
+        json::write(&folder.join(RUN_FILE), &record).unwrap();
+    };
+    change(&|record| record.kernels = "cpu portable".to_owned());
+    let output = analyze(&arguments("table", &both, &[]));
+    assert!(output.status.success());
+    assert!(stderr(&output).contains("differ in kernels: equal seeds need not give equal bits"), "{}", stderr(&output));
+    change(&|record| record.data.sha256 = "e".repeat(64));
+    for command in ["compare", "table"] {
+        let said = refuse(&arguments(command, &both, &["--vary", "lr,seed,data"]));
+        assert!(said.contains("differ in data") && said.contains("cannot be compared"), "{said}");
+    }
+    succeed(&arguments("table", &both, &["--vary", "any"]));
 }
 
 #[test]

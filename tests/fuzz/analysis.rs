@@ -1,0 +1,273 @@
+//! What `sc-analyze` reads, and what it makes of it: a suggestion, a report.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use analyze::curve::{self, csv};
+use analyze::report::{Report, page, summary};
+use analyze::suggest::suggest;
+use analyze::verify::{self, Sources};
+use analyze::{plot, runs};
+use artifacts::metrics;
+use artifacts::run::{
+    self, Config, Kind, MODEL_FILE, Machine, RESULT_FILE, RUN_FILE, ResultRecord, RunRecord, Source, Status,
+};
+use artifacts::sha256;
+use artifacts::weights::{self, Origin};
+use serde_json::json;
+
+use crate::artifact::{metric_lines, suggestion};
+use crate::driver::{Answer, Prepared, Reader};
+use crate::mutate::{self, Choices};
+use crate::scratch::Scratch;
+
+const MIB: usize = 1 << 20;
+
+/// The readers.
+pub(crate) fn readers() -> Vec<Reader> {
+    let reader = |name, inputs, one_in, bound, prepare| Reader { name, inputs, one_in, bound, prepare };
+    vec![
+        reader("csv, and suggest", 1_000, 1, 16 * MIB, curve_csv),
+        reader("run, and suggest", 1_000, 1, 16 * MIB, range_test),
+        reader("summary.json", 2_000, 1, 4 * MIB, earlier_summary),
+        reader("verify", 1_000, 1, 4 * MIB, verified),
+        reader("report", 100, 100, 64 * MIB, report),
+    ]
+}
+
+/// A run's record: `arm` is `range-test`, `1cycle`, `piecewise` or `grid`.
+pub(crate) fn record(arm: &str, seed: u64, iterations: u64) -> RunRecord {
+    let (kind, schedule, schedule_parameters) = match arm {
+        "range-test" => (Kind::RangeTest, "ramp-log", json!({"min_lr": 1e-3, "max_lr": 10.0})),
+        "1cycle" => (Kind::Train, "1cycle", json!({"min_lr": 0.1, "max_lr": 1.0, "variant": "smith"})),
+        _ => (Kind::Train, "piecewise", json!({"pieces": [{"iterations": iterations, "lr": 0.2}]})),
+    };
+    let source = |name: &str| Source { path: format!("{name}.safetensors"), sha256: "0".repeat(64) };
+    RunRecord {
+        format: run::FORMAT.into(),
+        name: format!("{arm}-seed{seed}"),
+        study: "study".into(),
+        arm: arm.into(),
+        tool: "sc-train".into(),
+        git_commit: None,
+        config: Config {
+            kind,
+            net: "resnet8".into(),
+            shortcut: "a".into(),
+            seed,
+            batch_size: 64,
+            iterations,
+            schedule: schedule.into(),
+            schedule_parameters,
+            optimizer: "sgd".into(),
+            momentum: 0.9,
+            weight_decay: 1e-4,
+            bn_momentum: 0.1,
+            bn_reestimate: 0,
+            augment: "none".into(),
+            train_limit: None,
+            val_from_train: 0.1,
+            val_every: 2,
+            test_every: 0,
+            exact_conv: false,
+        },
+        data_name: "digits".into(),
+        classes: 10,
+        train_images: 640,
+        val_images: 64,
+        data: source("data"),
+        init: source("init"),
+        rates_from: None,
+        device: "cpu".into(),
+        kernels: "cpu".into(),
+        threads: 1,
+        machine: Machine::default(),
+    }
+}
+
+/// The result of a run that ended as it should.
+pub(crate) fn result(iterations: u64, accuracy: f64) -> ResultRecord {
+    ResultRecord {
+        format: run::FORMAT.into(),
+        status: Status::Completed,
+        divergence: None,
+        iterations,
+        final_val_accuracy: Some(accuracy),
+        final_val_loss: Some(0.5),
+        final_train_accuracy: Some(0.95),
+        final_train_loss: Some(0.2),
+        test_accuracy: Some(accuracy),
+        test_loss: Some(0.5),
+        wall_seconds: 1.5,
+        images_per_second: Some(1000.0),
+        peak_rss_bytes: None,
+    }
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("records are JSON")
+}
+
+fn to_lines(steps: u64) -> Vec<u8> {
+    metric_lines(steps).iter().flat_map(|line| [to_json(line), vec![b'\n']].concat()).collect()
+}
+
+fn curve_csv() -> Prepared {
+    let scratch = Scratch::new();
+    let row = |mut text: String, line: metrics::Metrics| {
+        let metrics::Metrics { iteration, lr, train_loss, train_accuracy, .. } = line;
+        let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+        writeln!(text, "{iteration},{lr},{},{},note", number(train_loss), number(train_accuracy)).expect("text grows");
+        text
+    };
+    let head = "iteration,lr,test_loss,test_accuracy,note\n".to_owned();
+    Prepared {
+        valid: vec![metric_lines(24).into_iter().fold(head, row).into_bytes()],
+        mutate: mutate::lines,
+        place: "mutated.csv".into(),
+        read: Box::new(move |input| {
+            let path = scratch.write("mutated.csv", input);
+            let read = csv::read(&path, None).map_err(|error| error.to_string())?;
+            suggest(&[read.curve]).map(|_| ()).map_err(|refusal| refusal.to_string())
+        }),
+    }
+}
+
+fn range_test() -> Prepared {
+    let scratch = Scratch::new();
+    scratch.write(RUN_FILE, &to_json(&record("range-test", 1, 24)));
+    Prepared {
+        valid: vec![to_lines(24)],
+        mutate: mutate::lines,
+        // The reader of lines names the file, that of curves the run.
+        place: String::new(),
+        read: Box::new(move |input| {
+            scratch.write(metrics::FILE, input);
+            let (curve, _) = curve::run::read(scratch.path()).map_err(|error| error.to_string())?;
+            suggest(&[curve]).map(|_| ()).map_err(|refusal| refusal.to_string())
+        }),
+    }
+}
+
+/// Names files to be removed: never one outside the report's folder.
+fn earlier_summary() -> Prepared {
+    let scratch = Scratch::new();
+    let summary = json!({"format": summary::FORMAT, "title": "x", "files": ["a.svg", "b.png", "../c", "/d", ".e"]});
+    Prepared {
+        valid: vec![to_json(&summary)],
+        mutate: mutate::text,
+        place: String::new(),
+        read: Box::new(move |input| {
+            scratch.write("summary.json", input);
+            let files = summary::files_of(scratch.path());
+            assert!(files.iter().all(|name| !name.contains('/') && !name.starts_with('.')));
+            if files.is_empty() { Err("no files".into()) } else { Ok(()) }
+        }),
+    }
+}
+
+/// The runs of the report's sample: arm, seed and steps.
+const RUNS: [(&str, u64, u64); 6] = [
+    ("range-test", 1, 24),
+    ("1cycle", 1, 20),
+    ("1cycle", 2, 20),
+    ("piecewise", 1, 20),
+    ("piecewise", 2, 20),
+    ("grid", 1, 20),
+];
+
+/// A study with one of its files mutated. An input is the number of the file and its content.
+fn report() -> Prepared {
+    let scratch = Scratch::new();
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    for (arm, seed, steps) in RUNS {
+        let folder = format!("{arm}-{seed}");
+        files.push((format!("{folder}/{RUN_FILE}"), to_json(&record(arm, seed, steps))));
+        files.push((format!("{folder}/{RESULT_FILE}"), to_json(&result(steps, 0.8 + 0.01 * seed as f64))));
+        files.push((format!("{folder}/{}", metrics::FILE), to_lines(steps)));
+    }
+    files.push(("suggestion.json".into(), to_json(&suggestion())));
+    files.iter().for_each(|(name, content)| drop(scratch.write(name, content)));
+    let folders: Vec<PathBuf> =
+        RUNS.iter().map(|(arm, seed, _)| scratch.path().join(format!("{arm}-{seed}"))).collect();
+    let valid =
+        files.iter().enumerate().map(|(number, (_, content))| [&[number as u8][..], content].concat()).collect();
+    Prepared {
+        valid,
+        mutate: one_file,
+        place: String::new(),
+        read: Box::new(move |input| {
+            let (number, content) = input.split_first().expect("an input names its file");
+            let (name, whole) = &files[usize::from(*number)];
+            scratch.write(name, content);
+            let answer = drawn(&folders, &scratch.path().join("suggestion.json"));
+            scratch.write(name, whole);
+            answer
+        }),
+    }
+}
+
+/// A run with one of its files mutated: it holds, or a sentence says what does not.
+fn verified() -> Prepared {
+    let scratch = Scratch::new();
+    let data = scratch.write("data.safetensors", b"data");
+    let weights = || vec![("fc.bias".to_owned(), vec![2], vec![0.5, 0.25])];
+    let origin = Origin { net: "resnet8".into(), ..Origin::default() };
+    let (init, model) = (scratch.path().join("init.safetensors"), scratch.path().join(MODEL_FILE));
+    weights::write(&init, &origin, weights()).expect("the sample can be written");
+    weights::write(&model, &origin, weights()).expect("the sample can be written");
+    let mut record = record("1cycle", 1, 12);
+    for (source, path) in [(&mut record.data, &data), (&mut record.init, &init)] {
+        source.path = path.display().to_string();
+        source.sha256 = sha256::of_file(path).expect("it was written");
+    }
+    let mut result = result(12, 0.8);
+    let last = metric_lines(12)[11];
+    (result.final_val_loss, result.final_val_accuracy) = (last.val_loss, last.val_accuracy);
+    let files = [
+        (RUN_FILE, to_json(&record)),
+        (RESULT_FILE, to_json(&result)),
+        (metrics::FILE, to_lines(12)),
+        (
+            metrics::TIMING_FILE,
+            b"{\"iteration\":12,\"train_seconds\":1.0,\"wall_seconds\":1.0,\"event\":null}\n".to_vec(),
+        ),
+        (MODEL_FILE, std::fs::read(&model).expect("it was written")),
+    ];
+    files.iter().for_each(|(name, content)| drop(scratch.write(name, content)));
+    let valid =
+        files.iter().enumerate().map(|(number, (_, content))| [&[number as u8][..], content].concat()).collect();
+    Prepared {
+        valid,
+        mutate: one_file,
+        place: String::new(),
+        read: Box::new(move |input| {
+            let (number, content) = input.split_first().expect("an input names its file");
+            let (name, whole) = &files[usize::from(*number)];
+            scratch.write(name, content);
+            let verdict = verify::run(scratch.path(), &mut Sources::in_folder(Path::new(".")));
+            scratch.write(name, whole);
+            verdict.faults.first().map_or(Ok(()), |fault| Err(fault.clone()))
+        }),
+    }
+}
+
+fn one_file(choices: &mut Choices, corpus: &[Vec<u8>]) -> Vec<u8> {
+    let file = choices.one(corpus).to_vec();
+    [vec![file[0]], mutate::lines(choices, &[file[1..].to_vec()])].concat()
+}
+
+/// Everything but the writing and the .png files, which say the same as the .svg.
+fn drawn(folders: &[PathBuf], path: &Path) -> Answer {
+    let made = || -> anyhow::Result<usize> {
+        let suggestion = artifacts::suggestion::read(path)?;
+        let (runs, warnings) = runs::load(folders)?;
+        let report = Report::new("title", runs, vec![suggestion], warnings)?;
+        let mut drawings = Vec::new();
+        for figure in &report.figures {
+            drawings.push((figure.name.clone(), plot::render::svg(figure)?));
+        }
+        Ok(page::html(&report, &drawings).len())
+    };
+    made().map(|_| ()).map_err(|error| error.to_string())
+}
