@@ -161,3 +161,11 @@ pub fn candidate(scored: &Scored, range_tests: Vec<String>) -> Candidate {
         range_tests,
     }
 }
+
+/// Images of the longest training that a search tried; none where it tried no lengths.
+pub fn longest_images(recipe: &Recipe) -> Option<f64> {
+    let lengths = recipe.decisions.iter().filter(|decision| decision.step == Step::Length.name());
+    let images = lengths.flat_map(|decision| &decision.candidates).map(|one| (one.iterations * one.batch_size as u64) as f64);
+    let chosen = recipe.training.iterations.map(|steps| (steps * recipe.training.batch_size as u64) as f64);
+    images.reduce(f64::max).or(chosen)
+}

@@ -52,6 +52,11 @@ impl Step {
         ("random", Self::Random),
     ];
 
+    /// The step of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, step)| step)
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         Self::NAMES.iter().find(|(_, step)| *step == self).map_or("", |(name, _)| *name)

@@ -102,7 +102,8 @@ impl Trial {
         let what = format!("{} {} {}", self.program(), self.flags(search), search.recipe.setting.net);
         let hash = sha256::of_bytes(what.as_bytes());
         let kind = if self.kind == Kind::Cycle { "" } else { "ramp-" };
-        search.folder.join(format!("{kind}{}-seed{}-{}", self.name, self.seed, &hash[..HASH]))
+        let name: String = self.name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
+        search.folder.join(format!("{kind}{name}-seed{}-{}", self.seed, &hash[..HASH]))
     }
 
     /// The finished run in its folder, if it is of the search's data.

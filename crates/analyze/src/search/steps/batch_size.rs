@@ -84,7 +84,7 @@ fn of_size(search: &Search, batch_size: usize) -> Training {
 }
 
 fn size_ramp(search: &Search, size: usize, steps: u64) -> Trial {
-    ramp(&format!("bs{size}"), &of_size(search, size), ramp_steps(steps), search.seeds[0])
+    ramp(&size.to_string(), &of_size(search, size), ramp_steps(steps), search.seeds[0])
 }
 
 /// The sizes that have a rate, each with as many steps as its measured speed allows in the same time.
@@ -102,7 +102,7 @@ fn contestants(search: &Search, plan: &Plan, ramps: &[Trial], left: f64) -> Resu
     for ((size, ramp), steps) in plan.sizes.iter().zip(ramps).zip(steps) {
         let rate = suggested(search, std::slice::from_ref(ramp))?.and_then(|suggestion| suggestion.max_lr);
         contestants.extend(rate.map(|max_lr| Contestant {
-            name: format!("bs{size}"),
+            name: size.to_string(),
             training: Training { max_lr: Some(max_lr), ..of_size(search, *size) },
             iterations: steps.max(2),
         }));

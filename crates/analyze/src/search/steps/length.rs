@@ -40,7 +40,7 @@ pub(super) fn next(search: &Search) -> Result<Next> {
     let mut scored = Vec::new();
     let mut trials = ramps;
     for length in &lengths {
-        let contestant = Contestant { name: format!("it{length}"), training: training.clone(), iterations: *length };
+        let contestant = Contestant { name: length.to_string(), training: training.clone(), iterations: *length };
         let trial = contest::trial(&contestant, search.seeds[0]);
         let Some(done) = search.done(&trial)? else {
             // What is begun must be finished, and the last run be paid for.

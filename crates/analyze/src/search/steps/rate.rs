@@ -76,7 +76,7 @@ pub(super) fn next(search: &Search) -> Result<Next> {
 fn contest_of(search: &Search, rule: f64, before: Option<f64>, left: f64) -> Vec<Contestant> {
     let training = &search.recipe.training;
     let contestant = |name: &str, max_lr: f64, iterations: u64| Contestant {
-        name: format!("{name}-{}", rate(max_lr)),
+        name: format!("{} ({name})", rate(max_lr)),
         training: Training { max_lr: Some(max_lr), ..training.clone() },
         iterations,
     };

@@ -137,7 +137,7 @@ fn with(training: &Training, max_lr: Option<f64>, weight_decay: f64) -> Training
 }
 
 fn name(decay: f64) -> String {
-    format!("wd{}", rate(decay))
+    rate(decay)
 }
 
 fn decide(search: &Search, mut scored: Vec<Scored>, ramps: &[Trial], before: usize) -> Result<Next> {
