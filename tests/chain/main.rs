@@ -10,3 +10,4 @@ mod parity;
 mod provenance;
 mod repeat;
 mod stages;
+mod streamline;

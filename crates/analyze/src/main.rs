@@ -154,9 +154,15 @@ fn next_command(flags: &NextFlags) -> Result<()> {
             for trial in trials {
                 let init = flags.init.replace('%', &trial.seed.to_string());
                 let folder = trial.folder(&search);
-                println!("{} --init {init} --out {} {}", trial.program(), folder.display(), trial.flags(&search));
+                println!(
+                    "{} --init {init} --out {} {} --resume --supersede",
+                    trial.program(),
+                    folder.display(),
+                    trial.flags(&search)
+                );
             }
         }
+        Next::Probe(command) => println!("{command}"),
         Next::Decided(decided) => {
             json::write(&flags.out, &*decided)?;
             for decision in &decided.decisions[search.recipe.decisions.len()..] {

@@ -48,6 +48,8 @@ pub struct Search {
 pub enum Next {
     /// These runs are to be made, in this order; then ask again.
     Run(Vec<Trial>),
+    /// This measurement is to be made: program and flags, but for data, device and threads.
+    Probe(String),
     /// The step is over.
     Decided(Box<Recipe>),
 }
@@ -165,7 +167,8 @@ pub fn candidate(scored: &Scored, range_tests: Vec<String>) -> Candidate {
 /// Images of the longest training that a search tried; none where it tried no lengths.
 pub fn longest_images(recipe: &Recipe) -> Option<f64> {
     let lengths = recipe.decisions.iter().filter(|decision| decision.step == Step::Length.name());
-    let images = lengths.flat_map(|decision| &decision.candidates).map(|one| (one.iterations * one.batch_size as u64) as f64);
+    let images =
+        lengths.flat_map(|decision| &decision.candidates).map(|one| (one.iterations * one.batch_size as u64) as f64);
     let chosen = recipe.training.iterations.map(|steps| (steps * recipe.training.batch_size as u64) as f64);
     images.reduce(f64::max).or(chosen)
 }

@@ -110,7 +110,12 @@ pub fn ramps(name: &str, what: &str, curves: &[(String, bool, &Curve)]) -> Optio
     if loss.len() < 2 || accuracy.len() != loss.len() {
         return None;
     }
-    let mut figure = Figure::new(name, format!("Range tests by {what}: training accuracy and loss over the learning rate"), WIDTH, 0.0);
+    let mut figure = Figure::new(
+        name,
+        format!("Range tests by {what}: training accuracy and loss over the learning rate"),
+        WIDTH,
+        0.0,
+    );
     let taken = legend(&mut figure, &entries(loss.iter().map(|line| line.name.as_str())), LEFT, RIGHT, LEGEND_TOP);
     let rates = || loss.iter().flat_map(|line| &line.points).map(|point| point.0);
     let x = Axis::log(rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max));

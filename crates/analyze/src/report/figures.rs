@@ -85,7 +85,13 @@ pub(super) fn schedule_line(arm: &str, color: RGBColor, run: &Run) -> Result<Sch
     Ok(ScheduleLine { arm: arm.to_owned(), color, iteration, lr, momentum })
 }
 
-pub(super) fn arm_curves(arm: &str, color: RGBColor, iterations: u64, runs: &[Run], score: Option<Score>) -> Result<ArmCurves> {
+pub(super) fn arm_curves(
+    arm: &str,
+    color: RGBColor,
+    iterations: u64,
+    runs: &[Run],
+    score: Option<Score>,
+) -> Result<ArmCurves> {
     let mut curves = ArmCurves {
         arm: arm.to_owned(),
         color,

@@ -103,7 +103,12 @@ impl SearchReport {
         let title = escape(&self.title);
         let mut html = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
         html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-        let _ = writeln!(html, "<title>{title}</title>\n<style>\n{}{}</style>\n</head>\n<body>", page::STYLE, page::dark_plots());
+        let _ = writeln!(
+            html,
+            "<title>{title}</title>\n<style>\n{}{}</style>\n</head>\n<body>",
+            page::STYLE,
+            page::dark_plots()
+        );
         let _ = writeln!(html, "<h1>{title}</h1>\n{}", setting(&self.recipe));
         html.push_str(&chosen(&self.recipe.training));
         html.push_str(&page::list("findings", &self.findings));
@@ -142,7 +147,8 @@ impl SearchReport {
 
 fn setting(recipe: &Recipe) -> String {
     let (setting, training) = (&recipe.setting, &recipe.training);
-    let shortcut = if setting.shortcut.is_empty() { String::new() } else { format!(" (shortcut {})", setting.shortcut) };
+    let shortcut =
+        if setting.shortcut.is_empty() { String::new() } else { format!(" (shortcut {})", setting.shortcut) };
     let text = format!(
         "data {}, net {}{shortcut}, optimizer {}, augmentation {}; choices read {} held-out training images",
         setting.data_name,
@@ -194,7 +200,9 @@ fn findings(recipe: &Recipe, last: &[Run]) -> Vec<String> {
     let spent = spent(recipe, last);
     let text = match recipe.budget.unit {
         Unit::Seconds => format!("{:.0} of {:.0} seconds", spent.seconds, recipe.budget.limit),
-        Unit::Images => format!("{} of {} images trained on", count(spent.images as u64), count(recipe.budget.limit as u64)),
+        Unit::Images => {
+            format!("{} of {} images trained on", count(spent.images as u64), count(recipe.budget.limit as u64))
+        }
     };
     findings.push(format!("spent: {text}, {} runs (budget {}).", spent.runs, recipe.budget.given));
     findings
@@ -309,12 +317,7 @@ fn last_section(last: &[Run], drawn: &[(String, String)]) -> String {
 fn cost_section(recipe: &Recipe, last: &[Run]) -> String {
     let head = [("step", true), ("runs", false), ("images trained on", false), ("seconds", false)];
     let row = |name: &str, spent: &Spent| {
-        vec![
-            escape(name),
-            spent.runs.to_string(),
-            count(spent.images as u64),
-            format!("{:.1}", spent.seconds),
-        ]
+        vec![escape(name), spent.runs.to_string(), count(spent.images as u64), format!("{:.1}", spent.seconds)]
     };
     let mut steps = Spent::default();
     let mut rows = Vec::new();
@@ -323,7 +326,8 @@ fn cost_section(recipe: &Recipe, last: &[Run]) -> String {
         rows.push(row(&title_of(&decision.step), &decision.spent));
     }
     let all = recipe.budget.spent;
-    let before = Spent { seconds: all.seconds - steps.seconds, images: all.images - steps.images, runs: all.runs - steps.runs };
+    let before =
+        Spent { seconds: all.seconds - steps.seconds, images: all.images - steps.images, runs: all.runs - steps.runs };
     rows.insert(0, row("Calibration", &before));
     let total = spent(recipe, last);
     let of_last = Spent { seconds: total.seconds - all.seconds, images: total.images - all.images, runs: last.len() };
@@ -331,7 +335,11 @@ fn cost_section(recipe: &Recipe, last: &[Run]) -> String {
         rows.push(row("The last run", &of_last));
     }
     rows.push(row("All", &total));
-    format!("<h2>What it cost</h2>\n<p class=\"note\">Budget {}.</p>\n{}", escape(&recipe.budget.given), page::table(&head, &rows))
+    format!(
+        "<h2>What it cost</h2>\n<p class=\"note\">Budget {}.</p>\n{}",
+        escape(&recipe.budget.given),
+        page::table(&head, &rows)
+    )
 }
 
 fn decision_figures(decision: &Decision, warnings: &mut Vec<String>) -> Result<Vec<Figure>> {

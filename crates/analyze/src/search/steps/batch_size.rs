@@ -1,16 +1,24 @@
 //! Batch size: candidates get equal time, not equal steps. Each has a range test of its own, because the useful rate
 //! changes with the batch, and which also measures how fast it trains.
 
+use std::path::Path;
+
 use anyhow::Result;
-use artifacts::recipe::{Decision, Training};
+use artifacts::probe::{self, Probe};
+use artifacts::recipe::{Decision, Spent, Training};
+use artifacts::run::MODEL_FILE;
 
 use super::{LEAST_STEPS, folders, no_rate, ramp, ramp_steps, suggested};
+use crate::number::count;
 use crate::search::contest::{self, Contestant, Standing};
 use crate::search::pick::pick;
 use crate::search::trial::Trial;
 use crate::search::{Next, Search, candidate};
 
 const QUESTION: &str = "Which batch size reaches the highest held-out accuracy in the same time?";
+
+/// Batches that the noise of the gradient is measured over.
+const PROBE_BATCHES: usize = 8;
 
 /// Sizes to try and rounds to try them in.
 #[derive(Clone, Debug)]
@@ -110,6 +118,31 @@ fn contestants(search: &Search, plan: &Plan, ramps: &[Trial], left: f64) -> Resu
     Ok(contestants)
 }
 
+fn probe_command(search: &Search, training: &Training, model: &Path, out: &Path) -> String {
+    let Training { batch_size, optimizer, momentum, weight_decay, .. } = training;
+    format!(
+        "sc-probe --init {} --out {} --batch-size {batch_size} --batches {PROBE_BATCHES} --critical-batches 1 --optimizer \
+         {optimizer} --momentum {momentum} --weight-decay {weight_decay} --val-from-train {}",
+        model.display(),
+        out.display(),
+        search.recipe.setting.val_from_train
+    )
+}
+
+/// What the gradient's noise says of the batch size: McCandlish et al., arXiv:1812.06162, section 2.
+fn noise_sentence(probe: &Probe, batch_size: usize) -> String {
+    let Some(scale) = probe.noise.scale else {
+        return " At the end of its run noise hides the gradient: by that measure a larger batch would still help."
+            .to_owned();
+    };
+    let verdict = match batch_size as f64 / scale {
+        ratio if ratio < 0.5 => "well above this batch: a larger one would still make better use of its images",
+        ratio if ratio > 2.0 => "well below this batch: part of its images repeat what the others say",
+        _ => "near this batch: larger ones would bring diminishing returns",
+    };
+    format!(" The gradient noise scale at the end of its run is {} images, {verdict}.", count(scale.round() as u64))
+}
+
 fn decide(search: &Search, plan: &Plan, ramps: &[Trial], mut scored: Vec<contest::Scored>) -> Result<Next> {
     for one in &mut scored {
         let at = plan.sizes.iter().position(|size| *size == one.contestant.training.batch_size);
@@ -121,6 +154,24 @@ fn decide(search: &Search, plan: &Plan, ramps: &[Trial], mut scored: Vec<contest
         return Err(no_rate(search));
     };
     let chosen = scored[picked.index].contestant.training.clone();
+    let model = scored[picked.index].folders.first().map(|folder| Path::new(folder).join(MODEL_FILE));
+    let mut noise = String::new();
+    let mut of_probe = Spent::default();
+    if let Some(model) = model.filter(|model| model.exists()) {
+        let out = model.with_file_name("probe.json");
+        if !out.exists() {
+            return Ok(Next::Probe(probe_command(search, &chosen, &model, &out)));
+        }
+        noise = noise_sentence(&probe::read(&out)?, chosen.batch_size);
+        let purse = search.purse();
+        let images = (PROBE_BATCHES * chosen.batch_size) as f64;
+        // The probe keeps no times of its own: as long as so many training steps and a start.
+        of_probe = Spent {
+            seconds: images / purse.speed(chosen.batch_size) + search.recipe.budget.overhead_seconds,
+            images,
+            runs: 0,
+        };
+    }
     let mut trials = ramps.to_vec();
     trials.extend(contest::trials(search, &scored));
     let ramp_of = |size: usize| {
@@ -132,10 +183,10 @@ fn decide(search: &Search, plan: &Plan, ramps: &[Trial], mut scored: Vec<contest
         candidates: scored.iter().map(|one| candidate(one, ramp_of(one.contestant.training.batch_size))).collect(),
         chosen: chosen.batch_size.to_string(),
         reason: format!(
-            "Every size trained equally long, at the rate that its own range test suggests. {}",
+            "Every size trained equally long, at the rate that its own range test suggests. {}{noise}",
             picked.reason
         ),
-        spent: search.spent(&trials)?,
+        spent: search.spent(&trials)?.plus(&of_probe),
     };
     search.decided(|training| *training = chosen, decision, &trials)
 }
