@@ -38,7 +38,11 @@ fn a_search_keeps_its_budget_settles_and_looks_at_the_test_set_once() {
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}\n{errors}");
     assert!(text.contains("test accuracy") && text.contains("index.html"), "{text}");
-    assert_eq!(make(folder, &[&["-q"], &target[..]].concat()).status.code(), Some(0), "a second make has nothing to do");
+    assert_eq!(
+        make(folder, &[&["-q"], &target[..]].concat()).status.code(),
+        Some(0),
+        "a second make has nothing to do"
+    );
 
     let study = folder.join("runs/streamline_mnist5k_lenet_bs32");
     let recipe = recipe::read(&study.join("recipe.json")).unwrap();
@@ -82,7 +86,8 @@ fn repeats(recipe: &Recipe, last: &Path) {
 
 /// A recipe made by hand, for the setting of [`small_setting`].
 fn some_recipe(folder: &Path, net: &str) -> Recipe {
-    let line = "--data data.safetensors --init init.safetensors --batch-size 16 --quiet --iterations 12 --out calibration";
+    let line =
+        "--data data.safetensors --init init.safetensors --batch-size 16 --quiet --iterations 12 --out calibration";
     succeed(folder, "sc-train", &format!("--schedule 1cycle --max-lr 1e-3 --held-out-only {line}"));
     succeed(folder, "sc-analyze", "start calibration --budget 500it --out recipe.json");
     let mut recipe = recipe::read(&folder.join("recipe.json")).unwrap();
@@ -136,8 +141,13 @@ fn a_recipe_for_something_else_is_refused() {
     recipe.setting.net = "resnet8".to_owned();
     artifacts::json::write(&folder.join("recipe.json"), &recipe).unwrap();
     refused("expected a recipe for net lenet, found one for resnet8", "sc-train", "");
-    refused("expected a recipe for net lenet, found one for resnet8", "sc-rangetest", "--scale log --min-lr 0.1 --max-lr 1");
-    let forced = "--data data.safetensors --init init.safetensors --recipe recipe.json --force --quiet --out runs/forced";
+    refused(
+        "expected a recipe for net lenet, found one for resnet8",
+        "sc-rangetest",
+        "--scale log --min-lr 0.1 --max-lr 1",
+    );
+    let forced =
+        "--data data.safetensors --init init.safetensors --recipe recipe.json --force --quiet --out runs/forced";
     succeed(folder, "sc-train", forced);
 
     recipe.setting.net = "lenet".to_owned();

@@ -129,19 +129,22 @@ impl Search {
         Ok(Next::Decided(Box::new(recipe)))
     }
 
-    /// A decision made without a run, because there is nothing to be had for what is left.
-    pub fn skipped(&self, question: &str, kept: String, why: &str) -> Next {
+    /// A question left open, because what is left is too little to answer it. `found`: the range tests made all the
+    /// same, and the rate that they gave.
+    ///
+    /// # Errors
+    /// When the record of a range test cannot be read.
+    pub fn skipped(&self, question: &str, kept: String, why: &str, found: Option<(f64, &[Trial])>) -> Result<Next> {
+        let (max_lr, trials) = found.map_or((None, &[][..]), |(max_lr, trials)| (Some(max_lr), trials));
         let decision = Decision {
             step: self.step.name().to_owned(),
             question: question.to_owned(),
             candidates: Vec::new(),
             chosen: kept,
             reason: format!("{why}: what it started from was kept."),
-            spent: Spent::default(),
+            spent: self.spent(trials)?,
         };
-        let mut recipe = self.recipe.clone();
-        recipe.decisions.push(decision);
-        Next::Decided(Box::new(recipe))
+        self.decided(|training| training.max_lr = max_lr.or(training.max_lr), decision, trials)
     }
 }
 

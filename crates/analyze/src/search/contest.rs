@@ -37,7 +37,8 @@ pub struct Scored {
 }
 
 impl Scored {
-    fn new(contestant: &Contestant) -> Self {
+    /// A candidate that has not run.
+    pub fn new(contestant: &Contestant) -> Self {
         Self {
             contestant: contestant.clone(),
             accuracies: Vec::new(),

@@ -56,7 +56,9 @@ fn accuracy(asked: &Asked) -> f64 {
     let cycles = asked.flags.contains_key("max-momentum");
     let images = asked.number("iterations") * asked.number("batch-size");
     let wobble = 0.001 * (asked.seed() as f64 - 1.5);
-    0.97 - 0.06 * off("batch-size", 64.0) - 0.02 * off("weight-decay", 3e-4) - if cycles { 0.0 } else { 0.03 }
+    0.97 - 0.06 * off("batch-size", 64.0)
+        - 0.02 * off("weight-decay", 3e-4)
+        - if cycles { 0.0 } else { 0.03 }
         - 0.1 * (-images / 20_000.0).exp()
         + wobble
 }
@@ -110,7 +112,8 @@ impl World {
 
     fn ask(&self, step: &str, before: &str, more: &[&str]) -> (String, String) {
         let (folder, after) = (self.runs.path(step), self.runs.path(&format!("{step}.json")));
-        let command = ["next", step, "--recipe", before, "--init", "init/seed%.safetensors", "--runs", &folder, "--out", &after];
+        let command =
+            ["next", step, "--recipe", before, "--init", "init/seed%.safetensors", "--runs", &folder, "--out", &after];
         let output = analyze(&[&command, more].concat());
         assert!(output.status.success(), "{step}: {}", stderr(&output));
         (stdout(&output), after)
@@ -339,7 +342,10 @@ fn random_search_draws_from_its_ranges_and_keeps_the_budget() {
         assert!((1e-3..=10.0).contains(&asked.number("max-lr")));
         assert!((1e-9..=1e-2).contains(&asked.number("weight-decay")));
         assert!((0.8..=0.99).contains(&asked.number("momentum")));
-        assert!([32.0, 64.0, 128.0, 256.0].contains(&asked.number("batch-size")), "512 is more than a quarter of the data");
+        assert!(
+            [32.0, 64.0, 128.0, 256.0].contains(&asked.number("batch-size")),
+            "512 is more than a quarter of the data"
+        );
     }
     let best = world.asked.iter().map(accuracy).fold(0.0, f64::max);
     let chosen = random.decisions[0].candidates.iter().find(|one| one.name == random.decisions[0].chosen).unwrap();
@@ -355,7 +361,9 @@ fn the_report_shows_every_decision() {
     let said = succeed(&["report", "--recipe", &recipe, "--title", "A search", "--out", &out]);
     assert!(said.contains("batch size: 64."), "{said}");
     let page = fs::read_to_string(Path::new(&out).join("index.html")).unwrap();
-    for expected in ["Batch size: 64", "Momentum: 0.95-0.85", "Weight decay: 3e-4", "Highest rate: ", "What it cost", "In PyTorch:"] {
+    for expected in
+        ["Batch size: 64", "Momentum: 0.95-0.85", "Weight decay: 3e-4", "Highest rate: ", "What it cost", "In PyTorch:"]
+    {
         assert!(page.contains(expected), "{expected} is missing");
     }
     for plot in ["batch-size-scores", "batch-size-ramps", "momentum-losses", "weight-decay-ramps", "length-scores"] {
@@ -368,13 +376,16 @@ fn the_report_shows_every_decision() {
 fn what_cannot_be_searched_is_refused() {
     let mut world = World::new(1.0);
     let start = world.start("90s");
-    let budget = ["start", &world.runs.path("calibration"), "--budget", "soon", "--out", &world.runs.path("x.json")].map(str::to_owned);
+    let budget = ["start", &world.runs.path("calibration"), "--budget", "soon", "--out", &world.runs.path("x.json")]
+        .map(str::to_owned);
     let message = refuse(&budget.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(message.contains("such as 90s, 10m or 1h") && message.contains("\"soon\""), "{message}");
 
     fs::write(world.runs.path("broken.json"), b"{}").unwrap();
     let (broken, folder, out) = (world.runs.path("broken.json"), world.runs.path("r"), world.runs.path("y.json"));
-    let next = |recipe: &str, step: &str| refuse(&["next", step, "--recipe", recipe, "--init", "i%", "--runs", &folder, "--out", &out]);
+    let next = |recipe: &str, step: &str| {
+        refuse(&["next", step, "--recipe", recipe, "--init", "i%", "--runs", &folder, "--out", &out])
+    };
     assert!(next(&broken, "momentum").contains("broken.json: expected a recipe made by sc-analyze"));
     assert!(next(&start, "random").contains("expected a budget in steps"), "a random search needs a length");
     assert!(!Path::new(&out).exists());

@@ -32,7 +32,7 @@ struct Plan {
 pub(super) fn next(search: &Search) -> Result<Next> {
     let base = search.recipe.training.batch_size;
     let Some(plan) = plan(search) else {
-        return Ok(search.skipped(QUESTION, base.to_string(), "The budget is too small to compare batch sizes"));
+        return search.skipped(QUESTION, base.to_string(), "The budget is too small to compare batch sizes", None);
     };
     let ramps: Vec<Trial> =
         plan.sizes.iter().zip(&plan.steps).map(|(size, steps)| size_ramp(search, *size, *steps)).collect();

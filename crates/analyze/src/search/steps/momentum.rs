@@ -22,7 +22,7 @@ pub(super) fn next(search: &Search) -> Result<Next> {
     let training = &search.recipe.training;
     if matches!(training.optimizer.as_str(), "adagrad" | "adadelta") {
         let why = format!("{} has no momentum", training.optimizer);
-        return Ok(search.skipped(QUESTION, training.momentum.to_string(), &why));
+        return search.skipped(QUESTION, training.momentum.to_string(), &why, None);
     }
     let (max_lr, ramps) = match provisional_rate(search)? {
         Provisional::Run(missing) => return Ok(Next::Run(missing)),
@@ -36,7 +36,8 @@ pub(super) fn next(search: &Search) -> Result<Next> {
     };
     let Some(((values, rounds), steps)) = affordable(vec![plan(&WIDE, 2), plan(&WIDE, 1), plan(&NARROW, 1)]) else {
         let kept = name(training.max_momentum.unwrap_or(training.momentum), training.momentum);
-        return Ok(search.skipped(QUESTION, kept, "The budget is too small to compare momentums"));
+        let why = "The budget is too small to compare momentums";
+        return search.skipped(QUESTION, kept, why, Some((max_lr, &ramps)));
     };
     let contestants: Vec<Contestant> = values
         .iter()

@@ -2,11 +2,11 @@
 //! cycle that follows from it.
 
 use anyhow::Result;
-use artifacts::recipe::{Decision, Recipe, Spent, Training};
+use artifacts::recipe::{Candidate, Decision, Recipe, Spent, Training};
 
 use super::{LEAST_STEPS, folders, no_rate, ramp, ramp_steps, suggested};
 use crate::number::{rate, round_digits};
-use crate::search::contest::{self, Contestant, Standing};
+use crate::search::contest::{self, Contestant, Scored, Standing};
 use crate::search::length_of;
 use crate::search::pick::noise;
 use crate::search::trial::Trial;
@@ -53,7 +53,10 @@ pub(super) fn next(search: &Search) -> Result<Next> {
             let mut trials = ramps.clone();
             trials.extend(contest::trials(search, &scored));
             let ramps = folders(search, &ramps);
-            let candidates = scored.iter().map(|one| candidate(one, ramps.clone())).collect();
+            let mut candidates: Vec<Candidate> = scored.iter().map(|one| candidate(one, ramps.clone())).collect();
+            if candidates.is_empty() {
+                candidates.push(without_runs(search, rule, ramps));
+            }
             (chosen, format!("{why} {sentence}"), candidates, trials)
         }
     };
@@ -70,6 +73,13 @@ pub(super) fn next(search: &Search) -> Result<Next> {
         Next::Decided(recipe) => Next::Decided(Box::new(with_cycle(*recipe))),
         other => other,
     })
+}
+
+/// The rule's rate where nothing was run to check it: the report still shows its range tests.
+fn without_runs(search: &Search, rule: f64, range_tests: Vec<String>) -> Candidate {
+    let training = Training { max_lr: Some(rule), ..search.recipe.training.clone() };
+    let contestant = Contestant { name: format!("{} (rule)", rate(rule)), training, iterations: 0 };
+    candidate(&Scored::new(&contestant), range_tests)
 }
 
 /// The rule's rate against the one that the steps before used: the costly error is a rate past the cliff.
@@ -93,8 +103,8 @@ fn contest_of(search: &Search, rule: f64, before: Option<f64>, left: f64) -> Vec
 }
 
 /// The rule's rate, unless short runs show that the other ends higher beyond noise.
-fn guarded(search: &Search, rule: f64, scored: &[contest::Scored]) -> (f64, String) {
-    let means: Vec<f64> = scored.iter().filter_map(contest::Scored::mean_accuracy).collect();
+fn guarded(search: &Search, rule: f64, scored: &[Scored]) -> (f64, String) {
+    let means: Vec<f64> = scored.iter().filter_map(Scored::mean_accuracy).collect();
     let [of_rule, of_before] = means[..] else {
         return (rule, "Taken as the rule gives it.".to_owned());
     };

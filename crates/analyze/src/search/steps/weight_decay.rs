@@ -38,7 +38,7 @@ pub(super) fn next(search: &Search) -> Result<Next> {
     let left = search.allotment() - search.spent(&ramps)?.amount(search.purse().unit);
     let Some((plan, steps)) = affordable(plans(search, left)) else {
         let why = "The budget is too small to compare weight decays";
-        return Ok(search.skipped(QUESTION, rate(training.weight_decay), why));
+        return search.skipped(QUESTION, rate(training.weight_decay), why, Some((max_lr, &ramps)));
     };
     let decays: Vec<Trial> = if plan.ramps {
         plan.grid
