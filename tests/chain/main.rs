@@ -10,5 +10,6 @@ mod parity;
 mod provenance;
 mod repeat;
 mod stages;
+mod streamline;
 mod supply;
 mod verify;

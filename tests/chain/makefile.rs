@@ -5,11 +5,11 @@ use std::process::Output;
 
 use end_to_end::study::{self, checkout};
 
-fn make(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn make(folder: &Path, arguments: &[&str]) -> Output {
     study::make(folder, arguments).output().unwrap()
 }
 
-fn commands(folder: &Path, arguments: &[&str]) -> Vec<String> {
+pub(crate) fn commands(folder: &Path, arguments: &[&str]) -> Vec<String> {
     let output = make(folder, &[&["-n"], arguments].concat());
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines().filter(|line| line.contains("sc-")).map(str::to_owned).collect()

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use analyze::search::budget::Given;
+use analyze::search::steps::Step;
 use analyze::table::Vary;
 use clap::{Args, Parser, Subcommand};
 
@@ -23,6 +25,10 @@ pub(crate) enum Command {
     Choose(ChooseFlags),
     /// Measures what rules for the highest rate cost, where the truth was measured: see make rule-bench.
     Regret(RegretFlags),
+    /// Starts a search: a recipe with the setting of a short run, no rate yet, and a budget.
+    Start(StartFlags),
+    /// Says which runs a step of a search needs next, a command a line; where it needs none, decides.
+    Next(NextFlags),
     /// Shows runs side by side, and refuses those that differ in more than was asked to vary.
     Compare(CompareFlags),
     /// Shows the runs that patterns name side by side, and refuses those that differ in more than was asked to vary.
@@ -49,9 +55,12 @@ pub(crate) struct SuggestFlags {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportFlags {
-    /// Folders of finished runs (or their result.json): range tests, grid and arms.
-    #[arg(required = true, value_name = "RUN")]
+    /// Folders of finished runs (or their result.json): range tests, grid and arms; with --recipe the last run.
+    #[arg(required_unless_present = "recipe", value_name = "RUN")]
     pub(crate) runs: Vec<PathBuf>,
+    /// Show the decisions of a search, each with its curves.
+    #[arg(long, value_name = "FILE", conflicts_with = "suggestion")]
+    pub(crate) recipe: Option<PathBuf>,
     /// Folder of the report.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -90,6 +99,47 @@ pub(crate) struct RegretFlags {
     /// Folder of the tables and figures.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StartFlags {
+    /// A short run of sc-train that holds images out: the search starts from its setting, and from its speed.
+    #[arg(value_name = "RUN")]
+    pub(crate) run: PathBuf,
+    /// What the whole search may take: a time such as 90s, 10m or 1h, or steps of the run's batch size such as 5000it.
+    #[arg(long, value_name = "BUDGET")]
+    pub(crate) budget: Given,
+    /// Where to write the recipe.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NextFlags {
+    /// The step.
+    #[arg(value_name = "STEP", value_parser = Step::NAMES.map(|(name, _)| name))]
+    pub(crate) step: String,
+    /// What is decided so far.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recipe: PathBuf,
+    /// Files of initial weights, with % in place of the seed.
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) init: String,
+    /// Seeds to use, the first first.
+    #[arg(long, value_name = "SEED,SEED", value_delimiter = ',', default_value = "1,2")]
+    pub(crate) seeds: Vec<u64>,
+    /// Folder of the step's runs.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runs: PathBuf,
+    /// Where to write the recipe with the step's decision.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// length: take the longest training tried, not the shortest that is as good.
+    #[arg(long)]
+    pub(crate) longest: bool,
+    /// random: train each draw on as many images as the longest training behind this recipe.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) like: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ pub mod plot;
 pub mod regret;
 pub mod report;
 pub mod runs;
+pub mod search;
 pub mod smooth;
 pub mod stats;
 pub mod study;

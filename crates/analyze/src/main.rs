@@ -8,22 +8,25 @@ use analyze::error::{BadInput, exit_code, hint};
 use analyze::plot::render;
 use analyze::regret::bench::{Bench, Half};
 use analyze::regret::{drawing, tables};
+use analyze::report::search::SearchReport;
 use analyze::report::{PAGE, Report};
 use analyze::runs::{self, Run};
+use analyze::search::steps::Step;
+use analyze::search::{Next, Search, longest_images, start};
 use analyze::suggest::suggest;
 use analyze::table::Vary;
 use analyze::verify::{Sources, Verdict};
 use analyze::{choose, glob, number, regret, table, verify};
 use anyhow::Result;
 use artifacts::suggestion::Suggestion;
-use artifacts::{atomic, json, suggestion};
+use artifacts::{atomic, json, recipe, suggestion};
 use clap::Parser as _;
 
 mod flags;
 
 use flags::{
-    ChooseFlags, Command, CompareFlags, Flags, RegretFlags, ReportFlags, ShapeFlags, SuggestFlags, TableFlags,
-    VerifyFlags,
+    ChooseFlags, Command, CompareFlags, Flags, NextFlags, RegretFlags, ReportFlags, ShapeFlags, StartFlags,
+    SuggestFlags, TableFlags, VerifyFlags,
 };
 
 fn main() -> ExitCode {
@@ -46,6 +49,8 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Report(flags) => report_command(&flags),
         Command::Choose(flags) => choose_command(&flags),
         Command::Regret(flags) => regret_command(&flags),
+        Command::Start(flags) => start_command(&flags),
+        Command::Next(flags) => next_command(&flags),
         Command::Compare(flags) => compare_command(&flags),
         Command::Table(flags) => table_command(&flags),
     }
@@ -105,15 +110,69 @@ fn print_suggestion(suggestion: &Suggestion) {
 fn report_command(flags: &ReportFlags) -> Result<()> {
     let (runs, warnings) = runs::load(&flags.runs)?;
     warn(&warnings);
+    if let Some(path) = &flags.recipe {
+        let report = SearchReport::new(&flags.title, recipe::read(path)?, path, runs, warnings)?;
+        report.write(&flags.out)?;
+        return print_findings(&report.findings, &flags.out);
+    }
+    if runs.is_empty() {
+        return Err(BadInput::new("no finished run was given", "name the folders of finished runs").into());
+    }
     let suggestions = flags.suggestion.iter().map(|path| Ok(suggestion::read(path)?)).collect::<Result<Vec<_>>>()?;
     let left_out = warnings.len();
     let report = Report::new(&flags.title, runs, suggestions, warnings)?;
     warn(&report.warnings[left_out..]);
     report.write(&flags.out)?;
-    for finding in &report.findings {
+    print_findings(&report.findings, &flags.out)
+}
+
+fn print_findings(findings: &[String], folder: &Path) -> Result<()> {
+    for finding in findings {
         println!("{finding}");
     }
-    println!("report: {}", flags.out.join(PAGE).display());
+    println!("report: {}", folder.join(PAGE).display());
+    Ok(())
+}
+
+fn start_command(flags: &StartFlags) -> Result<()> {
+    let runs = finished(std::slice::from_ref(&flags.run))?;
+    let recipe = start::recipe(&runs[0], &flags.budget)?;
+    Ok(json::write(&flags.out, &recipe)?)
+}
+
+/// Commands to stdout, one a line: program, initial weights, folder, flags. Nothing where the step is over.
+fn next_command(flags: &NextFlags) -> Result<()> {
+    let step = Step::from_name(&flags.step).ok_or_else(|| BadInput::new("unknown step", "see --help"))?;
+    let images_each = flags.like.as_ref().map(|path| anyhow::Ok(longest_images(&recipe::read(path)?))).transpose()?;
+    let search = Search {
+        step,
+        recipe: recipe::read(&flags.recipe)?,
+        folder: flags.runs.clone(),
+        seeds: flags.seeds.clone(),
+        longest: flags.longest,
+        images_each: images_each.flatten(),
+    };
+    match search.what_next()? {
+        Next::Run(trials) => {
+            for trial in trials {
+                let init = flags.init.replace('%', &trial.seed.to_string());
+                let folder = trial.folder(&search);
+                println!(
+                    "{} --init {init} --out {} {} --resume --supersede",
+                    trial.program(),
+                    folder.display(),
+                    trial.flags(&search)
+                );
+            }
+        }
+        Next::Probe(command) => println!("{command}"),
+        Next::Decided(decided) => {
+            json::write(&flags.out, &*decided)?;
+            for decision in &decided.decisions[search.recipe.decisions.len()..] {
+                eprintln!("{}: {}. {}", decision.step, decision.chosen, decision.reason);
+            }
+        }
+    }
     Ok(())
 }
 

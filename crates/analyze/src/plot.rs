@@ -1,6 +1,7 @@
 //! The plots of a report.
 
 pub mod axes;
+pub mod candidates;
 pub mod curves;
 pub mod figure;
 pub mod grid;

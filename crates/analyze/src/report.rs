@@ -3,6 +3,7 @@
 pub mod figures;
 pub mod findings;
 pub mod page;
+pub mod search;
 pub mod summary;
 
 use std::fs;

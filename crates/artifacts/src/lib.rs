@@ -13,6 +13,7 @@ pub mod json;
 pub mod metrics;
 pub mod names;
 pub mod probe;
+pub mod recipe;
 pub mod run;
 pub mod same_file;
 pub mod sha256;

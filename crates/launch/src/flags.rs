@@ -32,8 +32,14 @@ pub struct Flags {
     /// With --resume: where --out holds a run of another configuration, rename that one and start anew
     #[arg(long, requires = "resume")]
     pub supersede: bool,
+    /// Take what no flag says from a recipe that sc-analyze made; exit 2 where it holds for other data or another net
+    #[arg(long, value_name = "FILE")]
+    pub recipe: Option<PathBuf>,
+    /// Use a recipe or a suggestion that was made for something else
+    #[arg(long)]
+    pub force: bool,
     /// Optimizer steps
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), required_unless_present = "replay")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), required_unless_present_any = ["replay", "recipe"])]
     pub iterations: Option<u64>,
     /// Images a step
     #[arg(long, value_name = "N", default_value_t = 128)]
@@ -73,6 +79,9 @@ pub struct Flags {
     /// Steps between looks at the test set, for looking, never for choosing (test.jsonl); 0: none
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub test_every: u64,
+    /// Measure the held-out images alone at the end, neither the test set nor training accuracy: enough for choosing
+    #[arg(long)]
+    pub held_out_only: bool,
     /// Steps between checkpoints, besides those by time; 0: by time alone
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub checkpoint_every: u64,
@@ -113,6 +122,13 @@ pub struct Flags {
     /// Print result.json in place of the summary line
     #[arg(long)]
     pub json: bool,
+}
+
+impl Flags {
+    /// Optimizer steps; 0 where neither a flag nor a recipe says, which every schedule refuses.
+    pub fn steps(&self) -> u64 {
+        self.iterations.unwrap_or(0)
+    }
 }
 
 /// Names of the optimizers.

@@ -8,6 +8,7 @@ pub mod inputs;
 pub mod machine;
 pub mod observer;
 pub mod progress;
+pub mod recipe;
 pub mod replay;
 pub mod run;
 pub mod stop;

@@ -60,7 +60,8 @@ struct Clock {
 
 impl<'a> Recorder<'a> {
     /// Opens the records in `folder`, cut back to `done` steps. `test_lines` is how many looks at the test set belong to
-    /// those steps; none where the run takes no looks.
+    /// those steps; none where the run takes no looks. `began`: when the program did, so that what it took to read its
+    /// input counts.
     ///
     /// # Errors
     /// When a record cannot be read or written, or those of steps done are missing.
@@ -70,6 +71,7 @@ impl<'a> Recorder<'a> {
         batch_size: usize,
         cadence: Cadence,
         test_lines: Option<u64>,
+        began: Instant,
         progress: Progress,
     ) -> Result<Self, ArtifactError> {
         let at = |name| folder.path.join(name);
@@ -94,7 +96,7 @@ impl<'a> Recorder<'a> {
             batch_size,
             cadence,
             clock: Clock {
-                began: now,
+                began,
                 earlier,
                 step: now,
                 training: Duration::ZERO,

@@ -1,6 +1,7 @@
 //! One run, from flags to `result.json`.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use artifacts::run::{self, Config, Kind, Machine, ResultRecord, RunRecord, Source, Status};
 use artifacts::weights::{self, Origin};
@@ -12,7 +13,7 @@ use learner::plan::Plan;
 use learner::samples::{self, Division, Samples};
 use learner::schedule::Schedule;
 use learner::state;
-use learner::training::{Ending, FinalMeasurement, Training, means};
+use learner::training::{Ending, FinalMeasurement, Measured, Training, means};
 
 use crate::flags::{Flags, value_name};
 use crate::folder::{self, Existing, RunFolder, START_ANEW, Task};
@@ -20,7 +21,7 @@ use crate::inputs::{self, Inputs};
 use crate::observer::{self, Cadence, Recorder};
 use crate::progress::Progress;
 use crate::stop::{DIVERGED, FAILED, INTERRUPTED, Stop};
-use crate::{machine, tell};
+use crate::{machine, recipe, tell};
 
 /// What a program adds to the shared flags.
 pub struct Request {
@@ -49,6 +50,7 @@ pub enum Asked {
 
 /// What was read before the schedule is known.
 pub struct Prepared {
+    began: Instant,
     request: Request,
     inputs: Inputs,
 }
@@ -58,9 +60,12 @@ pub struct Prepared {
 /// # Errors
 /// When a file cannot be used.
 pub fn prepare(request: Request) -> Result<Prepared, Stop> {
+    let began = Instant::now();
     let (data, init) = request.files()?;
     let inputs = Inputs::read(&data, &init)?;
-    Ok(Prepared { request, inputs })
+    let prepared = Prepared { began, request, inputs };
+    recipe::check(&prepared)?;
+    Ok(prepared)
 }
 
 impl Request {
@@ -169,8 +174,9 @@ impl Prepared {
         let done = saved.as_ref().map_or(0, |saved| saved.iteration);
         let progress = Progress::new(&record.name, done, plan.config.iterations, flags.quiet);
         let cadence = Cadence { every: flags.checkpoint_every, time: flags.between_checkpoints() };
+        let test_lines = self.test_lines(plan, done);
         let mut recorder =
-            Recorder::open(folder, done, plan.config.batch_size, cadence, self.test_lines(plan, done), progress)
+            Recorder::open(folder, done, plan.config.batch_size, cadence, test_lines, self.began, progress)
                 .map_err(|error| Stop::from(error).hint(START_ANEW))?;
         let mut training =
             Training::new(plan, &self.inputs.graph, engine, division, self.inputs.data.test.labels.len());
@@ -211,7 +217,7 @@ impl Prepared {
                 result.divergence = Some(divergence);
             }
             Ending::Completed => {
-                let measured = training.measure()?;
+                let measured = training.measure(if flags.held_out_only { Measured::HeldOut } else { Measured::All })?;
                 self.keep_model(plan, path, training.parameters()?, &measured)?;
                 fill_in(&mut result, &measured);
             }
@@ -389,7 +395,9 @@ fn fill_in(result: &mut ResultRecord, measured: &FinalMeasurement) {
     if let Some(test) = &measured.test {
         (result.test_loss, result.test_accuracy) = means(test);
     }
-    (result.final_train_loss, result.final_train_accuracy) = means(&measured.train);
+    if let Some(train) = &measured.train {
+        (result.final_train_loss, result.final_train_accuracy) = means(train);
+    }
 }
 
 fn summary(result: &ResultRecord) -> String {

@@ -6,11 +6,11 @@ use kernels::engine::{Batch, Buffers, Engine, EngineError, OptimizerState, Updat
 /// the loss rises could be stepped over.
 const RAISE: f64 = 2.0;
 /// The first rate tried, as a share of Polyak's step.
-const FIRST: f64 = 0.125;
+const FIRST: f64 = 0.5;
 /// The search ends, without an answer, where so many factors of [`RAISE`] up or down have not bracketed the rate.
 const MOST_RAISES: usize = 40;
 /// Bisection ends where the bounds are within this factor of each other.
-const PRECISION: f64 = 1.15;
+const PRECISION: f64 = 1.2;
 
 /// What batches say of the gradient at one set of weights.
 #[derive(Clone, Copy, Debug, PartialEq)]

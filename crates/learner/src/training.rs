@@ -66,14 +66,23 @@ pub enum Ending {
     },
 }
 
+/// What a finished run is to measure at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measured {
+    /// Held-out images, training images and the test set.
+    All,
+    /// Held-out images alone: a choice needs no more, and the test set stays unseen.
+    HeldOut,
+}
+
 /// What a finished run measured at its end.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FinalMeasurement {
     /// On the held-out training images; none where none are held out.
     pub val: Option<Evaluation>,
-    /// On training images as they are.
-    pub train: Evaluation,
-    /// On the test images; none where there are none.
+    /// On training images as they are, where asked for.
+    pub train: Option<Evaluation>,
+    /// On the test images, where asked for; none where there are none.
     pub test: Option<Evaluation>,
     /// Batch norm's statistics as the evaluations used them.
     pub buffers: Buffers,
@@ -186,16 +195,17 @@ impl<'a> Training<'a> {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn measure(&mut self) -> Result<FinalMeasurement> {
+    pub fn measure(&mut self, what: Measured) -> Result<FinalMeasurement> {
         let statistics = self.statistics()?;
         let train = self.samples.fixed_images(FINAL_TRAIN_IMAGES);
+        let all = what == Measured::All;
         let on = |engine: &mut dyn Engine, split, images: &[u32]| {
             engine.evaluate(&plain(split, images), statistics.as_ref())
         };
         Ok(FinalMeasurement {
             val: (!self.val.is_empty()).then(|| on(self.engine, Split::Train, &self.val)).transpose()?,
-            train: on(self.engine, Split::Train, &train)?,
-            test: (!self.test.is_empty()).then(|| on(self.engine, Split::Test, &self.test)).transpose()?,
+            train: all.then(|| on(self.engine, Split::Train, &train)).transpose()?,
+            test: (all && !self.test.is_empty()).then(|| on(self.engine, Split::Test, &self.test)).transpose()?,
             buffers: statistics.map_or_else(|| self.engine.buffers(), Ok)?,
         })
     }

@@ -40,8 +40,8 @@ struct Arguments {
     /// Batches that the noise is measured over
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=4096))]
     batches: u64,
-    /// Batches that the critical rate is measured on, one after another; their median counts [default: 5 of up to 64
-    /// images, 3 of up to 128, 1 of more]
+    /// Batches that the critical rate is measured on, one after another; their median counts [default: 3 of up to 64
+    /// images, 1 of more]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
     critical_batches: Option<u64>,
     /// Optimizer whose first step is taken
@@ -125,8 +125,7 @@ impl Arguments {
     /// Small batches differ much in their critical rates, and cost little.
     fn critical_batches(&self) -> u64 {
         self.critical_batches.unwrap_or(match self.batch_size {
-            0..=64 => 5,
-            65..=128 => 3,
+            0..=64 => 3,
             _ => 1,
         })
     }

@@ -7,9 +7,9 @@ use artifacts::probe;
 use artifacts::run::Kind;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use launch::flags::{Flags, value_name};
-use launch::replay;
 use launch::run::{self, Asked, Prepared, Request};
 use launch::stop::{self, Stop};
+use launch::{recipe, replay};
 use learner::schedule::{RangeRamp, Scale as RampScale, Schedule};
 
 /// Large buffers come and go; this allocator keeps their pages.
@@ -68,14 +68,15 @@ fn main() -> ExitCode {
     let mut command = Arguments::command();
     let given = command.get_matches_mut();
     let outcome = Arguments::from_arg_matches(&given).map_err(|error| error.exit());
-    stop::exit_code(PROGRAM, outcome.and_then(|arguments| start(&arguments, &command, &given)))
+    stop::exit_code(PROGRAM, outcome.and_then(|arguments| start(arguments, &command, &given)))
 }
 
-fn start(arguments: &Arguments, command: &Command, given: &ArgMatches) -> Result<u8, Stop> {
-    let flags = &arguments.flags;
-    if let Some(record) = &flags.replay {
-        return replay::repeat(PROGRAM, Kind::RangeTest, record, flags, command, given);
+fn start(mut arguments: Arguments, command: &Command, given: &ArgMatches) -> Result<u8, Stop> {
+    if let Some(record) = &arguments.flags.replay {
+        return replay::repeat(PROGRAM, Kind::RangeTest, record, &arguments.flags, command, given);
     }
+    recipe::apply(&mut arguments.flags, given)?;
+    let flags = &arguments.flags;
     let request = Request {
         program: PROGRAM,
         kind: Kind::RangeTest,

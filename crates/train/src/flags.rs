@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use artifacts::recipe::Training;
 use clap::{Args, Parser, ValueEnum};
 use launch::flags::{Flags, value_name};
 use launch::stop::Stop;
@@ -24,14 +25,11 @@ pub(crate) struct Arguments {
     pub(crate) schedule: ScheduleFlags,
     /// Take --min-lr and --max-lr (or --lr) from a file that sc-analyze suggest made; exit 2 where it holds for another
     /// setting
-    #[arg(long, value_name = "FILE", conflicts_with = "choice")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["choice", "recipe"])]
     pub(crate) suggestion: Option<PathBuf>,
     /// Take --lr from a file that sc-analyze choose made
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "recipe")]
     pub(crate) choice: Option<PathBuf>,
-    /// Use a suggestion that was made for another setting
-    #[arg(long, requires = "suggestion")]
-    pub(crate) force: bool,
     /// What is run on what
     #[command(flatten)]
     pub(crate) flags: Flags,
@@ -40,7 +38,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// The file that the rates come from, if any.
     pub(crate) fn rates_file(&self) -> Option<&PathBuf> {
-        self.suggestion.as_ref().or(self.choice.as_ref())
+        self.suggestion.as_ref().or(self.choice.as_ref()).or(self.flags.recipe.as_ref())
     }
 }
 
@@ -73,8 +71,8 @@ pub(crate) enum Name {
 /// The schedule and its parameters; those of another schedule are refused.
 #[derive(Args)]
 pub(crate) struct ScheduleFlags {
-    /// Learning rate schedule
-    #[arg(long = "schedule", value_enum, required_unless_present = "replay")]
+    /// Learning rate schedule [with --recipe: 1cycle]
+    #[arg(long = "schedule", value_enum, required_unless_present_any = ["replay", "recipe"])]
     pub(crate) name: Option<Name>,
     /// Learning rate at the start
     #[arg(long, value_name = "F")]
@@ -141,6 +139,30 @@ pub(crate) struct ScheduleFlags {
 impl ScheduleFlags {
     fn name(&self) -> Result<Name, Stop> {
         self.name.ok_or_else(|| Stop::unusable("--schedule: expected a value, found none"))
+    }
+
+    /// Fills in what no flag says from a recipe, whose schedule is 1cycle. Another highest rate or length than the recipe's
+    /// keeps the shape of its cycle: the other rates in proportion to the highest, the cycle's share of the run. Another
+    /// variant has a shape of its own, and another schedule takes nothing.
+    ///
+    /// `iterations`: steps of the run. `constant_momentum`: a flag gave one.
+    pub(crate) fn take_from(&mut self, recipe: &Training, iterations: u64, constant_momentum: bool) {
+        if *self.name.get_or_insert(Name::OneCycle) != Name::OneCycle {
+            return;
+        }
+        let same_shape = self.variant.as_ref().is_none_or(|variant| *variant == recipe.variant);
+        self.variant.get_or_insert_with(|| recipe.variant.clone());
+        self.max_lr = self.max_lr.or(recipe.max_lr);
+        let scale = self.max_lr.zip(recipe.max_lr).map_or(1.0, |(max, of_recipe)| max / of_recipe);
+        if same_shape {
+            self.min_lr = self.min_lr.or(recipe.min_lr.map(|lr| lr * scale));
+            self.final_lr = self.final_lr.or(recipe.final_lr.map(|lr| lr * scale));
+            let share = recipe.iterations.map_or(1.0, |of_recipe| iterations as f64 / of_recipe as f64);
+            self.step_size = self.step_size.or(recipe.step_size.map(|steps| (steps as f64 * share) as u64));
+        }
+        if !constant_momentum && self.max_momentum.is_none() {
+            (self.max_momentum, self.min_momentum) = (recipe.max_momentum, recipe.min_momentum);
+        }
     }
 
     /// Refuses parameters of another schedule: they would be ignored in silence.

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use artifacts::run::Kind;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
-use launch::replay;
 use launch::run::{self, Asked, Request};
 use launch::stop::{self, Stop};
+use launch::{recipe, replay};
 
 use crate::flags::Arguments;
 
@@ -26,15 +26,19 @@ fn main() -> ExitCode {
     let mut command = Arguments::command();
     let given = command.get_matches_mut();
     let outcome = Arguments::from_arg_matches(&given).map_err(|error| error.exit());
-    stop::exit_code(PROGRAM, outcome.and_then(|arguments| start(&arguments, &command, &given)))
+    stop::exit_code(PROGRAM, outcome.and_then(|arguments| start(arguments, &command, &given)))
 }
 
-fn start(arguments: &Arguments, command: &Command, given: &ArgMatches) -> Result<u8, Stop> {
-    let flags = &arguments.flags;
-    if let Some(record) = &flags.replay {
-        return replay::repeat(PROGRAM, Kind::Train, record, flags, command, given);
+fn start(mut arguments: Arguments, command: &Command, given: &ArgMatches) -> Result<u8, Stop> {
+    if let Some(record) = &arguments.flags.replay {
+        return replay::repeat(PROGRAM, Kind::Train, record, &arguments.flags, command, given);
+    }
+    if let Some(recipe) = recipe::apply(&mut arguments.flags, given)? {
+        let constant_momentum = recipe::given(given, "momentum");
+        arguments.schedule.take_from(&recipe.training, arguments.flags.steps(), constant_momentum);
     }
     arguments.schedule.check_flags()?;
+    let flags = &arguments.flags;
     let (_, _, iterations) = flags.required()?;
     let request = Request {
         program: PROGRAM,
@@ -43,6 +47,6 @@ fn start(arguments: &Arguments, command: &Command, given: &ArgMatches) -> Result
         asked: Asked::Flags { default_measurements: MEASUREMENTS, rates_from: arguments.rates_file().cloned() },
     };
     let prepared = run::prepare(request)?;
-    let rates = rates::resolve(arguments, &prepared)?;
+    let rates = rates::resolve(&arguments, &prepared)?;
     prepared.launch(&arguments.schedule.build(&rates, iterations)?)
 }

@@ -47,7 +47,7 @@ pub(crate) fn resolve(arguments: &Arguments, prepared: &Prepared) -> Result<Rate
 fn suggested(path: &Path, arguments: &Arguments, prepared: &Prepared) -> Result<Rates, Stop> {
     let suggestion = suggestion::read(path)
         .map_err(|error| Stop::from(error).hint("a suggestion is made by sc-analyze suggest RUN... --out FILE"))?;
-    if !arguments.force {
+    if !arguments.flags.force {
         same_setting(path, &suggestion.setting, prepared)?;
     }
     let Suggestion { min_lr, max_lr, reasons, .. } = suggestion;

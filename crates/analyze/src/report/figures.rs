@@ -76,7 +76,7 @@ fn schedule_lines(study: &Study) -> Result<Vec<ScheduleLine>> {
     Ok(lines)
 }
 
-fn schedule_line(arm: &str, color: RGBColor, run: &Run) -> Result<ScheduleLine> {
+pub(super) fn schedule_line(arm: &str, color: RGBColor, run: &Run) -> Result<ScheduleLine> {
     let metrics = frame::read(&run.folder, &["iteration", "lr", "momentum"])?;
     let stride = metrics.frame.height().div_ceil(SCHEDULE_POINTS).max(1);
     let column =
@@ -85,7 +85,13 @@ fn schedule_line(arm: &str, color: RGBColor, run: &Run) -> Result<ScheduleLine> 
     Ok(ScheduleLine { arm: arm.to_owned(), color, iteration, lr, momentum })
 }
 
-fn arm_curves(arm: &str, color: RGBColor, iterations: u64, runs: &[Run], score: Option<Score>) -> Result<ArmCurves> {
+pub(super) fn arm_curves(
+    arm: &str,
+    color: RGBColor,
+    iterations: u64,
+    runs: &[Run],
+    score: Option<Score>,
+) -> Result<ArmCurves> {
     let mut curves = ArmCurves {
         arm: arm.to_owned(),
         color,
@@ -121,6 +127,14 @@ fn test_curve(run: &Run) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
     let (lines, _) = metrics::read::<TestMetrics>(&path)?;
     let pairs = lines.iter().map(|line| (line.iteration as f64, line.test_accuracy.unwrap_or(f64::NAN)));
     Ok(Some(pairs.unzip()))
+}
+
+/// One run's values, averaged into columns of equally many steps: positions in steps, and values.
+pub(super) fn averaged(iterations: u64, at: &[f64], values: &[f64]) -> Vec<(f64, f64)> {
+    let mut band = Band::default();
+    add_seed(&mut band, iterations, at, values);
+    let points = band.x.iter().zip(&band.seeds).map(|(x, seeds)| (*x, seeds[0]));
+    points.filter(|(_, value)| value.is_finite()).collect()
 }
 
 /// Adds one seed's values, averaged into columns of equally many steps.

@@ -13,7 +13,7 @@ use crate::runs::Run;
 use crate::study::{BASELINE_ARM, Cell, Comparison, GridPoint, Verdict};
 use crate::suggest::name_of;
 
-const STYLE: &str = include_str!("page.css");
+pub(super) const STYLE: &str = include_str!("page.css");
 
 /// The page. `drawings`: the figures' names and SVG texts.
 pub fn html(report: &Report, drawings: &[(String, String)]) -> String {
@@ -40,7 +40,7 @@ pub fn html(report: &Report, drawings: &[(String, String)]) -> String {
 }
 
 /// On a dark page every colour of the plots gives way to its dark counterpart.
-fn dark_plots() -> String {
+pub(super) fn dark_plots() -> String {
     let mut style = String::from("@media (prefers-color-scheme: dark) {\n");
     for (color, dark) in palette::DARK {
         let hex = format!("#{:02X}{:02X}{:02X}", color.0, color.1, color.2);
@@ -51,7 +51,7 @@ fn dark_plots() -> String {
     style
 }
 
-fn list(class: &str, items: &[String]) -> String {
+pub(super) fn list(class: &str, items: &[String]) -> String {
     let mut list = format!("<ul class=\"{class}\">\n");
     for item in items {
         let _ = writeln!(list, "<li>{}</li>", escape(item));
@@ -83,13 +83,13 @@ fn setting(report: &Report) -> String {
     format!("<p class=\"setting\">{}; {} runs</p>", escape(&parts.join(", ")), runs.len())
 }
 
-fn figure(svg: Option<&str>, caption: &str) -> String {
+pub(super) fn figure(svg: Option<&str>, caption: &str) -> String {
     svg.map_or_else(String::new, |svg| {
         format!("<figure>\n{svg}<figcaption>{}</figcaption>\n</figure>\n", escape(caption))
     })
 }
 
-fn table(head: &[(&str, bool)], rows: &[Vec<String>]) -> String {
+pub(super) fn table(head: &[(&str, bool)], rows: &[Vec<String>]) -> String {
     let class = |is_text: bool| if is_text { " class=\"text\"" } else { "" };
     let mut table = String::from("<div class=\"scroll\"><table>\n<thead><tr>");
     for (name, is_text) in head {
@@ -264,7 +264,7 @@ fn grid_row(point: &GridPoint) -> Vec<String> {
     ]
 }
 
-fn training(drawings: &[&(String, String)]) -> String {
+pub(super) fn training(drawings: &[&(String, String)]) -> String {
     if drawings.is_empty() {
         return String::new();
     }

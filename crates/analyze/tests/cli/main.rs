@@ -11,6 +11,8 @@ use artifacts::run::{self, Config, Kind, Machine, RESULT_FILE, RUN_FILE, ResultR
 use artifacts::{choice, json, suggestion};
 use serde_json::{Value, json};
 
+mod search;
+
 fn analyze(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sc-analyze")).args(arguments).output().unwrap()
 }

@@ -1,0 +1,143 @@
+//! One run of a search: its flags, its folder, and what came out of it.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use artifacts::recipe::{Spent, Training};
+use artifacts::run;
+use artifacts::sha256;
+
+use super::Search;
+use crate::runs::Run;
+
+/// Characters of the hash in a folder's name: enough to tell the runs of one step apart.
+const HASH: usize = 8;
+
+/// What a trial runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// 1cycle, as the training says.
+    Cycle,
+    /// A range test on a log scale.
+    Ramp {
+        /// Rate of the first step.
+        min_lr: f64,
+        /// Rate of the last.
+        max_lr: f64,
+    },
+}
+
+/// One run that a search asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// Candidate that it belongs to: the start of its folder's name.
+    pub name: String,
+    /// What is run.
+    pub kind: Kind,
+    /// How.
+    pub training: Training,
+    /// Steps.
+    pub iterations: u64,
+    /// Seed of initial weights and order.
+    pub seed: u64,
+}
+
+/// A trial that was run.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The run.
+    pub run: Run,
+}
+
+impl Trial {
+    /// The program that runs it.
+    pub fn program(&self) -> &'static str {
+        match self.kind {
+            Kind::Cycle => "sc-train",
+            Kind::Ramp { .. } => "sc-rangetest",
+        }
+    }
+
+    /// Its flags, but for data, initial weights, folder, and what changes no number.
+    pub fn flags(&self, search: &Search) -> String {
+        let Training { batch_size, optimizer, momentum, weight_decay, bn_momentum, bn_reestimate, augment, .. } =
+            &self.training;
+        let mut flags = match self.kind {
+            Kind::Cycle => self.cycle_flags(),
+            Kind::Ramp { min_lr, max_lr } => format!("--scale log --min-lr {min_lr} --max-lr {max_lr}"),
+        };
+        let held_out = search.recipe.setting.val_from_train;
+        let _ = write!(
+            flags,
+            " --iterations {} --batch-size {batch_size} --optimizer {optimizer} --momentum {momentum} --weight-decay \
+             {weight_decay} --augment {augment} --bn-momentum {bn_momentum} --bn-reestimate {bn_reestimate} \
+             --val-from-train {held_out} --val-every 0 --held-out-only --study streamline --arm {}",
+            self.iterations,
+            search.step.name()
+        );
+        flags
+    }
+
+    fn cycle_flags(&self) -> String {
+        let Training { variant, max_lr, min_lr, final_lr, max_momentum, min_momentum, .. } = &self.training;
+        let mut flags = format!("--schedule 1cycle --variant {variant}");
+        for (flag, value) in [
+            ("--max-lr", max_lr),
+            ("--min-lr", min_lr),
+            ("--final-lr", final_lr),
+            ("--max-momentum", max_momentum),
+            ("--min-momentum", min_momentum),
+        ] {
+            if let Some(value) = value {
+                let _ = write!(flags, " {flag} {value}");
+            }
+        }
+        flags
+    }
+
+    /// Its folder: named after the candidate and all that decides its numbers, so that another plan never takes one run
+    /// for another, and the same plan finds it again.
+    pub fn folder(&self, search: &Search) -> PathBuf {
+        let what = format!("{} {} {}", self.program(), self.flags(search), search.recipe.setting.net);
+        let hash = sha256::of_bytes(what.as_bytes());
+        let kind = if self.kind == Kind::Cycle { "" } else { "ramp-" };
+        let name: String = self.name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
+        search.folder.join(format!("{kind}{name}-seed{}-{}", self.seed, &hash[..HASH]))
+    }
+
+    /// The finished run in its folder, if it is of the search's data.
+    pub(super) fn done(&self, search: &Search) -> Result<Option<Done>> {
+        let folder = self.folder(search);
+        if !folder.join(run::RESULT_FILE).exists() {
+            return Ok(None);
+        }
+        let record = run::read_run(&folder)?;
+        if record.data.sha256 != search.recipe.setting.data_sha256 {
+            return Ok(None);
+        }
+        Ok(run::read_result(&folder)?.map(|result| Done { run: Run { folder, record, result } }))
+    }
+}
+
+impl Done {
+    /// Final accuracy on held-out images; that of a guess where it diverged.
+    pub fn accuracy(&self) -> f64 {
+        self.run.result.final_val_accuracy.unwrap_or_else(|| self.run.chance())
+    }
+
+    /// Final loss on held-out images; none where it diverged.
+    pub fn loss(&self) -> Option<f64> {
+        self.run.result.final_val_loss
+    }
+
+    /// What it cost.
+    pub fn spent(&self) -> Spent {
+        let steps = self.run.result.iterations as f64;
+        Spent {
+            seconds: self.run.result.wall_seconds,
+            images: steps * self.run.record.config.batch_size as f64,
+            runs: 1,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a recipe adds to the flags: a flag given by hand wins, a recipe for something else is refused.
+
+use std::path::Path;
+
+use artifacts::recipe::{self, Recipe};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, ValueEnum};
+
+use crate::flags::Flags;
+use crate::run::Prepared;
+use crate::stop::Stop;
+
+/// Reads the recipe that the flags name, if any, and fills in the shared flags that were not given by hand.
+///
+/// # Errors
+/// When the recipe cannot be read, or has no number of steps where no flag gives one.
+pub fn apply(flags: &mut Flags, matches: &ArgMatches) -> Result<Option<Recipe>, Stop> {
+    let Some(path) = flags.recipe.clone() else {
+        return Ok(None);
+    };
+    let recipe = recipe::read(&path).map_err(|error| Stop::from(error).hint(MADE_BY))?;
+    let training = &recipe.training;
+    let open = |flag: &str| !given(matches, flag);
+    if open("batch_size") {
+        flags.batch_size = training.batch_size;
+    }
+    if open("optimizer") {
+        flags.optimizer = named(&path, "optimizer", &training.optimizer)?;
+    }
+    if open("momentum") {
+        flags.momentum = training.momentum;
+    }
+    if open("weight_decay") {
+        flags.weight_decay = training.weight_decay;
+    }
+    if open("bn_momentum") {
+        flags.bn_momentum = training.bn_momentum;
+    }
+    if open("bn_reestimate") {
+        flags.bn_reestimate = training.bn_reestimate;
+    }
+    if open("augment") {
+        flags.augment = named(&path, "augment", &training.augment)?;
+    }
+    flags.iterations = flags.iterations.or(training.iterations);
+    if flags.iterations.is_none() {
+        let message = format!("{}: expected a number of steps, found none", path.display());
+        return Err(Stop::unusable(message).hint("this recipe has not come so far; say how many: --iterations N"));
+    }
+    Ok(Some(recipe))
+}
+
+/// Whether a flag was given by hand.
+pub fn given(matches: &ArgMatches, flag: &str) -> bool {
+    matches.value_source(flag) == Some(ValueSource::CommandLine)
+}
+
+const MADE_BY: &str = "a recipe is made by a streamlined search: make streamline";
+
+fn named<T: ValueEnum>(path: &Path, key: &str, name: &str) -> Result<T, Stop> {
+    T::from_str(name, false).map_err(|_| {
+        let names: Vec<String> =
+            T::value_variants().iter().filter_map(|v| Some(v.to_possible_value()?.get_name().to_owned())).collect();
+        Stop::unusable(format!("{}: expected {key} to be one of {}, found {name:?}", path.display(), names.join(", ")))
+    })
+}
+
+/// Refuses a recipe that was made for other data or another net, unless `--force` says to use it all the same.
+pub(crate) fn check(prepared: &Prepared) -> Result<(), Stop> {
+    let flags = prepared.flags();
+    let Some(path) = flags.recipe.as_ref().filter(|_| !flags.force) else {
+        return Ok(());
+    };
+    let made_for = recipe::read(path).map_err(|error| Stop::from(error).hint(MADE_BY))?.setting;
+    let (net, shortcut) = prepared.net();
+    let compared = [
+        ("data (sha256)", made_for.data_sha256.as_str(), prepared.data_sha256()),
+        ("net", &made_for.net, net),
+        ("shortcut", &made_for.shortcut, shortcut),
+    ];
+    match compared.into_iter().find(|(_, found, expected)| found != expected) {
+        None => Ok(()),
+        Some((what, found, expected)) => {
+            let message = format!("{}: expected a recipe for {what} {expected}, found one for {found}", path.display());
+            Err(Stop::unusable(message)
+                .hint("make a recipe for this one (make streamline), or use it all the same: --force"))
+        }
+    }
+}
