@@ -76,7 +76,7 @@ $(PROGRAMS) &: $(RUST_SOURCES)
 quiet := $(if $(strip $(QUIET)),--quiet)
 threads := $(if $(strip $(THREADS)),--threads $(strip $(THREADS)))
 precision := $(if $(filter-out float32,$(PRECISION)),--precision $(strip $(PRECISION)))
-shortcut := $(if $(filter resnet%,$(NET)),--shortcut $(strip $(SHORTCUT)))
+shortcut := $(if $(filter resnet% bottleneck%,$(NET)),--shortcut $(strip $(SHORTCUT)))
 
 .PHONY: FORCE
 FORCE:
@@ -120,6 +120,21 @@ endef
 # A run of the setting that the shared variables describe.
 # 1: folder of the run, 2: program, 3: seed, 4: flags, 5: file that the rates come from, if any
 run = $(call run_on,$1,$2,$(data_file),$(call init_file,$3),$4 $(common_flags),$5)
+
+# What sc-probe measures at initial weights.
+# 1: file of the probe, 2: data file, 3: file of initial weights, 4: flags
+define probe_on
+$1: $2 $3 $(call unless_same,$1,$4) | $(RUN_BIN)/sc-probe
+	$(need_libraries)
+	@mkdir -p $$(@D)
+	@$(RUN_BIN)/sc-probe --data $2 --init $3 $4 $(threads) $(quiet) --out $$@
+	@printf '%s\n' '$(strip $4)' > $1.args
+endef
+
+# The same for the setting that the shared variables describe.
+# 1: file of the probe, 2: seed
+probe = $(call probe_on,$1,$(data_file),$(call init_file,$2),--batch-size $(strip $(BATCH)) --optimizer $(strip $(OPTIMIZER)) \
+  --momentum $(strip $(MOMENTUM)) --weight-decay $(strip $(WEIGHT_DECAY)) --seed $2 --device $(strip $(DEVICE)))
 
 # 1: file of the suggestion, 2: folders of range tests
 define suggest

@@ -1,11 +1,13 @@
 # Which learning rates are worth training at?
 #
-# Range tests on a log and on a linear scale, from the same initial weights, read by `sc-analyze suggest`.
+# Range tests from the same initial weights, read by `sc-analyze suggest`: on a log and on a linear scale, to look at, and
+# around the critical rate of the first step, which sc-probe measures: these decide the highest rate (docs/the-rule.md).
 # Expected on the defaults (resnet8 on 5,000 MNIST digits): learning starts near 0.003, the outcome is a plateau or a hill
 # that ends between 1 and 10; the suggestion says which, with an interval.
-# Cost: 3 runs of 120 steps, some 20 seconds on 2 cores.
+# Cost: 6 runs of 120 steps, some 30 seconds on 2 cores.
 
 RANGE_SEEDS ?= 1 2 ## seeds of the range test on a log scale; the linear one takes the first
+RANGE_AROUND_SEEDS ?= 1 2 3 ## seeds of the range tests around the critical rate
 RANGE_ITERATIONS ?= 120 ## steps of a range test
 RANGE_MIN_LR ?= 1e-4 ## where the log scale starts; the linear one starts at 0
 RANGE_MAX_LR ?= 30 ## where the log scale ends
@@ -19,13 +21,18 @@ range_flags := --study rangetest --arm range-test --iterations $(strip $(RANGE_I
   --val-every $(strip $(RANGE_VAL_EVERY))
 log_runs := $(foreach s,$(RANGE_SEEDS),$(range_folder)/log-seed$s)
 linear_runs := $(range_folder)/linear-seed$(firstword $(RANGE_SEEDS))
+around_runs := $(foreach s,$(RANGE_AROUND_SEEDS),$(range_folder)/around-seed$s)
+range_runs := $(around_runs) $(log_runs) $(linear_runs)
 
 $(foreach s,$(RANGE_SEEDS),$(eval $(call run,$(range_folder)/log-seed$s,sc-rangetest,$s,--scale log \
   --min-lr $(strip $(RANGE_MIN_LR)) --max-lr $(strip $(RANGE_MAX_LR)) $(range_flags))))
 $(eval $(call run,$(linear_runs),sc-rangetest,$(firstword $(RANGE_SEEDS)),--scale linear \
   --min-lr 0 --max-lr $(strip $(RANGE_LINEAR_MAX_LR)) $(range_flags)))
-$(eval $(call suggest,$(range_suggestion),$(log_runs) $(linear_runs)))
-$(eval $(call report,reports/rangetest_$(setting),$(log_runs) $(linear_runs),$(range_suggestion),\
+$(foreach s,$(RANGE_AROUND_SEEDS),$(eval $(call probe,$(range_folder)/probe-seed$s.json,$s)) \
+  $(eval $(call run,$(range_folder)/around-seed$s,sc-rangetest,$s,--around $(range_folder)/probe-seed$s.json \
+  $(range_flags),$(range_folder)/probe-seed$s.json)))
+$(eval $(call suggest,$(range_suggestion),$(range_runs)))
+$(eval $(call report,reports/rangetest_$(setting),$(range_runs),$(range_suggestion),\
   Range test: $(strip $(NET)) on $(strip $(DATA))$(,) batch $(strip $(BATCH))))
 
 .PHONY: rangetest

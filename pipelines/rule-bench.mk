@@ -74,12 +74,7 @@ rule_ends = $(subst :, ,$(filter $(call part,$1,6):%,$(RULE_RAMP_RATES)))
 rule_probe = $(rule_setting)/probe-seed$2.json
 rule_probe_flags = --batch-size $(call part,$1,5) --optimizer $(call part,$1,6) --momentum $(call part,$1,7) \
   --weight-decay $(call part,$1,8) --val-from-train 0.2 --batches 2 --seed $2
-# 1: setting, 2: seed
-define rule_probing
-$(rule_probe): $(rule_data) $(rule_init) | $(BIN)/sc-probe
-	@mkdir -p $$(@D)
-	@$(BIN)/sc-probe --data $(rule_data) --init $(rule_init) $(rule_probe_flags) $(threads) $(quiet) --out $$@
-endef
+rule_probing = $(call probe_on,$(rule_probe),$(rule_data),$(rule_init),$(rule_probe_flags))
 
 rule_runs :=
 # 1: setting, 2: name of the run, 3: program, 4: seed, 5: flags, 6: probe that the rates come from, if any

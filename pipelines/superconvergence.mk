@@ -42,9 +42,9 @@ $(foreach s,$(SEEDS),$(eval $(call run,$(call cycle_run,$1,$s),sc-train,$s,--sch
 endef
 $(foreach n,$(LENGTHS),$(call superconvergence_length,$n))
 
-$(foreach s,$(sort $(RANGE_SEEDS) $(SEEDS) $(GRID_SEEDS)),$(eval $(call init,$s)))
+$(foreach s,$(sort $(RANGE_SEEDS) $(RANGE_AROUND_SEEDS) $(SEEDS) $(GRID_SEEDS)),$(eval $(call init,$s)))
 
-study_runs := $(log_runs) $(linear_runs) $(foreach n,$(LENGTHS),$(call grid_runs,$n) \
+study_runs := $(range_runs) $(foreach n,$(LENGTHS),$(call grid_runs,$n) \
   $(foreach s,$(SEEDS),$(call baseline_run,$n,$s) $(call cycle_run,$n,$s)))
 $(eval $(call report,reports/$(study),$(study_runs),$(range_suggestion),\
   1cycle and piecewise constant: $(strip $(NET)) on $(strip $(DATA))$(,) batch $(strip $(BATCH))))

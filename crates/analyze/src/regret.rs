@@ -72,7 +72,7 @@ pub struct Score {
     pub falls: usize,
     /// Range tests answered.
     pub answers: usize,
-    /// Steps of the range test in steps of the training, mean over settings.
+    /// Steps of the range test and its probe in steps of the training, mean over settings.
     pub cost: f64,
     /// Largest over smallest rate of the seeds: the median over settings, and the largest.
     pub spread: (f64, f64),

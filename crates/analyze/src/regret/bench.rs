@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifacts::ArtifactError;
+use artifacts::probe;
 use artifacts::run::{Config, RUN_FILE};
 
 use super::LEAST_SPAN;
@@ -13,6 +14,7 @@ use super::truth::Truth;
 use crate::curve::{self, Curve};
 use crate::error::BadInput;
 use crate::runs::{self, Run};
+use crate::stats::summary;
 
 /// The arm of the runs that measure the truth.
 pub const TRUTH: &str = "truth";
@@ -41,8 +43,8 @@ impl Half {
 pub struct Ramp {
     /// Its kind, such as `ramp33`.
     pub arm: String,
-    /// Its steps.
-    pub steps: u64,
+    /// What it cost, in steps: its own, and those of the probe that it was laid by.
+    pub steps: f64,
     /// What it measured.
     pub curve: Curve,
 }
@@ -65,10 +67,10 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Steps of a kind of range test in steps of the training that it serves.
+    /// What a kind of range test costs, in steps of the training that it serves; the mean over seeds.
     pub fn cost(&self, arm: &str) -> Option<f64> {
-        let ramp = self.ramps.iter().find(|ramp| ramp.arm == arm)?;
-        Some(ramp.steps as f64 / self.config.iterations as f64)
+        let steps: Vec<f64> = self.ramps.iter().filter(|ramp| ramp.arm == arm).map(|ramp| ramp.steps).collect();
+        Some(summary(&steps)?.mean / self.config.iterations as f64)
     }
 
     /// What it is, in a line.
@@ -149,9 +151,18 @@ fn setting(folder: &Path, name: String, half: Half) -> Result<Setting> {
     let truth = truth(folder, &trained)?;
     let ramp = |run: Run| -> Result<Ramp> {
         let (curve, _) = curve::run::read(&run.folder)?;
-        Ok(Ramp { arm: run.record.arm.clone(), steps: run.record.config.iterations, curve })
+        let probing =
+            run.record.rates_from.as_ref().map_or(Ok(0.0), |source| probing_steps(Path::new(&source.path)))?;
+        Ok(Ramp { arm: run.record.arm.clone(), steps: run.record.config.iterations as f64 + probing, curve })
     };
     Ok(Setting { name, half, data, config, truth, ramps: tests.into_iter().map(ramp).collect::<Result<_>>()? })
+}
+
+/// What the critical rate of a probe cost, in training steps: one for each batch's direction, and two thirds for each loss,
+/// which with batch norm takes two forward passes (without, one: half as much).
+fn probing_steps(path: &Path) -> Result<f64> {
+    let critical = probe::read(path)?.critical;
+    Ok(critical.batches as f64 + critical.evaluations as f64 * 2.0 / 3.0)
 }
 
 fn truth(folder: &Path, runs: &[Run]) -> Result<Truth> {
