@@ -84,7 +84,7 @@ pub fn truths(bench: &Bench, answers: &[Answer], half: Half, arm: &str) -> Figur
         .map(|(text, color)| Entry { text: text.to_owned(), color, dashed: false })
         .collect();
     let taken = legend(&mut figure, &entries, 16.0, width - 16.0, LEGEND_TOP);
-    let top = LEGEND_TOP + taken + 20.0;
+    let top = LEGEND_TOP + taken + 34.0;
     for (at, setting) in settings.iter().enumerate() {
         let (column, row) = (at % COLUMNS, at / COLUMNS);
         let (left, top) = (COLUMN * column as f64 + 50.0, top + 190.0 * row as f64);
@@ -113,8 +113,8 @@ fn draw_truth<'a>(figure: &mut Figure, setting: &Setting, answers: impl Iterator
     panel.frame(figure, "", Some(""));
     let title = format!("{} {}", setting.name, setting.title());
     let (first, second) = title.split_at(title.find(", ").map_or(title.len(), |comma| comma + 2));
-    figure.text(first.trim_end_matches(", "), (place.left, place.top - 24.0), Anchor::Start, TICK_SIZE, palette::INK);
-    figure.text(second, (place.left - 36.0, place.top - 9.0), Anchor::Start, TICK_SIZE - 2.0, palette::MUTED);
+    figure.text(first.trim_end_matches(", "), (place.left, place.top - 31.0), Anchor::Start, TICK_SIZE, palette::INK);
+    figure.text(second, (place.left - 36.0, place.top - 16.0), Anchor::Start, TICK_SIZE - 2.0, palette::MUTED);
     for answer in answers {
         let Some((_, color)) = SHOWN.iter().find(|(rule, _)| *rule == answer.rule) else {
             continue;
