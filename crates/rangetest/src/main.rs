@@ -8,8 +8,8 @@ use artifacts::run::Kind;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use launch::flags::{Flags, value_name};
 use launch::run::{self, Asked, Prepared, Request};
-use launch::{recipe, replay};
 use launch::stop::{self, Stop};
+use launch::{recipe, replay};
 use learner::schedule::{RangeRamp, Scale as RampScale, Schedule};
 
 /// Large buffers come and go; this allocator keeps their pages.

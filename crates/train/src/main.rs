@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use artifacts::run::Kind;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use launch::run::{self, Asked, Request};
-use launch::{recipe, replay};
 use launch::stop::{self, Stop};
+use launch::{recipe, replay};
 
 use crate::flags::Arguments;
 
