@@ -24,11 +24,12 @@ endef
 # 1: folder of the runs, 2: step, 3: recipe before, 4: recipe after, 5: data file, 6: files of initial weights with
 # SEED in place of the seed, 7: seeds, 8: further flags of the step, 9: further files it reads
 define search_step
-$4: $3 $5 $9 $(foreach s,$7,$(subst SEED,$s,$6)) $(call unless_same,$4,$2 $3 $7 $8) | $(addprefix $(BIN)/sc-,analyze rangetest train probe)
+$4: $3 $5 $9 $(foreach s,$7,$(subst SEED,$s,$6)) $(call unless_same,$4,$2 $3 $7 $8) | $(BIN)/sc-analyze $(addprefix $(RUN_BIN)/sc-,rangetest train probe)
+	$(need_libraries)
 	@while work=$$$$($(BIN)/sc-analyze next $2 --recipe $3 --init $(subst SEED,%,$6) --seeds $(subst $() ,$(,),$(strip $7)) \
 	  --runs $1 $8 --out $$@) || exit $$$$?; [ -n "$$$$work" ]; do \
 	  while read -r program flags; do \
-	    $(BIN)/$$$$program $$$$flags --data $5 --device $(strip $(DEVICE)) $(threads) $(quiet) < /dev/null || exit $$$$?; \
+	    $(RUN_BIN)/$$$$program $$$$flags --data $5 --device $(strip $(DEVICE)) $(threads) $(quiet) < /dev/null || exit $$$$?; \
 	  done <<< "$$$$work"; \
 	done
 	@printf '%s\n' '$(strip $2 $3 $7 $8)' > $4.args

@@ -1,9 +1,10 @@
 //! The front door: a study by `make`, a second time, and with a changed variable.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use end_to_end::study::{self, checkout};
+use end_to_end::workspace;
 
 pub(crate) fn make(folder: &Path, arguments: &[&str]) -> Output {
     study::make(folder, arguments).output().unwrap()

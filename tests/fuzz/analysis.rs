@@ -50,6 +50,7 @@ pub(crate) fn record(arm: &str, seed: u64, iterations: u64) -> RunRecord {
         arm: arm.into(),
         tool: "sc-train".into(),
         git_commit: None,
+        build: None,
         config: Config {
             kind,
             net: "resnet8".into(),
@@ -70,6 +71,7 @@ pub(crate) fn record(arm: &str, seed: u64, iterations: u64) -> RunRecord {
             val_every: 2,
             test_every: 0,
             exact_conv: false,
+            precision: "float32".into(),
         },
         data_name: "digits".into(),
         classes: 10,

@@ -12,6 +12,7 @@ use analyze::report::search::SearchReport;
 use analyze::report::{PAGE, Report};
 use analyze::runs::{self, Run};
 use analyze::search::steps::Step;
+use analyze::search::trial::Weights;
 use analyze::search::{Next, Search, longest_images, start};
 use analyze::suggest::suggest;
 use analyze::table::Vary;
@@ -165,7 +166,15 @@ fn next_command(flags: &NextFlags) -> Result<()> {
                 );
             }
         }
-        Next::Probe(command) => println!("{command}"),
+        Next::Probe(probes) => {
+            for probe in probes {
+                let weights = match &probe.weights {
+                    Weights::Initial(seed) => flags.init.replace('%', &seed.to_string()),
+                    Weights::File(path) => path.display().to_string(),
+                };
+                println!("sc-probe --init {weights} --out {} {}", probe.out.display(), probe.flags);
+            }
+        }
         Next::Decided(decided) => {
             json::write(&flags.out, &*decided)?;
             for decision in &decided.decisions[search.recipe.decisions.len()..] {

@@ -17,6 +17,7 @@ pub mod trial;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use artifacts::probe::{self, Probe};
 use artifacts::recipe::{Candidate, Decision, Recipe, Spent, Training};
 
 use crate::error::BadInput;
@@ -24,7 +25,7 @@ use budget::Purse;
 use contest::Scored;
 use steps::Step;
 pub use steps::length_of;
-use trial::{Done, Trial};
+use trial::{Done, Kind, ProbeAsked, Trial};
 
 /// One step of a search, with all that it may look at.
 #[derive(Clone, Debug)]
@@ -48,8 +49,8 @@ pub struct Search {
 pub enum Next {
     /// These runs are to be made, in this order; then ask again.
     Run(Vec<Trial>),
-    /// This measurement is to be made: program and flags, but for data, device and threads.
-    Probe(String),
+    /// These measurements are to be made: programs and flags, but for data, device and threads.
+    Probe(Vec<ProbeAsked>),
     /// The step is over.
     Decided(Box<Recipe>),
 }
@@ -109,9 +110,21 @@ impl Search {
         for trial in trials {
             if let Some(done) = self.done(trial)? {
                 spent = spent.plus(&done.spent());
+                if let Kind::Around(path) = &trial.kind {
+                    spent = spent.plus(&self.probe_spent(&probe::read(path)?));
+                }
             }
         }
         Ok(spent)
+    }
+
+    /// What a probe cost: it keeps no times of its own. A gradient takes as long as a training step, a loss alone about a
+    /// third of it.
+    pub fn probe_spent(&self, probe: &Probe) -> Spent {
+        let batches = probe.noise.batches as f64 + probe.critical.evaluations as f64 / 3.0;
+        let images = batches * probe.batch_size as f64;
+        let seconds = images / self.purse().speed(probe.batch_size) + self.recipe.budget.overhead_seconds;
+        Spent { seconds, images, runs: 0 }
     }
 
     /// The recipe with one more decision, its cost added, and the sentence for PyTorch made anew.

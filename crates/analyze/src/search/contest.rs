@@ -6,7 +6,13 @@ use artifacts::recipe::Training;
 
 use super::Search;
 use super::trial::{Done, Kind, Trial};
+use crate::number::round_digits;
 use crate::stats::summary;
+
+/// What a rate is divided by where a run failed at it.
+const BACKOFF: f64 = 4.0;
+/// Times that it may be.
+const MOST_BACKOFFS: usize = 3;
 
 /// One candidate.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +40,8 @@ pub struct Scored {
     pub folders: Vec<String>,
     /// Images a second, where it was a matter of the contest.
     pub images_per_second: Option<f64>,
+    /// Runs given up at a rate that was too high.
+    pub abandoned: Vec<Trial>,
 }
 
 impl Scored {
@@ -46,6 +54,7 @@ impl Scored {
             diverged: 0,
             folders: Vec::new(),
             images_per_second: None,
+            abandoned: Vec::new(),
         }
     }
 
@@ -115,33 +124,80 @@ pub fn trial(contestant: &Contestant, seed: u64) -> Trial {
 /// The runs behind these scores.
 pub fn trials(search: &Search, scored: &[Scored]) -> Vec<Trial> {
     let of = |one: &Scored| -> Vec<Trial> {
-        search.seeds.iter().take(one.accuracies.len()).map(|seed| trial(&one.contestant, *seed)).collect()
+        let runs = search.seeds.iter().take(one.accuracies.len()).map(|seed| trial(&one.contestant, *seed));
+        one.abandoned.iter().cloned().chain(runs).collect()
     };
     scored.iter().flat_map(of).collect()
 }
 
+/// A candidate with its first run; where that failed at its rate, at a lower one.
+///
+/// A range test of some steps cannot see all that a longer training at its rate will meet, and a candidate must not lose
+/// for that alone: a run that blows up, or ends no better than a guess, is made again at a quarter of the rate.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// The run that is missing; none where the candidate is scored.
+    pub missing: Option<Trial>,
+    /// The candidate, at the rate that it settled for so far.
+    pub scored: Scored,
+}
+
+/// How a candidate settles. `patient`: whether a failed run may be made again.
+///
+/// # Errors
+/// When a record cannot be read.
+pub fn settle(search: &Search, contestant: &Contestant, seed: u64, patient: bool) -> Result<Settled> {
+    let mut scored = Scored::new(contestant);
+    loop {
+        let trial = trial(&scored.contestant, seed);
+        let Some(done) = search.done(&trial)? else {
+            return Ok(Settled { missing: Some(trial), scored });
+        };
+        let lower = scored.contestant.training.max_lr.map(|lr| round_digits(lr / BACKOFF, 4));
+        if done.failed() && lower.is_some() && scored.abandoned.len() < MOST_BACKOFFS {
+            let mut at_lower = scored.contestant.clone();
+            at_lower.training.max_lr = lower;
+            // The cycle keeps its shape.
+            for rate in [&mut at_lower.training.min_lr, &mut at_lower.training.final_lr] {
+                *rate = rate.map(|lr| round_digits(lr / BACKOFF, 4));
+            }
+            let known = search.done(&self::trial(&at_lower, seed))?.is_some();
+            if patient || known {
+                scored.abandoned.push(trial);
+                scored.contestant = at_lower;
+                continue;
+            }
+        }
+        scored.add(&done);
+        scored.images_per_second = done.run.result.images_per_second;
+        return Ok(Settled { missing: None, scored });
+    }
+}
+
 /// How the contest of these candidates stands, with so many of them in each round ([`rounds`]), each round with a seed of
-/// its own. A later round is not begun when it would cost
-/// more than `left`; what was begun is finished.
+/// its own. A later round, or another try at a lower rate, is not begun when it would cost more than `left`; what was
+/// begun is finished.
 ///
 /// # Errors
 /// When a record cannot be read.
 pub fn standing(search: &Search, contestants: &[Contestant], sizes: &[usize], left: f64) -> Result<Standing> {
-    let mut scored: Vec<Scored> = contestants.iter().map(Scored::new).collect();
-    let mut left = left;
-    for (round, (size, seed)) in sizes.iter().zip(&search.seeds).enumerate() {
+    let mut scored = match first_round(search, contestants, left)? {
+        Standing::Over(scored) => scored,
+        missing @ Standing::Run(_) => return Ok(missing),
+    };
+    let mut left = left - search.spent(&trials(search, &scored))?.amount(search.purse().unit);
+    for (round, (size, seed)) in sizes.iter().zip(&search.seeds).enumerate().skip(1) {
         let among = best(&scored, round, *size);
-        let trials: Vec<Trial> = among.iter().map(|i| trial(&contestants[*i], *seed)).collect();
+        let trials: Vec<Trial> = among.iter().map(|i| trial(&scored[*i].contestant, *seed)).collect();
         let missing = search.missing(&trials)?;
-        let purse = search.purse();
-        let cost: f64 = missing.iter().map(|trial| purse.cost(trial.iterations, trial.training.batch_size)).sum();
-        left -= search.spent(&trials)?.amount(purse.unit);
+        left -= search.spent(&trials)?.amount(search.purse().unit);
         if !missing.is_empty() {
             let untouched = missing.len() == trials.len();
-            if round > 0 && untouched && cost > left {
-                return Ok(Standing::Over(scored));
-            }
-            return Ok(Standing::Run(missing));
+            return Ok(if untouched && cost(search, &missing) > left {
+                Standing::Over(scored)
+            } else {
+                Standing::Run(missing)
+            });
         }
         for (i, trial) in among.iter().zip(&trials) {
             if let Some(done) = search.done(trial)? {
@@ -150,6 +206,46 @@ pub fn standing(search: &Search, contestants: &[Contestant], sizes: &[usize], le
         }
     }
     Ok(Standing::Over(scored))
+}
+
+fn first_round(search: &Search, contestants: &[Contestant], left: f64) -> Result<Standing> {
+    let Some(seed) = search.seeds.first() else {
+        return Ok(Standing::Over(Vec::new()));
+    };
+    let settle_all = |patient: bool| {
+        contestants.iter().map(|contestant| settle(search, contestant, *seed, patient)).collect::<Result<Vec<_>>>()
+    };
+    let mut settled = settle_all(true)?;
+    let missing = |settled: &[Settled]| settled.iter().filter_map(|one| one.missing.clone()).collect::<Vec<_>>();
+    let again = settled.iter().filter(|one| one.missing.is_some()).all(|one| !one.scored.abandoned.is_empty());
+    if again && !missing(&settled).is_empty() {
+        let all: Vec<Scored> = settled.iter().map(|one| one.scored.clone()).collect();
+        let spent = search.spent(&trials(search, &all))?.amount(search.purse().unit);
+        if cost(search, &missing(&settled)) > left - spent {
+            settled = settle_all(false)?;
+        }
+    }
+    let missing = missing(&settled);
+    Ok(if missing.is_empty() {
+        Standing::Over(settled.into_iter().map(|one| one.scored).collect())
+    } else {
+        Standing::Run(missing)
+    })
+}
+
+fn cost(search: &Search, trials: &[Trial]) -> f64 {
+    let purse = search.purse();
+    trials.iter().map(|trial| purse.cost(trial.iterations, trial.training.batch_size)).sum()
+}
+
+/// What there is to say of candidates that had to settle for a lower rate.
+pub fn settled_sentence(scored: &[Scored]) -> String {
+    let lowered: Vec<&str> =
+        scored.iter().filter(|one| !one.abandoned.is_empty()).map(|one| one.contestant.name.as_str()).collect();
+    if lowered.is_empty() {
+        return String::new();
+    }
+    format!(" At the rate first tried {} failed to train, and ran again at a lower one.", lowered.join(", "))
 }
 
 /// The `size` best of those that took part in every round so far, in the order of the candidates.
@@ -179,6 +275,7 @@ pub(super) mod tests {
             diverged: 0,
             folders: Vec::new(),
             images_per_second: None,
+            abandoned: Vec::new(),
         }
     }
 

@@ -10,10 +10,12 @@ mod weight_decay;
 pub use length::length_of;
 
 use anyhow::Result;
+use artifacts::probe;
 use artifacts::recipe::Training;
 use artifacts::suggestion::Suggestion;
 
-use super::trial::{Kind, Trial};
+use super::budget::Purse;
+use super::trial::{Kind, Trial, initial_probe};
 use super::{Next, Search};
 use crate::curve;
 use crate::error::BadInput;
@@ -21,6 +23,8 @@ use crate::suggest;
 
 /// Steps of a run at least: of fewer nothing can be learnt.
 pub const LEAST_STEPS: u64 = 24;
+/// Batches whose gradients a range test's probe takes: as few as it may, for its critical rate is what counts.
+const RAMP_PROBE_BATCHES: usize = 2;
 /// A range test is this share of the training that it serves, but of [`LEAST_STEPS`] at least.
 const RAMP_SHARE: f64 = 0.25;
 
@@ -90,11 +94,54 @@ pub fn next(search: &Search) -> Result<Next> {
     }
 }
 
-/// A range test on a log scale over rates wide enough to need no knowledge of the setting but the kind of optimizer.
-fn ramp(name: &str, training: &Training, iterations: u64, seed: u64) -> Trial {
-    let (min_lr, max_lr) = rate_range(&training.optimizer);
-    let training = Training { max_momentum: None, min_momentum: None, ..training.clone() };
-    Trial { name: name.to_owned(), kind: Kind::Ramp { min_lr, max_lr }, training, iterations, seed }
+/// Range tests that are asked for together.
+enum Ramps {
+    /// Something is missing.
+    Ask(Next),
+    /// All are finished.
+    Ready(Vec<Trial>),
+}
+
+/// What a range test is of: its name, how it trains, and its seed.
+type RampOf = (String, Training, u64);
+
+/// Range tests around the critical rate of the first step, which `sc-probe` measures at the initial weights; over all rates
+/// where it finds none. `steps`: of each.
+fn ramps(search: &Search, of: &[RampOf], steps: &[u64]) -> Result<Ramps> {
+    let mut probes = Vec::new();
+    let mut ramps = Vec::new();
+    for ((name, training, seed), iterations) in of.iter().zip(steps) {
+        // Momentum at the highest rate: there a rate is too high or not.
+        let training = Training { max_momentum: None, min_momentum: None, ..training.clone() };
+        let asked = initial_probe(search, &training, *seed, RAMP_PROBE_BATCHES);
+        if !asked.out.exists() {
+            probes.push(asked);
+            continue;
+        }
+        let kind = if probe::read(&asked.out)?.critical.lr.is_some() {
+            Kind::Around(asked.out)
+        } else {
+            let (min_lr, max_lr) = rate_range(&training.optimizer);
+            Kind::Ramp { min_lr, max_lr }
+        };
+        ramps.push(Trial { name: name.clone(), kind, training, iterations: *iterations, seed: *seed });
+    }
+    if !probes.is_empty() {
+        return Ok(Ramps::Ask(Next::Probe(probes)));
+    }
+    let missing = search.missing(&ramps)?;
+    Ok(if missing.is_empty() { Ramps::Ready(ramps) } else { Ramps::Ask(Next::Run(missing)) })
+}
+
+/// About what the probe of a range test costs: 12 losses a batch (5 batches of up to 64 images, 3 of up to 128, 1 of more)
+/// and the gradients of [`RAMP_PROBE_BATCHES`].
+fn probe_cost(purse: &Purse, batch_size: usize) -> f64 {
+    let batches = match batch_size {
+        ..=64 => 5,
+        65..=128 => 3,
+        _ => 1,
+    };
+    purse.cost((4 * batches + RAMP_PROBE_BATCHES) as u64, batch_size)
 }
 
 /// Rates from useless to diverging: adaptive methods move each weight by about the rate itself.
@@ -128,8 +175,8 @@ fn folders(search: &Search, trials: &[Trial]) -> Vec<String> {
 
 /// A rate to try candidates at, and the range tests behind it.
 enum Provisional {
-    /// These range tests are missing.
-    Run(Vec<Trial>),
+    /// Something is missing.
+    Ask(Next),
     /// The rate, and the range tests that it comes from: none where the recipe had one.
     Known(f64, Vec<Trial>),
 }
@@ -140,12 +187,11 @@ fn provisional_rate(search: &Search) -> Result<Provisional> {
     if let Some(max_lr) = training.max_lr {
         return Ok(Provisional::Known(max_lr, Vec::new()));
     }
-    let steps = search.purse().steps(0.15 * search.allotment(), training.batch_size).max(LEAST_STEPS);
-    let ramps = vec![ramp("start", training, steps, search.seeds[0])];
-    let missing = search.missing(&ramps)?;
-    if !missing.is_empty() {
-        return Ok(Provisional::Run(missing));
-    }
+    let steps = search.purse().steps(0.1 * search.allotment(), training.batch_size).max(LEAST_STEPS);
+    let ramps = match ramps(search, &[("start".to_owned(), training.clone(), search.seeds[0])], &[steps])? {
+        Ramps::Ask(next) => return Ok(Provisional::Ask(next)),
+        Ramps::Ready(ramps) => ramps,
+    };
     match suggested(search, &ramps)?.and_then(|suggestion| suggestion.max_lr) {
         Some(max_lr) => Ok(Provisional::Known(max_lr, ramps)),
         None => Err(no_rate(search)),

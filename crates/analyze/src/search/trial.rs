@@ -15,7 +15,7 @@ use crate::runs::Run;
 const HASH: usize = 8;
 
 /// What a trial runs.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// 1cycle, as the training says.
     Cycle,
@@ -26,6 +26,8 @@ pub enum Kind {
         /// Rate of the last.
         max_lr: f64,
     },
+    /// A range test around the critical rate in this probe.
+    Around(PathBuf),
 }
 
 /// One run that a search asks for.
@@ -43,6 +45,58 @@ pub struct Trial {
     pub seed: u64,
 }
 
+/// A measurement at given weights that a search asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbeAsked {
+    /// The weights: a file, or the initial ones of a seed.
+    pub weights: Weights,
+    /// Where the measurement goes.
+    pub out: PathBuf,
+    /// The other flags.
+    pub flags: String,
+}
+
+/// Weights to measure at.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Weights {
+    /// The initial ones of a seed.
+    Initial(u64),
+    /// Those in a file.
+    File(PathBuf),
+}
+
+impl ProbeAsked {
+    /// A probe at this training's setting over so many batches; `more`: further flags.
+    pub fn new(
+        search: &Search,
+        training: &Training,
+        weights: Weights,
+        out: PathBuf,
+        batches: usize,
+        more: &str,
+    ) -> Self {
+        Self { weights, out, flags: probe_flags(search, training, batches, more) }
+    }
+}
+
+fn probe_flags(search: &Search, training: &Training, batches: usize, more: &str) -> String {
+    let Training { batch_size, optimizer, momentum, weight_decay, .. } = training;
+    format!(
+        "--batch-size {batch_size} --batches {batches} --optimizer {optimizer} --momentum {momentum} --weight-decay \
+         {weight_decay} --val-from-train {}{more}",
+        search.recipe.setting.val_from_train
+    )
+}
+
+/// The probe of the initial weights of a seed, in the step's folder: named by its flags, as runs are.
+pub fn initial_probe(search: &Search, training: &Training, seed: u64, batches: usize) -> ProbeAsked {
+    let flags = probe_flags(search, training, batches, "");
+    let setting = &search.recipe.setting;
+    let hash = sha256::of_bytes(format!("{flags} {} {}", setting.net, setting.data_sha256).as_bytes());
+    let out = search.folder.join(format!("probe-seed{seed}-{}.json", &hash[..HASH]));
+    ProbeAsked { weights: Weights::Initial(seed), out, flags }
+}
+
 /// A trial that was run.
 #[derive(Clone, Debug)]
 pub struct Done {
@@ -55,7 +109,7 @@ impl Trial {
     pub fn program(&self) -> &'static str {
         match self.kind {
             Kind::Cycle => "sc-train",
-            Kind::Ramp { .. } => "sc-rangetest",
+            Kind::Ramp { .. } | Kind::Around(_) => "sc-rangetest",
         }
     }
 
@@ -63,8 +117,9 @@ impl Trial {
     pub fn flags(&self, search: &Search) -> String {
         let Training { batch_size, optimizer, momentum, weight_decay, bn_momentum, bn_reestimate, augment, .. } =
             &self.training;
-        let mut flags = match self.kind {
+        let mut flags = match &self.kind {
             Kind::Cycle => self.cycle_flags(),
+            Kind::Around(probe) => format!("--around {}", probe.display()),
             Kind::Ramp { min_lr, max_lr } => format!("--scale log --min-lr {min_lr} --max-lr {max_lr}"),
         };
         let held_out = search.recipe.setting.val_from_train;
@@ -124,6 +179,13 @@ impl Done {
     /// Final accuracy on held-out images; that of a guess where it diverged.
     pub fn accuracy(&self) -> f64 {
         self.run.result.final_val_accuracy.unwrap_or_else(|| self.run.chance())
+    }
+
+    /// Whether it came to nothing: it diverged, or ends no better than a guess in loss and hardly in accuracy.
+    pub fn failed(&self) -> bool {
+        let classes = self.run.record.classes.max(2) as f64;
+        let no_better = self.loss().is_none_or(|loss| loss >= classes.ln()) && self.accuracy() <= 1.5 / classes;
+        self.run.diverged() || no_better
     }
 
     /// Final loss on held-out images; none where it diverged.

@@ -8,11 +8,11 @@ use artifacts::probe::{self, Probe};
 use artifacts::recipe::{Decision, Spent, Training};
 use artifacts::run::MODEL_FILE;
 
-use super::{LEAST_STEPS, folders, no_rate, ramp, ramp_steps, suggested};
+use super::{LEAST_STEPS, RampOf, Ramps, folders, no_rate, probe_cost, ramp_steps, suggested};
 use crate::number::count;
 use crate::search::contest::{self, Contestant, Standing};
 use crate::search::pick::pick;
-use crate::search::trial::Trial;
+use crate::search::trial::{ProbeAsked, Trial, Weights};
 use crate::search::{Next, Search, candidate};
 
 const QUESTION: &str = "Which batch size reaches the highest held-out accuracy in the same time?";
@@ -34,12 +34,13 @@ pub(super) fn next(search: &Search) -> Result<Next> {
     let Some(plan) = plan(search) else {
         return search.skipped(QUESTION, base.to_string(), "The budget is too small to compare batch sizes", None);
     };
-    let ramps: Vec<Trial> =
-        plan.sizes.iter().zip(&plan.steps).map(|(size, steps)| size_ramp(search, *size, *steps)).collect();
-    let missing = search.missing(&ramps)?;
-    if !missing.is_empty() {
-        return Ok(Next::Run(missing));
-    }
+    let of: Vec<RampOf> =
+        plan.sizes.iter().map(|size| (size.to_string(), of_size(search, *size), search.seeds[0])).collect();
+    let steps: Vec<u64> = plan.steps.iter().map(|steps| ramp_steps(*steps)).collect();
+    let ramps = match super::ramps(search, &of, &steps)? {
+        Ramps::Ask(next) => return Ok(next),
+        Ramps::Ready(ramps) => ramps,
+    };
     let left = search.allotment() - search.spent(&ramps)?.amount(search.purse().unit);
     let contestants = contestants(search, &plan, &ramps, left)?;
     if contestants.is_empty() {
@@ -76,7 +77,9 @@ fn affordable(search: &Search, sizes: Vec<usize>, rounds: usize) -> Option<Plan>
         let total: f64 = sizes
             .iter()
             .zip(&steps)
-            .map(|(size, steps)| each * purse.cost(*steps, *size) + purse.cost(ramp_steps(*steps), *size))
+            .map(|(size, steps)| {
+                each * purse.cost(*steps, *size) + purse.cost(ramp_steps(*steps), *size) + probe_cost(&purse, *size)
+            })
             .sum();
         if total <= allotment {
             let enough = steps.iter().all(|steps| *steps >= LEAST_STEPS);
@@ -89,10 +92,6 @@ fn affordable(search: &Search, sizes: Vec<usize>, rounds: usize) -> Option<Plan>
 
 fn of_size(search: &Search, batch_size: usize) -> Training {
     Training { batch_size, ..search.recipe.training.clone() }
-}
-
-fn size_ramp(search: &Search, size: usize, steps: u64) -> Trial {
-    ramp(&size.to_string(), &of_size(search, size), ramp_steps(steps), search.seeds[0])
 }
 
 /// The sizes that have a rate, each with as many steps as its measured speed allows in the same time.
@@ -116,17 +115,6 @@ fn contestants(search: &Search, plan: &Plan, ramps: &[Trial], left: f64) -> Resu
         }));
     }
     Ok(contestants)
-}
-
-fn probe_command(search: &Search, training: &Training, model: &Path, out: &Path) -> String {
-    let Training { batch_size, optimizer, momentum, weight_decay, .. } = training;
-    format!(
-        "sc-probe --init {} --out {} --batch-size {batch_size} --batches {PROBE_BATCHES} --critical-batches 1 --optimizer \
-         {optimizer} --momentum {momentum} --weight-decay {weight_decay} --val-from-train {}",
-        model.display(),
-        out.display(),
-        search.recipe.setting.val_from_train
-    )
 }
 
 /// What the gradient's noise says of the batch size: McCandlish et al., arXiv:1812.06162, section 2.
@@ -160,17 +148,13 @@ fn decide(search: &Search, plan: &Plan, ramps: &[Trial], mut scored: Vec<contest
     if let Some(model) = model.filter(|model| model.exists()) {
         let out = model.with_file_name("probe.json");
         if !out.exists() {
-            return Ok(Next::Probe(probe_command(search, &chosen, &model, &out)));
+            let weights = Weights::File(model);
+            let asked = ProbeAsked::new(search, &chosen, weights, out, PROBE_BATCHES, " --critical-batches 1");
+            return Ok(Next::Probe(vec![asked]));
         }
-        noise = noise_sentence(&probe::read(&out)?, chosen.batch_size);
-        let purse = search.purse();
-        let images = (PROBE_BATCHES * chosen.batch_size) as f64;
-        // The probe keeps no times of its own: as long as so many training steps and a start.
-        of_probe = Spent {
-            seconds: images / purse.speed(chosen.batch_size) + search.recipe.budget.overhead_seconds,
-            images,
-            runs: 0,
-        };
+        let probe = probe::read(&out)?;
+        noise = noise_sentence(&probe, chosen.batch_size);
+        of_probe = search.probe_spent(&probe);
     }
     let mut trials = ramps.to_vec();
     trials.extend(contest::trials(search, &scored));
@@ -183,8 +167,9 @@ fn decide(search: &Search, plan: &Plan, ramps: &[Trial], mut scored: Vec<contest
         candidates: scored.iter().map(|one| candidate(one, ramp_of(one.contestant.training.batch_size))).collect(),
         chosen: chosen.batch_size.to_string(),
         reason: format!(
-            "Every size trained equally long, at the rate that its own range test suggests. {}{noise}",
-            picked.reason
+            "Every size trained equally long, at the rate that its own range test suggests. {}{}{noise}",
+            picked.reason,
+            contest::settled_sentence(&scored)
         ),
         spent: search.spent(&trials)?.plus(&of_probe),
     };

@@ -28,32 +28,40 @@ pub fn length_of(purse: &Purse, recipe: &Recipe, left: f64) -> u64 {
 
 pub(super) fn next(search: &Search) -> Result<Next> {
     let (max_lr, ramps) = match provisional_rate(search)? {
-        Provisional::Run(missing) => return Ok(Next::Run(missing)),
+        Provisional::Ask(next) => return Ok(next),
         Provisional::Known(max_lr, ramps) => (max_lr, ramps),
     };
     let purse = search.purse();
     let left = purse.left - search.spent(&ramps)?.amount(purse.unit);
     let longest = length_of(&purse, &search.recipe, left);
-    let training = Training { max_lr: Some(max_lr), ..search.recipe.training.clone() };
-    let lengths: Vec<u64> =
-        SHARES.iter().map(|share| (longest as f64 * share) as u64).filter(|n| *n >= LEAST_STEPS).collect();
-    let mut scored = Vec::new();
+    let mut training = Training { max_lr: Some(max_lr), ..search.recipe.training.clone() };
+    let lengths = SHARES.iter().map(|share| (longest as f64 * share) as u64).filter(|steps| *steps >= LEAST_STEPS);
+    let mut scored: Vec<Scored> = Vec::new();
     let mut trials = ramps;
-    for length in &lengths {
-        let contestant = Contestant { name: length.to_string(), training: training.clone(), iterations: *length };
-        let trial = contest::trial(&contestant, search.seeds[0]);
-        let Some(done) = search.done(&trial)? else {
+    for length in lengths {
+        let contestant = Contestant { name: length.to_string(), training: training.clone(), iterations: length };
+        let first = contest::settle(search, &contestant, search.seeds[0], true)?;
+        let settled = match first.missing {
             // What is begun must be finished, and the last run be paid for.
-            let spent = search.spent(&trials)?.amount(purse.unit);
-            let fits =
-                spent + purse.cost(*length, training.batch_size) + last_run(search, longest, &scored) <= purse.left;
-            if fits || scored.is_empty() {
-                return Ok(Next::Run(vec![trial]));
+            Some(trial) => {
+                let mut before = trials.clone();
+                before.extend(first.scored.abandoned.iter().cloned());
+                let cost = search.spent(&before)?.amount(purse.unit) + purse.cost(length, training.batch_size);
+                let fits = cost + last_run(search, longest, &scored) <= purse.left;
+                if fits || (scored.is_empty() && first.scored.abandoned.is_empty()) {
+                    return Ok(Next::Run(vec![trial]));
+                }
+                contest::settle(search, &contestant, search.seeds[0], false)?
             }
-            break;
+            None => first,
         };
-        scored.push(Scored::of(&contestant, &done));
-        trials.push(trial);
+        if settled.missing.is_some() {
+            break;
+        }
+        trials.extend(contest::trials(search, std::slice::from_ref(&settled.scored)));
+        // The rate that a longer training settled for holds for the shorter ones too.
+        training = settled.scored.contestant.training.clone();
+        scored.push(settled.scored);
     }
     decide(search, training, longest, &scored, &trials)
 }
@@ -83,7 +91,7 @@ fn decide(search: &Search, training: Training, longest: u64, scored: &[Scored], 
         question: QUESTION.to_owned(),
         candidates: scored.iter().map(|one| candidate(one, Vec::new())).collect(),
         chosen: format!("{} steps", count(affordable)),
-        reason,
+        reason: format!("{reason}{}", contest::settled_sentence(scored)),
         spent,
     };
     let change = |of_recipe: &mut Training| {

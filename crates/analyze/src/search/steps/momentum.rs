@@ -25,7 +25,7 @@ pub(super) fn next(search: &Search) -> Result<Next> {
         return search.skipped(QUESTION, training.momentum.to_string(), &why, None);
     }
     let (max_lr, ramps) = match provisional_rate(search)? {
-        Provisional::Run(missing) => return Ok(Next::Run(missing)),
+        Provisional::Ask(next) => return Ok(next),
         Provisional::Known(max_lr, ramps) => (max_lr, ramps),
     };
     let left = search.allotment() - search.spent(&ramps)?.amount(search.purse().unit);
@@ -64,7 +64,7 @@ pub(super) fn next(search: &Search) -> Result<Next> {
         question: QUESTION.to_owned(),
         candidates: scored.iter().map(|one| candidate(one, shown.clone())).collect(),
         chosen: chosen.name.clone(),
-        reason: format!("{}{}", comparison(training), picked.reason),
+        reason: format!("{}{}{}", comparison(training), picked.reason, contest::settled_sentence(&scored)),
         spent: search.spent(&trials)?,
     };
     search.decided(|training| *training = chosen.training, decision, &trials)

@@ -4,12 +4,11 @@
 use anyhow::Result;
 use artifacts::recipe::{Candidate, Decision, Recipe, Spent, Training};
 
-use super::{LEAST_STEPS, folders, no_rate, ramp, ramp_steps, suggested};
+use super::{LEAST_STEPS, RampOf, Ramps, folders, no_rate, probe_cost, ramp_steps, suggested};
 use crate::number::{rate, round_digits};
 use crate::search::contest::{self, Contestant, Scored, Standing};
 use crate::search::length_of;
 use crate::search::pick::noise;
-use crate::search::trial::Trial;
 use crate::search::{Next, Search, candidate};
 
 const QUESTION: &str = "How high may the learning rate go?";
@@ -22,14 +21,15 @@ pub(super) fn next(search: &Search) -> Result<Next> {
     // As long as the training that is to come asks for, but at most half of what this step may cost.
     let served = length_of(&purse, &search.recipe, purse.left - allotment);
     let seeds = &search.seeds[..search.seeds.len().min(2)];
-    let afford = purse.steps(0.5 * allotment / seeds.len() as f64, training.batch_size);
+    let each = 0.5 * allotment / seeds.len() as f64 - probe_cost(&purse, training.batch_size);
+    let afford = purse.steps(each.max(0.0), training.batch_size);
     let steps = ramp_steps(served).min(afford).max(LEAST_STEPS);
     let seeds = if afford < LEAST_STEPS { &seeds[..1] } else { seeds };
-    let ramps: Vec<Trial> = seeds.iter().map(|seed| ramp("rate", training, steps, *seed)).collect();
-    let missing = search.missing(&ramps)?;
-    if !missing.is_empty() {
-        return Ok(Next::Run(missing));
-    }
+    let of: Vec<RampOf> = seeds.iter().map(|seed| ("rate".to_owned(), training.clone(), *seed)).collect();
+    let ramps = match super::ramps(search, &of, &vec![steps; of.len()])? {
+        Ramps::Ask(next) => return Ok(next),
+        Ramps::Ready(ramps) => ramps,
+    };
     let suggestion = suggested(search, &ramps)?;
     let by_rule = suggestion.as_ref().and_then(|suggestion| suggestion.max_lr);
     let why = suggestion.map(|suggestion| suggestion.reasons.join(" ")).unwrap_or_default();
@@ -57,7 +57,7 @@ pub(super) fn next(search: &Search) -> Result<Next> {
             if candidates.is_empty() {
                 candidates.push(without_runs(search, rule, ramps));
             }
-            (chosen, format!("{why} {sentence}"), candidates, trials)
+            (chosen, format!("{why} {sentence}{}", contest::settled_sentence(&scored)), candidates, trials)
         }
     };
     let decision = Decision {
@@ -108,6 +108,7 @@ fn guarded(search: &Search, rule: f64, scored: &[Scored]) -> (f64, String) {
     let [of_rule, of_before] = means[..] else {
         return (rule, "Taken as the rule gives it.".to_owned());
     };
+    let rule = scored[0].contestant.training.max_lr.unwrap_or(rule);
     let noise = noise(scored, &[0, 1], of_rule.max(of_before), search.recipe.setting.held_out_images);
     let before = scored[1].contestant.training.max_lr.unwrap_or(rule);
     let points = |fraction: f64| format!("{:.1}", 100.0 * fraction);

@@ -4,11 +4,11 @@
 use anyhow::Result;
 use artifacts::recipe::{Decision, Training};
 
-use super::{LEAST_STEPS, Provisional, affordable, folders, provisional_rate, ramp, ramp_steps, suggested};
+use super::{LEAST_STEPS, Provisional, affordable, folders, provisional_rate, ramp_steps, suggested};
 use crate::number::{rate, round_digits};
 use crate::search::contest::{self, Contestant, Scored, Standing};
 use crate::search::pick::pick;
-use crate::search::trial::Trial;
+use crate::search::trial::{Kind, Trial};
 use crate::search::{Next, Search, candidate};
 
 const QUESTION: &str = "How much weight decay reaches the highest held-out accuracy?";
@@ -32,7 +32,7 @@ impl Plan {
 pub(super) fn next(search: &Search) -> Result<Next> {
     let training = &search.recipe.training;
     let (max_lr, mut ramps) = match provisional_rate(search)? {
-        Provisional::Run(missing) => return Ok(Next::Run(missing)),
+        Provisional::Ask(next) => return Ok(next),
         Provisional::Known(max_lr, ramps) => (max_lr, ramps),
     };
     let left = search.allotment() - search.spent(&ramps)?.amount(search.purse().unit);
@@ -41,10 +41,7 @@ pub(super) fn next(search: &Search) -> Result<Next> {
         return search.skipped(QUESTION, rate(training.weight_decay), why, Some((max_lr, &ramps)));
     };
     let decays: Vec<Trial> = if plan.ramps {
-        plan.grid
-            .iter()
-            .map(|decay| ramp(&name(*decay), &with(training, None, *decay), ramp_steps(steps), search.seeds[0]))
-            .collect()
+        plan.grid.iter().map(|decay| decay_ramp(search, *decay, max_lr, steps)).collect()
     } else {
         Vec::new()
     };
@@ -75,7 +72,7 @@ pub(super) fn next(search: &Search) -> Result<Next> {
     };
     let ramps_before = ramps.len();
     ramps.extend(decays);
-    decide(search, scored, &ramps, ramps_before)
+    decide(search, scored, max_lr, &ramps, ramps_before)
 }
 
 /// From generous to modest: the plan, and the steps of its runs.
@@ -128,6 +125,14 @@ fn bisected(coarse: &[Scored], grid: &[f64], held_out: usize) -> Vec<f64> {
     halfway.into_iter().filter(|decay| !grid.contains(decay)).collect()
 }
 
+/// From a 64th of the rate in use to 16 times it, as a range test around a critical rate: the same rates for every decay.
+fn decay_ramp(search: &Search, decay: f64, max_lr: f64, steps: u64) -> Trial {
+    let kind = Kind::Ramp { min_lr: round_digits(max_lr / 64.0, 4), max_lr: round_digits(max_lr * 16.0, 4) };
+    let training = with(&search.recipe.training, None, decay);
+    let training = Training { max_momentum: None, min_momentum: None, ..training };
+    Trial { name: name(decay), kind, training, iterations: ramp_steps(steps), seed: search.seeds[0] }
+}
+
 fn power(exponent: f64) -> f64 {
     round_digits(10f64.powf(exponent), 1)
 }
@@ -140,7 +145,7 @@ fn name(decay: f64) -> String {
     rate(decay)
 }
 
-fn decide(search: &Search, mut scored: Vec<Scored>, ramps: &[Trial], before: usize) -> Result<Next> {
+fn decide(search: &Search, mut scored: Vec<Scored>, max_lr: f64, ramps: &[Trial], before: usize) -> Result<Next> {
     let Some(picked) = pick(&scored, search.recipe.setting.held_out_images) else {
         return Err(super::no_rate(search));
     };
@@ -148,9 +153,10 @@ fn decide(search: &Search, mut scored: Vec<Scored>, ramps: &[Trial], before: usi
     let mut trials = ramps.to_vec();
     trials.extend(contest::trials(search, &scored));
     let reason = format!(
-        "All at highest rate {}. {}{}",
-        rate(chosen.max_lr.unwrap_or_default()),
+        "All at highest rate {}. {}{}{}",
+        rate(max_lr),
         picked.reason,
+        contest::settled_sentence(&scored),
         tolerated(search, &ramps[before..])?
     );
     // In the order of the values, the bisected ones among the others.
