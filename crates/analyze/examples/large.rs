@@ -146,6 +146,7 @@ fn record(name: &str, arm: &str, iterations: u64, seed: u64) -> RunRecord {
         arm: arm.to_owned(),
         tool: "made up".to_owned(),
         git_commit: None,
+        build: None,
         config: Config {
             kind,
             net: "resnet56".to_owned(),
@@ -166,6 +167,7 @@ fn record(name: &str, arm: &str, iterations: u64, seed: u64) -> RunRecord {
             val_every: 10,
             test_every: 0,
             exact_conv: false,
+            precision: "float32".into(),
         },
         data_name: "made-up".to_owned(),
         classes: 10,

@@ -14,7 +14,7 @@ use learner::nets;
 use learner::plan::{OPTIMIZERS, Plan};
 use learner::samples::{self, Division};
 use learner::schedule::{Plateau, Schedule};
-use learner::training::{Ending, Observer, Training};
+use learner::training::{Ending, Measured, Observer, Training};
 use rand_chacha::rand_core::Rng;
 
 const CLASSES: usize = 10;
@@ -124,8 +124,9 @@ impl Setting {
             let ending = training.run(&mut witness).unwrap();
             if until.is_none() {
                 assert_eq!(ending, Ending::Completed);
-                let measured = training.measure().unwrap();
-                let losses = [measured.val.unwrap().loss_sum, measured.train.loss_sum, measured.test.unwrap().loss_sum];
+                let measured = training.measure(Measured::All).unwrap();
+                let losses =
+                    [measured.val, measured.train, measured.test].map(|evaluation| evaluation.unwrap().loss_sum);
                 let state = training.parameters().unwrap().into_iter().chain(measured.buffers);
                 let bits = state.map(|values| values.iter().map(|value| value.to_bits()).collect()).collect();
                 return (witness.lines, losses.map(f64::to_bits).to_vec(), bits);
