@@ -22,7 +22,7 @@ fn a_study_settles_and_a_changed_variable_reruns_what_it_touches() {
     let folder = checkout.path();
     let study = "superconvergence";
     let planned = commands(folder, &[study]);
-    assert_eq!(planned.iter().filter(|line| line.contains("sc-rangetest ")).count(), 2);
+    assert_eq!(planned.iter().filter(|line| line.contains("sc-rangetest ")).count(), 2 + 3);
     assert_eq!(planned.iter().filter(|line| line.contains("sc-train ")).count(), 2 * 2 + 2 * (2 + 2));
 
     let output = make(folder, &["-j2", study]);

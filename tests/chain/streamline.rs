@@ -91,7 +91,7 @@ fn some_recipe(folder: &Path, net: &str) -> Recipe {
     succeed(folder, "sc-train", &format!("--schedule 1cycle --max-lr 1e-3 --held-out-only {line}"));
     succeed(folder, "sc-analyze", "start calibration --budget 500it --out recipe.json");
     let mut recipe = recipe::read(&folder.join("recipe.json")).unwrap();
-    assert_eq!((recipe.setting.net.as_str(), recipe.setting.test_images), (net, 50));
+    assert_eq!((recipe.setting.net.as_str(), recipe.setting.test_images), (net, 200));
     let training = &mut recipe.training;
     (training.batch_size, training.momentum, training.weight_decay) = (20, 0.85, 3e-4);
     (training.max_momentum, training.min_momentum) = (Some(0.95), Some(0.85));

@@ -25,7 +25,7 @@ impl Stages {
         let made = Self { folder, length };
         for (program, name, flags) in [
             ("sc-rangetest", "log", "--scale log --min-lr 1e-4 --max-lr 3"),
-            ("sc-rangetest", "linear", "--scale linear --min-lr 0 --max-lr 1"),
+            ("sc-rangetest", "linear", "--scale linear --min-lr 0 --max-lr 0.02"),
             ("sc-train", "low", "--schedule constant --lr 0.002"),
             ("sc-train", "high", "--schedule constant --lr 0.005"),
         ] {

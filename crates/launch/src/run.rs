@@ -175,14 +175,17 @@ impl Prepared {
         let progress = Progress::new(&record.name, done, plan.config.iterations, flags.quiet);
         let cadence = Cadence { every: flags.checkpoint_every, time: flags.between_checkpoints() };
         let test_lines = self.test_lines(plan, done);
-        let mut recorder =
-            Recorder::open(folder, done, plan.config.batch_size, cadence, test_lines, self.began, progress)
-                .map_err(|error| Stop::from(error).hint(START_ANEW))?;
         let mut training =
             Training::new(plan, &self.inputs.graph, engine, division, self.inputs.data.test.labels.len());
+        let resumed = saved.is_some();
         if let Some(saved) = saved {
             let restored = training.restore(&path.join(checkpoint::FILE), saved);
             restored.map_err(|error| Stop::from(error).hint(START_ANEW))?;
+        }
+        let mut recorder =
+            Recorder::open(folder, done, plan.config.batch_size, cadence, test_lines, self.began, progress)
+                .map_err(|error| Stop::from(error).hint(START_ANEW))?;
+        if resumed {
             recorder.note_time(done, Some(format!("resumed on {} with {}", record.device, record.kernels)))?;
         }
         let ending = training.run(&mut recorder)?;

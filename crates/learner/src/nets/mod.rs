@@ -138,8 +138,8 @@ mod tests {
             ("resnet44", 658_586),
             ("resnet56", 853_018),
             ("resnet110", 1_727_962),
-            ("bottleneck11", 109_594),
-            ("bottleneck164", 1_703_258),
+            ("bottleneck11", 84_762),
+            ("bottleneck164", 1_661_274),
             ("shallow", 89_578),
         ] {
             assert_eq!(count(name, cifar), expected, "{name}");
