@@ -5,6 +5,14 @@
 //! seed, and a name on the command line the readers. What breaks a reader is kept in `target/fuzz/` with its number.
 //!
 //! A program of its own and not the test harness's: one reader at a time, or else the counted memory would be everybody's.
+#![allow(
+    clippy::needless_for_each,
+    clippy::duration_suboptimal_units,
+    clippy::type_complexity,
+    clippy::assigning_clones,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "short code that spoils files, where these lints find nothing that matters"
+)]
 
 mod analysis;
 mod artifact;

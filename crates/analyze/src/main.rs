@@ -114,7 +114,8 @@ fn report_command(flags: &ReportFlags) -> Result<()> {
     if let Some(path) = &flags.recipe {
         let report = SearchReport::new(&flags.title, recipe::read(path)?, path, runs, warnings)?;
         report.write(&flags.out)?;
-        return print_findings(&report.findings, &flags.out);
+        print_findings(&report.findings, &flags.out);
+        return Ok(());
     }
     if runs.is_empty() {
         return Err(BadInput::new("no finished run was given", "name the folders of finished runs").into());
@@ -124,15 +125,15 @@ fn report_command(flags: &ReportFlags) -> Result<()> {
     let report = Report::new(&flags.title, runs, suggestions, warnings)?;
     warn(&report.warnings[left_out..]);
     report.write(&flags.out)?;
-    print_findings(&report.findings, &flags.out)
+    print_findings(&report.findings, &flags.out);
+    Ok(())
 }
 
-fn print_findings(findings: &[String], folder: &Path) -> Result<()> {
+fn print_findings(findings: &[String], folder: &Path) {
     for finding in findings {
         println!("{finding}");
     }
     println!("report: {}", folder.join(PAGE).display());
-    Ok(())
 }
 
 fn start_command(flags: &StartFlags) -> Result<()> {

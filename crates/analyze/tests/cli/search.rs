@@ -28,7 +28,7 @@ impl Asked {
         let (mut flags, mut last) = (BTreeMap::new(), String::new());
         for word in words {
             if let Some(name) = word.strip_prefix("--") {
-                last = name.to_owned();
+                name.clone_into(&mut last);
                 flags.insert(last.clone(), String::new());
             } else {
                 flags.insert(last.clone(), word.to_owned());

@@ -26,7 +26,7 @@ impl Whole {
         whole.weights("1cycle-it3-lr1-seed1/model.safetensors", "resnet8", 0.25);
         whole.change(|record| {
             for (source, name) in [(&mut record.data, "data.safetensors"), (&mut record.init, "init.safetensors")] {
-                source.path = name.to_owned();
+                name.clone_into(&mut source.path);
                 source.sha256 = sha256::of_file(Path::new(&whole.runs.path(name))).unwrap();
             }
         });
@@ -58,7 +58,9 @@ impl Whole {
     fn write_metrics(&self, steps: &[u64]) {
         fs::remove_file(self.folder.join(FILE)).unwrap();
         let mut lines = LineWriter::open::<Metrics>(&self.folder.join(FILE), 0).unwrap();
-        steps.iter().for_each(|step| lines.append(&training_step(*step, 3, 1.0)).unwrap());
+        for step in steps {
+            lines.append(&training_step(*step, 3, 1.0)).unwrap();
+        }
         lines.sync().unwrap();
     }
 
