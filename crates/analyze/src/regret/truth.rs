@@ -7,7 +7,7 @@ pub struct Truth {
     pub rates: Vec<f64>,
     /// The seeds.
     pub seeds: Vec<u64>,
-    /// Final held-out accuracy [rates][seeds].
+    /// Final held-out accuracy, a row a rate, a column a seed.
     pub accuracy: Vec<Vec<f64>>,
     /// Accuracy of a guess at random.
     pub chance: f64,

@@ -15,7 +15,7 @@
 //! - **no-learning**: none.
 //!
 //! A ramp that was laid around the critical rate of the first step (`sc-rangetest --around`) is read by another rule, found
-//! and judged by measurement (`make rule-bench`, `docs/the-rule.md`): see [`around_the_critical_rate`].
+//! and judged by measurement (`make rule-bench`, `docs/the-rule.md`): see `around_the_critical_rate`.
 //!
 //! The lowest rate is where learning starts: where the way comes to [`START`].
 //!

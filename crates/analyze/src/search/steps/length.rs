@@ -16,7 +16,7 @@ const QUESTION: &str = "How few steps are enough?";
 /// Lengths tried, as shares of the longest.
 const SHARES: [f64; 3] = [1.0, 0.5, 0.25];
 
-/// Steps of the longest training, where trainings of all [`SHARES`] and the last run may cost `left`.
+/// Steps of the longest training, where trainings of all `SHARES` and the last run may cost `left`.
 pub fn length_of(purse: &Purse, recipe: &Recipe, left: f64) -> u64 {
     let batch_size = recipe.training.batch_size;
     let images = recipe.setting.train_images + recipe.setting.held_out_images;
