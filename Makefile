@@ -29,6 +29,9 @@ PRECISION ?= float32 ## with DEVICE=cuda: float32 (TF32 off), tf32 or bf16
 THREADS ?= ## worker threads of a run; empty: all processors
 QUIET ?= ## 1: no progress on stderr
 
+# A part, by number, of parts joined by colons: settings of a study stand in tables of such lines.
+part = $(word $2,$(subst :, ,$1))
+
 # The flags that a target was made with are kept beside it, in TARGET.args; they are compared while make reads its files,
 # so that `make -n` and `make -q` tell the truth.
 , := ,

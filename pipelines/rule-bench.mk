@@ -57,7 +57,6 @@ ifneq ($(filter rule-bench%,$(MAKECMDGOALS)),)
 
 $(eval $(call prep,cifar5k,$(strip $(RULE_CIFAR)) --limit-per-class 500 --limit-test-per-class 50,))
 
-part = $(word $2,$(subst :, ,$1))
 # Of a setting: its folder, its data, its weights, and the flags that all of its runs share.
 rule_setting = $(rule_folder)/$(call part,$1,1)
 rule_data = data/$(call part,$1,3).safetensors

@@ -23,13 +23,12 @@ ifneq ($(filter streamline-vs-random%,$(MAKECMDGOALS)),)
 versus_folder := runs/streamline-vs-random
 $(if $(filter rule-bench%,$(MAKECMDGOALS)),,$(eval $(call prep,cifar5k,$(strip $(RULE_CIFAR)) --limit-per-class 500 --limit-test-per-class 50,)))
 
-versus_part = $(word $2,$(subst :, ,$1))
-versus_data = data/$(call versus_part,$1,1).safetensors
-versus_init = init/$(call versus_part,$1,2)$(if $(filter resnet% bottleneck%,$(call versus_part,$1,2)),-a)_$(call versus_part,$1,1)_seed$2.safetensors
-versus_of = $(versus_folder)/$(call versus_part,$1,1)_$(call versus_part,$1,2)_seed$2
+versus_data = data/$(call part,$1,1).safetensors
+versus_init = init/$(call part,$1,2)$(if $(filter resnet% bottleneck%,$(call part,$1,2)),-a)_$(call part,$1,1)_seed$2.safetensors
+versus_of = $(versus_folder)/$(call part,$1,1)_$(call part,$1,2)_seed$2
 versus_pair = $1 $(shell echo $$(($1 + 1)))
-versus_flags = --batch-size $(call versus_part,$1,3) --optimizer $(call versus_part,$1,4) --momentum $(call versus_part,$1,5) \
-  --weight-decay $(call versus_part,$1,6) --bn-reestimate 4
+versus_flags = --batch-size $(call part,$1,3) --optimizer $(call part,$1,4) --momentum $(call part,$1,5) \
+  --weight-decay $(call part,$1,6) --bn-reestimate 4
 # 1: setting, 2: folder, 3: step, 4: recipe before, 5: recipe after, 6: seeds, 7: further flags, 8: further files
 versus_step = $(call search_step,$2/$3,$3,$2/$4.json,$2/$5.json,$(call versus_data,$1),$(call versus_init,$1,SEED),$6,$7,$8)
 # 1: setting, 2: folder, 3: arm, 4: seed
@@ -38,7 +37,7 @@ versus_last = $(call run_on,$2/$3-last,sc-train,$(call versus_data,$1),$(call ve
 
 # 1: setting, 2: folder, 3: seeds
 define versus_search
-$(foreach s,$3,$(eval $(call init_on,$(call versus_init,$1,$s),$(call versus_data,$1),$s,$(call versus_part,$1,2))))
+$(foreach s,$3,$(eval $(call init_on,$(call versus_init,$1,$s),$(call versus_data,$1),$s,$(call part,$1,2))))
 $(eval $(call run_on,$2/calibration,sc-train,$(call versus_data,$1),$(call versus_init,$1,$(firstword $3)),$(calibration_flags) $(call versus_flags,$1),))
 $(eval $(call search_start,$2,$(strip $(VERSUS_BUDGET))))
 $(eval $(call versus_step,$1,$2,batch-size,start,1-batch-size,$3))

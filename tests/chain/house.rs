@@ -3,20 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use end_to_end::workspace;
+use end_to_end::{metadata, workspace};
 
 /// Packages that each package of the workspace is built from, by name, tests and build scripts left out.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
-    let cargo = option_env!("CARGO").unwrap_or("cargo");
-    // Packages for other systems need not be here.
-    let version = String::from_utf8(Command::new("rustc").arg("-vV").output().unwrap().stdout).unwrap();
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-    let arguments = ["metadata", "--format-version", "1", "--locked", "--filter-platform", host];
-    let output = Command::new(cargo).args(arguments).current_dir(workspace()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let metadata = metadata();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let array = |value: &serde_json::Value| value.as_array().unwrap().clone();
     let names: BTreeMap<String, String> =

@@ -3,21 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::process::Command;
 
-use end_to_end::workspace;
+use end_to_end::{metadata, workspace};
 use serde_json::Value;
-
-fn metadata() -> Value {
-    let cargo = option_env!("CARGO").unwrap_or("cargo");
-    // Packages for other systems need not be here.
-    let version = String::from_utf8(Command::new("rustc").arg("-vV").output().unwrap().stdout).unwrap();
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-    let arguments = ["metadata", "--format-version", "1", "--locked", "--filter-platform", host];
-    let output = Command::new(cargo).args(arguments).current_dir(workspace()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 fn packages(metadata: &Value) -> Vec<&Value> {
     metadata["packages"].as_array().unwrap().iter().collect()

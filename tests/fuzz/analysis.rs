@@ -178,7 +178,7 @@ const RUNS: [(&str, u64, u64); 6] = [
     ("grid", 1, 20),
 ];
 
-/// A study with one of its files mutated. An input is the number of the file and its content.
+/// A study with one of its files mutated.
 fn report() -> Prepared {
     let scratch = Scratch::new();
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
@@ -189,24 +189,9 @@ fn report() -> Prepared {
         files.push((format!("{folder}/{}", metrics::FILE), to_lines(steps)));
     }
     files.push(("suggestion.json".into(), to_json(&suggestion())));
-    files.iter().for_each(|(name, content)| drop(scratch.write(name, content)));
     let folders: Vec<PathBuf> =
         RUNS.iter().map(|(arm, seed, _)| scratch.path().join(format!("{arm}-{seed}"))).collect();
-    let valid =
-        files.iter().enumerate().map(|(number, (_, content))| [&[number as u8][..], content].concat()).collect();
-    Prepared {
-        valid,
-        mutate: one_file,
-        place: String::new(),
-        read: Box::new(move |input| {
-            let (number, content) = input.split_first().expect("an input names its file");
-            let (name, whole) = &files[usize::from(*number)];
-            scratch.write(name, content);
-            let answer = drawn(&folders, &scratch.path().join("suggestion.json"));
-            scratch.write(name, whole);
-            answer
-        }),
-    }
+    one_of(files, scratch, move |folder| drawn(&folders, &folder.join("suggestion.json")))
 }
 
 /// A run with one of its files mutated: it holds, or a sentence says what does not.
@@ -226,16 +211,29 @@ fn verified() -> Prepared {
     let mut result = result(12, 0.8);
     let last = metric_lines(12)[11];
     (result.final_val_loss, result.final_val_accuracy) = (last.val_loss, last.val_accuracy);
-    let files = [
-        (RUN_FILE, to_json(&record)),
-        (RESULT_FILE, to_json(&result)),
-        (metrics::FILE, to_lines(12)),
+    let files = vec![
+        (RUN_FILE.to_owned(), to_json(&record)),
+        (RESULT_FILE.to_owned(), to_json(&result)),
+        (metrics::FILE.to_owned(), to_lines(12)),
         (
-            metrics::TIMING_FILE,
+            metrics::TIMING_FILE.to_owned(),
             b"{\"iteration\":12,\"train_seconds\":1.0,\"wall_seconds\":1.0,\"event\":null}\n".to_vec(),
         ),
-        (MODEL_FILE, std::fs::read(&model).expect("it was written")),
+        (MODEL_FILE.to_owned(), std::fs::read(&model).expect("it was written")),
     ];
+    one_of(files, scratch, |folder| {
+        let verdict = verify::run(folder, &mut Sources::in_folder(Path::new(".")));
+        verdict.faults.first().map_or(Ok(()), |fault| Err(fault.clone()))
+    })
+}
+
+/// Files of one folder, one of them mutated at a time: an input is the number of the file and its content. `read` is given
+/// the folder.
+fn one_of(
+    files: Vec<(String, Vec<u8>)>,
+    scratch: Scratch,
+    mut read: impl FnMut(&Path) -> Answer + 'static,
+) -> Prepared {
     files.iter().for_each(|(name, content)| drop(scratch.write(name, content)));
     let valid =
         files.iter().enumerate().map(|(number, (_, content))| [&[number as u8][..], content].concat()).collect();
@@ -247,9 +245,9 @@ fn verified() -> Prepared {
             let (number, content) = input.split_first().expect("an input names its file");
             let (name, whole) = &files[usize::from(*number)];
             scratch.write(name, content);
-            let verdict = verify::run(scratch.path(), &mut Sources::in_folder(Path::new(".")));
+            let answer = read(scratch.path());
             scratch.write(name, whole);
-            verdict.faults.first().map_or(Ok(()), |fault| Err(fault.clone()))
+            answer
         }),
     }
 }

@@ -13,6 +13,22 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
 }
 
+/// What cargo says of the workspace and all that it is built from, on this system.
+///
+/// # Panics
+/// When cargo cannot say it.
+pub fn metadata() -> serde_json::Value {
+    let cargo = option_env!("CARGO").unwrap_or("cargo");
+    // Packages for other systems need not be here.
+    let version = Command::new("rustc").arg("-vV").output().expect("rustc runs").stdout;
+    let version = String::from_utf8(version).expect("a version is text");
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc names its host");
+    let arguments = ["metadata", "--format-version", "1", "--locked", "--filter-platform", host];
+    let output = Command::new(cargo).args(arguments).current_dir(workspace()).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("metadata is JSON")
+}
+
 /// The folder that the programs are in, once they are built.
 ///
 /// # Panics

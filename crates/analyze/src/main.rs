@@ -230,8 +230,7 @@ fn regret_command(flags: &RegretFlags) -> Result<()> {
     let mut all = Vec::new();
     for (name, half) in Half::NAMES {
         let scores = regret::scores(&bench, &answers, half);
-        let figures =
-            [drawing::rules(&bench, &answers, &scores, half), drawing::truths(&bench, &answers, half, &flags.draw)];
+        let figures = [drawing::rules(&scores, half), drawing::truths(&bench, &answers, half, &flags.draw)];
         for figure in figures {
             files.push((format!("{}.svg", figure.name), render::svg(&figure)?.into_bytes()));
             files.push((format!("{}.png", figure.name), render::png(&figure)?));

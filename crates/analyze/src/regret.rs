@@ -56,8 +56,8 @@ pub struct Score {
     pub arm: String,
     /// The half.
     pub half: Half,
-    /// Settings in which it answered.
-    pub settings: usize,
+    /// Its mean regret in each setting in which it answered.
+    pub settings: Vec<f64>,
     /// Range tests on which it had no answer.
     pub unanswered: usize,
     /// Mean over settings of the mean over seeds.
@@ -138,10 +138,10 @@ fn score(bench: &Bench, rule: &str, arm: &str, half: Half, answers: &[&Answer]) 
         rule: rule.to_owned(),
         arm: arm.to_owned(),
         half,
-        settings: means.len(),
         unanswered: answers.iter().filter(|answer| answer.rate.is_none()).count(),
         mean: stats::summary(&means)?.mean,
         interval: stats::interval95(&means),
+        settings: means,
         worst: (worst_mean, bench.settings[worst_setting].name.clone()),
         worst_single: regrets(answers).into_iter().fold(f64::NEG_INFINITY, f64::max),
         falls: answers.iter().filter(|answer| answer.falls).count(),

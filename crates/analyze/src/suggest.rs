@@ -142,7 +142,8 @@ fn combined(reads: &[Read]) -> Option<Rates> {
     let deciding = if deciding.is_empty() { rates.clone() } else { deciding };
     let max = middle(deciding.iter().map(|rates| rates.max))?;
     let min = middle(rates.iter().map(|rates| rates.min))?.min(max);
-    let cover = |start: Interval, of: fn(&Rates) -> Interval| {
+    let cover = |rates: &[&Rates], start: f64, of: fn(&Rates) -> Interval| {
+        let start = Interval { low: start, high: start };
         rates.iter().map(|rates| of(rates)).fold(start, |all, one| include(include(all, one.low), one.high))
     };
     let nearest = deciding.iter().min_by(|a, b| (a.max / max).ln().abs().total_cmp(&(b.max / max).ln().abs()));
@@ -157,11 +158,8 @@ fn combined(reads: &[Read]) -> Option<Rates> {
             rate(high)
         );
     }
-    let min_interval = cover(Interval { low: min, high: min }, |rates| rates.min_interval);
-    let max_interval = deciding
-        .iter()
-        .map(|rates| rates.max_interval)
-        .fold(Interval { low: max, high: max }, |all, one| include(include(all, one.low), one.high));
+    let min_interval = cover(&rates, min, |rates| rates.min_interval);
+    let max_interval = cover(&deciding, max, |rates| rates.max_interval);
     Some(Rates { min, min_interval, max, max_interval, max_reason })
 }
 

@@ -68,6 +68,13 @@ pub struct Batch<'a> {
     pub augmentations: &'a [Augmentation],
 }
 
+impl<'a> Batch<'a> {
+    /// Images as they are, without augmentation.
+    pub fn plain(split: Split, indices: &'a [u32]) -> Self {
+        Self { split, indices, augmentations: &[] }
+    }
+}
+
 /// The optimizers, as `torch.optim` defines them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Optimizer {

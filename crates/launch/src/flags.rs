@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, ValueEnum};
 use kernels::device::Precision;
 use kernels::isa::Isa;
 
@@ -193,4 +193,18 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// The name of a flag's value as the record keeps it.
 pub fn value_name(value: impl ValueEnum + Copy) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// Parses the arguments of this process and hands them over with what tells a flag given from a default: the command and its
+/// matches. Ends the process where they cannot be parsed, as clap does.
+///
+/// # Errors
+/// What `start` fails with.
+pub fn with_what_was_given<A: CommandFactory + FromArgMatches>(
+    start: impl FnOnce(A, &Command, &ArgMatches) -> Result<u8, Stop>,
+) -> Result<u8, Stop> {
+    let mut command = A::command();
+    let given = command.get_matches_mut();
+    let arguments = A::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
+    start(arguments, &command, &given)
 }

@@ -1,6 +1,6 @@
 //! What can be measured at one set of weights, without training: how noisy the gradient is, and how far one step may go.
 
-use kernels::engine::{Batch, Buffers, Engine, EngineError, OptimizerState, Update};
+use kernels::engine::{Batch, Buffers, Engine, EngineError, OptimizerState, Split, Update};
 
 /// The factor between one rate and the next while the critical one is bracketed: no larger, or a narrow stretch in which
 /// the loss rises could be stepped over.
@@ -43,7 +43,7 @@ impl GradientNoise {
 pub fn gradient_noise(engine: &mut dyn Engine, batches: &[Vec<u32>]) -> Result<GradientNoise, EngineError> {
     let (mut sum, mut small, mut loss): (Vec<f64>, f64, f64) = (Vec::new(), 0.0, 0.0);
     for indices in batches {
-        let outcome = engine.gradients_of(&plain(indices), 0.0)?;
+        let outcome = engine.gradients_of(&Batch::plain(Split::Train, indices), 0.0)?;
         let gradient: Vec<f64> = engine.gradients()?.into_iter().flatten().map(f64::from).collect();
         small += squared(&gradient);
         loss += outcome.loss;
@@ -84,7 +84,7 @@ pub fn critical_rate(engine: &mut dyn Engine, indices: &[u32], update: &Update) 
     let (start, buffers) = (engine.parameters()?, engine.buffers()?);
     engine.set_optimizer_state(&OptimizerState::default())?;
     // A step is linear in its rate, so the step at rate 1 is its direction.
-    engine.train_step(&plain(indices), 0.0, &Update { lr: 1.0, ..*update })?;
+    engine.train_step(&Batch::plain(Split::Train, indices), 0.0, &Update { lr: 1.0, ..*update })?;
     let (end, gradient) = (engine.parameters()?, engine.gradients()?);
     engine.set_optimizer_state(&OptimizerState::default())?;
     let mut search = Search { engine, indices, start: &start, end: &end, buffers: &buffers, evaluations: 0 };
@@ -154,7 +154,7 @@ impl Search<'_> {
         };
         let parameters: Vec<Vec<f32>> = self.start.iter().zip(self.end).map(moved).collect();
         self.engine.set_state(&parameters, self.buffers)?;
-        let batch = plain(self.indices);
+        let batch = Batch::plain(Split::Train, self.indices);
         // Batch norm as in training: by this batch's own statistics.
         let statistics = if self.buffers.is_empty() {
             None
@@ -168,8 +168,4 @@ impl Search<'_> {
 
 fn squared(values: &[f64]) -> f64 {
     values.iter().map(|value| value * value).sum()
-}
-
-fn plain(indices: &[u32]) -> Batch<'_> {
-    Batch { split: kernels::engine::Split::Train, indices, augmentations: &[] }
 }

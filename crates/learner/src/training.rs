@@ -200,7 +200,7 @@ impl<'a> Training<'a> {
         let train = self.samples.fixed_images(FINAL_TRAIN_IMAGES);
         let all = what == Measured::All;
         let on = |engine: &mut dyn Engine, split, images: &[u32]| {
-            engine.evaluate(&plain(split, images), statistics.as_ref())
+            engine.evaluate(&Batch::plain(split, images), statistics.as_ref())
         };
         Ok(FinalMeasurement {
             val: (!self.val.is_empty()).then(|| on(self.engine, Split::Train, &self.val)).transpose()?,
@@ -311,13 +311,13 @@ impl<'a> Training<'a> {
             val_accuracy: None,
         };
         if looks_at_val {
-            let val = self.engine.evaluate(&plain(Split::Train, &self.val), statistics.as_ref())?;
+            let val = self.engine.evaluate(&Batch::plain(Split::Train, &self.val), statistics.as_ref())?;
             (line.val_loss, line.val_accuracy) = means(&val);
             self.plan.schedule.observe(&mut self.plateau, val.loss_sum / val.count as f64);
         }
         observer.metrics(&line)?;
         if looks_at_test {
-            let test = self.engine.evaluate(&plain(Split::Test, &self.test), statistics.as_ref())?;
+            let test = self.engine.evaluate(&Batch::plain(Split::Test, &self.test), statistics.as_ref())?;
             let (test_loss, test_accuracy) = means(&test);
             observer.test(&TestMetrics { iteration, test_loss, test_accuracy })?;
         }
@@ -337,7 +337,7 @@ impl<'a> Training<'a> {
         if self.reestimation.is_empty() {
             return Ok(None);
         }
-        let batches: Vec<_> = self.reestimation.iter().map(|indices| plain(Split::Train, indices)).collect();
+        let batches: Vec<_> = self.reestimation.iter().map(|indices| Batch::plain(Split::Train, indices)).collect();
         Ok(Some(self.engine.batch_statistics(&batches)?))
     }
 
@@ -362,8 +362,4 @@ fn is_due(iteration: u64, every: u64, is_last: bool) -> bool {
 pub fn means(evaluation: &Evaluation) -> (Option<f64>, Option<f64>) {
     let count = evaluation.count as f64;
     (finite(evaluation.loss_sum / count), Some(evaluation.correct as f64 / count))
-}
-
-fn plain(split: Split, indices: &[u32]) -> Batch<'_> {
-    Batch { split, indices, augmentations: &[] }
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use artifacts::probe;
 use artifacts::run::Kind;
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
-use launch::flags::{Flags, value_name};
+use clap::{ArgMatches, Command, Parser, ValueEnum};
+use launch::flags::{self, Flags, value_name};
 use launch::run::{self, Asked, Prepared, Request};
 use launch::stop::{self, Stop};
 use launch::{recipe, replay};
@@ -65,10 +65,7 @@ impl From<Scale> for RampScale {
 }
 
 fn main() -> ExitCode {
-    let mut command = Arguments::command();
-    let given = command.get_matches_mut();
-    let outcome = Arguments::from_arg_matches(&given).map_err(|error| error.exit());
-    stop::exit_code(PROGRAM, outcome.and_then(|arguments| start(arguments, &command, &given)))
+    stop::exit_code(PROGRAM, flags::with_what_was_given(start))
 }
 
 fn start(mut arguments: Arguments, command: &Command, given: &ArgMatches) -> Result<u8, Stop> {

@@ -6,7 +6,7 @@ mod rates;
 use std::process::ExitCode;
 
 use artifacts::run::Kind;
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, Command};
 use launch::run::{self, Asked, Request};
 use launch::stop::{self, Stop};
 use launch::{recipe, replay};
@@ -23,10 +23,7 @@ const PROGRAM: &str = "sc-train";
 const MEASUREMENTS: u64 = 20;
 
 fn main() -> ExitCode {
-    let mut command = Arguments::command();
-    let given = command.get_matches_mut();
-    let outcome = Arguments::from_arg_matches(&given).map_err(|error| error.exit());
-    stop::exit_code(PROGRAM, outcome.and_then(|arguments| start(arguments, &command, &given)))
+    stop::exit_code(PROGRAM, launch::flags::with_what_was_given(start))
 }
 
 fn start(mut arguments: Arguments, command: &Command, given: &ArgMatches) -> Result<u8, Stop> {

@@ -24,7 +24,7 @@ const SHOWN: [(&str, RGBColor); 4] = [
 ];
 
 /// What the rules cost in one half: a row a rule, its best kind of range test, a dot a setting, a bar at the mean.
-pub fn rules(bench: &Bench, answers: &[Answer], scores: &[Score], half: Half) -> Figure {
+pub fn rules(scores: &[Score], half: Half) -> Figure {
     let mut best: Vec<&Score> = Vec::new();
     for score in scores {
         if best.iter().all(|known| known.rule != score.rule) {
@@ -53,23 +53,13 @@ pub fn rules(bench: &Bench, answers: &[Answer], scores: &[Score], half: Half) ->
         let color = if score.rule == OURS { palette::BLUE } else { palette::MUTED };
         let ink = if score.rule == OURS { palette::BLUE } else { palette::INK };
         figure.text(label(score), (left - 12.0, middle), Anchor::End, LABEL_SIZE, ink);
-        for mean in setting_means(bench, answers, score) {
+        for mean in &score.settings {
             figure.dot((panel.x_at((100.0 * mean).clamp(LEAST, 100.0)), middle), 3.2, color, 0.55);
         }
         let x = panel.x_at((100.0 * score.mean).clamp(LEAST, 100.0));
         figure.line(vec![(x, middle - 9.0), (x, middle + 9.0)], color, 3.0);
     }
     figure
-}
-
-fn setting_means(bench: &Bench, answers: &[Answer], score: &Score) -> Vec<f64> {
-    let of = |setting: usize| {
-        let mine = answers.iter().filter(|a| a.setting == setting && a.rule == score.rule && a.arm == score.arm);
-        let regrets: Vec<f64> = mine.filter_map(|answer| answer.regret).collect();
-        crate::stats::summary(&regrets).map(|summary| summary.mean)
-    };
-    let of_half = (0..bench.settings.len()).filter(|setting| bench.settings[*setting].half == score.half);
-    of_half.filter_map(of).collect()
 }
 
 /// The truth of every setting of a half over the highest rate, with the answers of some rules on one kind of range test.

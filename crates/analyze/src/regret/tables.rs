@@ -81,7 +81,7 @@ pub fn scores(scores: &[Score]) -> String {
             score.half.name(),
             score.rule,
             score.arm,
-            score.settings,
+            score.settings.len(),
             100.0 * score.mean,
             bound(score.interval.map(|interval| interval.0)),
             bound(score.interval.map(|interval| interval.1)),

@@ -41,7 +41,7 @@ pub(super) struct BatchNormLayer {
 impl Layer {
     pub(super) fn new(graph: &Graph, node: usize, batch_size: usize, isa: Isa, exact_conv: bool) -> Self {
         let op = &graph.nodes[node].op;
-        let input = super::plan::inputs(op).0.map_or(graph.nodes[node].shape, |x| graph.shape(x));
+        let input = op.inputs().0.map_or(graph.nodes[node].shape, |x| graph.shape(x));
         let [channels, height, width] = input;
         let shape = ImageShape { height, width, channels };
         match *op {

@@ -53,28 +53,11 @@ pub(super) enum BackwardStep {
     },
 }
 
-/// The activations that an operation reads: its input, and the residual.
-pub(super) fn inputs(op: &Op) -> (Option<NodeId>, Option<NodeId>) {
-    match *op {
-        Op::Input => (None, None),
-        Op::BatchNorm { x, residual, .. } => (Some(x), residual),
-        Op::Conv2d { x, .. }
-        | Op::Relu { x }
-        | Op::MaxPool { x, .. }
-        | Op::AvgPool { x, .. }
-        | Op::Subsample { x, .. }
-        | Op::PadChannels { x, .. }
-        | Op::GlobalAvgPool { x }
-        | Op::Flatten { x }
-        | Op::Linear { x, .. } => (Some(x), None),
-    }
-}
-
 /// How many inputs of operations each activation is; the logits count as used once more.
 fn count_users(graph: &Graph) -> Vec<usize> {
     let mut users = vec![0; graph.nodes.len()];
     for node in &graph.nodes {
-        let (x, residual) = inputs(&node.op);
+        let (x, residual) = node.op.inputs();
         x.into_iter().chain(residual).for_each(|input| users[input.0] += 1);
     }
     if let Some(logits) = users.last_mut() {
@@ -149,14 +132,14 @@ impl<'a> Forward<'a> {
 
     fn plan(&mut self, node: usize, fold: bool) -> BufferId {
         let graph = self.graph;
-        let (x, residual) = inputs(&graph.nodes[node].op);
+        let (x, residual) = graph.nodes[node].op.inputs();
         let len = len_of(graph, node);
         let Some(x) = x else {
             let y = self.buffers.add(len, node);
             return self.push(Step { node, folded: None, x: y, residual: None, y, relu: false });
         };
         if fold && matches!(graph.nodes[node].op, Op::BatchNorm { .. }) && self.is_folded_later(x.0) {
-            let conv_input = inputs(&graph.nodes[x.0].op).0.expect("a convolution has an input");
+            let conv_input = graph.nodes[x.0].op.inputs().0.expect("a convolution has an input");
             return self.plan_reading(node, x.0, Some(node), conv_input, residual, len);
         }
         match &graph.nodes[node].op {
@@ -269,7 +252,7 @@ impl TrainingPlan {
 fn needs_gradient(graph: &Graph) -> Vec<bool> {
     let mut needed = vec![false; graph.nodes.len()];
     for (i, node) in graph.nodes.iter().enumerate() {
-        let (x, residual) = inputs(&node.op);
+        let (x, residual) = node.op.inputs();
         needed[i] = matches!(node.op, Op::Conv2d { .. } | Op::BatchNorm { .. } | Op::Linear { .. })
             || x.into_iter().chain(residual).any(|input| needed[input.0]);
     }
@@ -290,7 +273,7 @@ struct Backward<'a> {
 
 impl Backward<'_> {
     fn plan(&mut self, node: usize, dy: BufferId) {
-        let (Some(x), residual) = inputs(&self.graph.nodes[node].op) else { return };
+        let (Some(x), residual) = self.graph.nodes[node].op.inputs() else { return };
         let (place, y) = (self.places[x.0], self.places[node]);
         let mut operation = BackwardStep::Operation { node, x: place, y, dy, dx: None };
         match &self.graph.nodes[node].op {
