@@ -6,10 +6,10 @@
 # of images, on all training images. Compared is its test accuracy. Here the streamlined search keeps its longest training,
 # so that both last runs are equally long.
 # Expected: docs/results/streamline-vs-random.md has what was found.
-# Cost: 16 searches of some 150,000 images: about 20 minutes on 2 quiet cores with make -j2 THREADS=1.
+# Cost: 16 searches of 256,000 images: some 30 minutes on 2 quiet cores with make -j2 THREADS=1.
 # CIFAR-10 comes from RULE_CIFAR, as in rule-bench: 5,000 images of it.
 
-VERSUS_BUDGET ?= 2400it ## budget of each search of streamline-vs-random, in steps of its first batch size
+VERSUS_BUDGET ?= 4000it ## budget of each search of streamline-vs-random, in steps of its first batch size
 VERSUS_SEEDS ?= 11 21 ## first seeds of the searches; each uses the next number too
 
 # data:net:batch:optimizer:momentum:weight decay, where the searches start

@@ -129,17 +129,21 @@ fn test_curve(run: &Run) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
     Ok(Some(pairs.unzip()))
 }
 
-/// One run's values, averaged into columns of equally many steps: positions in steps, and values.
-pub(super) fn averaged(iterations: u64, at: &[f64], values: &[f64]) -> Vec<(f64, f64)> {
+/// One run's values, averaged into so many columns of equally many steps: positions in steps, and values.
+pub(super) fn averaged(iterations: u64, columns: u64, at: &[f64], values: &[f64]) -> Vec<(f64, f64)> {
     let mut band = Band::default();
-    add_seed(&mut band, iterations, at, values);
+    add_to_columns(&mut band, iterations, columns, at, values);
     let points = band.x.iter().zip(&band.seeds).map(|(x, seeds)| (*x, seeds[0]));
     points.filter(|(_, value)| value.is_finite()).collect()
 }
 
 /// Adds one seed's values, averaged into columns of equally many steps.
 fn add_seed(band: &mut Band, iterations: u64, at: &[f64], values: &[f64]) {
-    let columns = iterations.clamp(1, COLUMNS) as usize;
+    add_to_columns(band, iterations, COLUMNS, at, values);
+}
+
+fn add_to_columns(band: &mut Band, iterations: u64, most: u64, at: &[f64], values: &[f64]) {
+    let columns = iterations.clamp(1, most) as usize;
     let width = iterations.max(1) as f64 / columns as f64;
     if band.x.is_empty() {
         band.x = (0..columns).map(|i| (i as f64 + 0.5) * width + 0.5).collect();

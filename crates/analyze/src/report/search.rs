@@ -22,6 +22,8 @@ use crate::runs::{self, Run};
 use crate::study::Score as Measured;
 use crate::suggest;
 
+/// Points of a loss curve: several over each other are read by their course, not by the noise of their batches.
+const LOSS_POINTS: u64 = 24;
 /// Name of the recipe beside the page.
 const RECIPE: &str = "recipe.json";
 
@@ -137,10 +139,14 @@ impl SearchReport {
             "sc-train --data FILE --init FILE --recipe {} --val-from-train 0 --out DIR",
             self.recipe_path.display()
         );
+        // Calls first, and then what is to be said of them.
+        let (calls, difference) = self.recipe.pytorch.split_once("). ").unwrap_or((&self.recipe.pytorch, ""));
+        let calls = format!("{}{}", calls.replacen("; ", "\n", 1), if difference.is_empty() { "" } else { ")" });
         format!(
-            "<h2>The same again</h2>\n<pre>{}</pre>\n<p>In PyTorch:</p>\n<pre>{}</pre>\n<p class=\"note\">The recipe is <a href=\"{RECIPE}\">{RECIPE}</a>, all numbers are in <a href=\"summary.json\">summary.json</a>.</p>\n",
+            "<h2>The same again</h2>\n<pre>{}</pre>\n<p>In PyTorch:</p>\n<pre>{}</pre>\n<p>{}</p>\n<p class=\"note\">The recipe is <a href=\"{RECIPE}\">{RECIPE}</a>, all numbers are in <a href=\"summary.json\">summary.json</a>.</p>\n",
             escape(&command),
-            escape(&self.recipe.pytorch)
+            escape(&calls),
+            escape(difference)
         )
     }
 }
@@ -194,7 +200,7 @@ fn findings(recipe: &Recipe, last: &[Run]) -> Vec<String> {
             percent(mean)
         ));
     }
-    for decision in &recipe.decisions {
+    for decision in recipe.decisions.iter().filter(|decision| decision.step != "cycle") {
         findings.push(format!("{}: {}.", title_of(&decision.step).to_lowercase(), decision.chosen));
     }
     let spent = spent(recipe, last);
@@ -235,12 +241,8 @@ fn decision_section(decision: &Decision, drawn: &[(String, String)]) -> String {
         escape(&decision.question),
         escape(&decision.reason)
     );
-    html.push_str("<div class=\"figures\">\n");
-    for (name, svg) in drawn {
-        html.push_str(&page::figure(Some(svg), caption(name)));
-    }
-    html.push_str("</div>\n");
-    if !decision.candidates.is_empty() {
+    html.push_str(&figures_of(drawn.iter().map(|(name, svg)| (svg.as_str(), caption(name)))));
+    if decision.candidates.iter().any(|one| one.runs > 0) {
         html.push_str(&candidate_table(decision));
     }
     html
@@ -306,12 +308,16 @@ fn last_section(last: &[Run], drawn: &[(String, String)]) -> String {
         );
         let _ = writeln!(html, "<p>{}</p>", escape(&text));
     }
-    html.push_str("<div class=\"figures\">\n");
-    for (_, svg) in drawn {
-        html.push_str(&page::figure(Some(svg), ""));
-    }
-    html.push_str("</div>\n");
+    let captions =
+        ["Rate and momentum of every step.", "Loss and accuracy of the batches; the dot is the test accuracy."];
+    html.push_str(&figures_of(drawn.iter().map(|(_, svg)| svg.as_str()).zip(captions)));
     html
+}
+
+/// Figures side by side, each with its caption.
+fn figures_of<'a>(drawn: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let all: String = drawn.map(|(svg, caption)| page::figure(Some(svg), caption)).collect();
+    if all.is_empty() { all } else { format!("<div class=\"figures\">\n{all}</div>\n") }
 }
 
 fn cost_section(recipe: &Recipe, last: &[Run]) -> String {
@@ -355,7 +361,7 @@ fn decision_figures(decision: &Decision, warnings: &mut Vec<String>) -> Result<V
         let accuracies = runs.iter().filter_map(|run| Measured::ValAccuracy.of(run)).collect();
         scores.push(Score { name: one.name.clone(), accuracies, chosen, finalist: one.runs == most });
         if let Some(run) = runs.first() {
-            lines.push(loss_line(one, run, chosen)?);
+            lines.push(loss_line(one, run, chosen, step == "batch-size")?);
         }
     }
     let x_label = if step == "batch-size" { "seconds of training steps" } else { "step" };
@@ -374,11 +380,11 @@ fn is_chosen(decision: &Decision, one: &Candidate) -> bool {
 }
 
 /// Training loss over steps; over seconds where candidates were given equal time.
-fn loss_line(one: &Candidate, run: &Run, chosen: bool) -> Result<Line> {
+fn loss_line(one: &Candidate, run: &Run, chosen: bool, in_seconds: bool) -> Result<Line> {
     let metrics = frame::read(&run.folder, &["iteration", "train_loss"])?.frame;
     let (at, loss) = (frame::numbers(&metrics, "iteration")?, frame::numbers(&metrics, "train_loss")?);
-    let mut points = figures::averaged(one.iterations, &at, &loss);
-    if let Some(speed) = one.images_per_second.filter(|_| one.batch_size > 0) {
+    let mut points = figures::averaged(one.iterations, LOSS_POINTS, &at, &loss);
+    if let Some(speed) = one.images_per_second.filter(|_| in_seconds) {
         let seconds = one.batch_size as f64 / speed;
         for point in &mut points {
             point.0 *= seconds;

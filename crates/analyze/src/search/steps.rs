@@ -21,8 +21,10 @@ use crate::curve;
 use crate::error::BadInput;
 use crate::suggest;
 
-/// Steps of a run at least: of fewer nothing can be learnt.
+/// Steps of a range test at least.
 pub const LEAST_STEPS: u64 = 24;
+/// Steps of a training that candidates are compared by at least: momentum needs some to build up.
+const LEAST_TRAINING: u64 = 40;
 /// Batches whose gradients a range test's probe takes: as few as it may, for its critical rate is what counts.
 const RAMP_PROBE_BATCHES: usize = 2;
 /// A range test is this share of the training that it serves, but of [`LEAST_STEPS`] at least.
@@ -211,9 +213,9 @@ fn no_rate(search: &Search) -> anyhow::Error {
         .into()
 }
 
-/// The first of some plans, from generous to modest, whose runs have [`LEAST_STEPS`] at least.
+/// The first of some plans, from generous to modest, whose runs have [`LEAST_TRAINING`] steps at least.
 fn affordable<T>(plans: Vec<(T, u64)>) -> Option<(T, u64)> {
-    plans.into_iter().find(|(_, steps)| *steps >= LEAST_STEPS)
+    plans.into_iter().find(|(_, steps)| *steps >= LEAST_TRAINING)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use artifacts::probe::{self, Probe};
 use artifacts::recipe::{Decision, Spent, Training};
 use artifacts::run::MODEL_FILE;
 
-use super::{LEAST_STEPS, RampOf, Ramps, folders, no_rate, probe_cost, ramp_steps, suggested};
+use super::{LEAST_TRAINING, RampOf, Ramps, folders, no_rate, probe_cost, ramp_steps, suggested};
 use crate::number::count;
 use crate::search::contest::{self, Contestant, Standing};
 use crate::search::pick::pick;
@@ -82,7 +82,7 @@ fn affordable(search: &Search, sizes: Vec<usize>, rounds: usize) -> Option<Plan>
             })
             .sum();
         if total <= allotment {
-            let enough = steps.iter().all(|steps| *steps >= LEAST_STEPS);
+            let enough = steps.iter().all(|steps| *steps >= LEAST_TRAINING);
             return enough.then_some(Plan { sizes, rounds, steps });
         }
         amount *= 0.99 * allotment / total;
@@ -117,6 +117,11 @@ fn contestants(search: &Search, plan: &Plan, ramps: &[Trial], left: f64) -> Resu
     Ok(contestants)
 }
 
+/// In factors of two from the size that the search starts from.
+fn distance(search: &Search, training: &Training) -> f64 {
+    (training.batch_size as f64 / search.recipe.training.batch_size as f64).log2().abs()
+}
+
 /// What the gradient's noise says of the batch size: McCandlish et al., arXiv:1812.06162, section 2.
 fn noise_sentence(probe: &Probe, batch_size: usize) -> String {
     let Some(scale) = probe.noise.scale else {
@@ -138,7 +143,8 @@ fn decide(search: &Search, plan: &Plan, ramps: &[Trial], mut scored: Vec<contest
             one.images_per_second = done.run.result.images_per_second;
         }
     }
-    let Some(picked) = pick(&scored, search.recipe.setting.held_out_images) else {
+    let Some(picked) = pick(&scored, search.recipe.setting.held_out_images, |training| distance(search, training))
+    else {
         return Err(no_rate(search));
     };
     let chosen = scored[picked.index].contestant.training.clone();

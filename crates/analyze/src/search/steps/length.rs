@@ -89,7 +89,7 @@ fn decide(search: &Search, training: Training, longest: u64, scored: &[Scored], 
     let decision = Decision {
         step: search.step.name().to_owned(),
         question: QUESTION.to_owned(),
-        candidates: scored.iter().map(|one| candidate(one, Vec::new())).collect(),
+        candidates: scored.iter().rev().map(|one| candidate(one, Vec::new())).collect(),
         chosen: format!("{} steps", count(affordable)),
         reason: format!("{reason}{}", contest::settled_sentence(scored)),
         spent,

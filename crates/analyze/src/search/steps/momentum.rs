@@ -52,7 +52,7 @@ pub(super) fn next(search: &Search) -> Result<Next> {
         Standing::Run(missing) => return Ok(Next::Run(missing)),
         Standing::Over(scored) => scored,
     };
-    let Some(picked) = pick(&scored, search.recipe.setting.held_out_images) else {
+    let Some(picked) = pick(&scored, search.recipe.setting.held_out_images, |other| distance(training, other)) else {
         return Err(super::no_rate(search));
     };
     let chosen = scored[picked.index].contestant.clone();
@@ -93,6 +93,12 @@ fn with_momentum(training: &Training, max_lr: f64, max: f64, min: f64) -> Traini
         max_lr: Some(round_digits(max_lr * factor, 4)),
         ..training.clone()
     }
+}
+
+/// 0 of the momentum that the step starts from, 1 of any other.
+fn distance(from: &Training, training: &Training) -> f64 {
+    let bounds = |training: &Training| (training.max_momentum.unwrap_or(training.momentum), training.momentum);
+    f64::from(u8::from(bounds(from) != bounds(training)))
 }
 
 fn name(max: f64, min: f64) -> String {

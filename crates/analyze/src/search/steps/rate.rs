@@ -3,8 +3,9 @@
 
 use anyhow::Result;
 use artifacts::recipe::{Candidate, Decision, Recipe, Spent, Training};
+use artifacts::suggestion::Suggestion;
 
-use super::{LEAST_STEPS, RampOf, Ramps, folders, no_rate, probe_cost, ramp_steps, suggested};
+use super::{LEAST_STEPS, LEAST_TRAINING, RampOf, Ramps, folders, no_rate, probe_cost, ramp_steps, suggested};
 use crate::number::{rate, round_digits};
 use crate::search::contest::{self, Contestant, Scored, Standing};
 use crate::search::length_of;
@@ -32,7 +33,7 @@ pub(super) fn next(search: &Search) -> Result<Next> {
     };
     let suggestion = suggested(search, &ramps)?;
     let by_rule = suggestion.as_ref().and_then(|suggestion| suggestion.max_lr);
-    let why = suggestion.map(|suggestion| suggestion.reasons.join(" ")).unwrap_or_default();
+    let why = suggestion.map(|suggestion| why(&suggestion)).unwrap_or_default();
     let left = allotment - search.spent(&ramps)?.amount(purse.unit);
     let (chosen, reason, candidates, trials) = match (by_rule, training.max_lr) {
         (None, None) => return Err(no_rate(search)),
@@ -75,6 +76,16 @@ pub(super) fn next(search: &Search) -> Result<Next> {
     })
 }
 
+/// What a reader of the decision needs of the suggestion's reasons: what happened, and where the rate comes from.
+fn why(suggestion: &Suggestion) -> String {
+    let rate = suggestion.reasons.iter().find(|reason| reason.starts_with("highest rate: "));
+    let sentences = suggestion.reasons.first().into_iter().chain(rate).map(|sentence| {
+        let mut letters = sentence.chars();
+        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    });
+    sentences.collect::<Vec<String>>().join(" ")
+}
+
 /// The rule's rate where nothing was run to check it: the report still shows its range tests.
 fn without_runs(search: &Search, rule: f64, range_tests: Vec<String>) -> Candidate {
     let training = Training { max_lr: Some(rule), ..search.recipe.training.clone() };
@@ -96,7 +107,7 @@ fn contest_of(search: &Search, rule: f64, before: Option<f64>, left: f64) -> Vec
     };
     let runs = contest::runs(2, 2.min(search.seeds.len())) as f64;
     let steps = [runs, 2.0].map(|runs| search.purse().steps(left / runs, training.batch_size));
-    match steps.into_iter().find(|steps| *steps >= LEAST_STEPS) {
+    match steps.into_iter().find(|steps| *steps >= LEAST_TRAINING) {
         Some(steps) => vec![contestant("rule", rule, steps), contestant("before", before, steps)],
         None => Vec::new(),
     }

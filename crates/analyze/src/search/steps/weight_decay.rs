@@ -4,7 +4,7 @@
 use anyhow::Result;
 use artifacts::recipe::{Decision, Training};
 
-use super::{LEAST_STEPS, Provisional, affordable, folders, provisional_rate, ramp_steps, suggested};
+use super::{Provisional, affordable, folders, provisional_rate, ramp_steps, suggested};
 use crate::number::{rate, round_digits};
 use crate::search::contest::{self, Contestant, Scored, Standing};
 use crate::search::pick::pick;
@@ -61,7 +61,7 @@ pub(super) fn next(search: &Search) -> Result<Next> {
         Standing::Over(scored) => scored,
     };
     if plan.bisect {
-        let between = bisected(&coarse, &plan.grid, search.recipe.setting.held_out_images);
+        let between = bisected(&coarse, &plan.grid, search);
         contestants.extend(between.iter().map(contestant));
     }
     let mut rounds = vec![contestants.len()];
@@ -114,10 +114,13 @@ fn plans(search: &Search, left: f64) -> Vec<(Plan, u64)> {
 
 /// Halfway to the neighbours of the best, in the exponent: 3e-4, not 5e-4, between 1e-4 and 1e-3. Of 0 and of 1e-9, which
 /// are as good as nothing, there is no halfway.
-fn bisected(coarse: &[Scored], grid: &[f64], held_out: usize) -> Vec<f64> {
-    let Some(best) = pick(coarse, held_out).map(|picked| coarse[picked.index].contestant.training.weight_decay) else {
-        return Vec::new();
-    };
+fn bisected(coarse: &[Scored], grid: &[f64], search: &Search) -> Vec<f64> {
+    let picked = pick(coarse, search.recipe.setting.held_out_images, |training| distance(search, training));
+    picked.map_or_else(Vec::new, |picked| around(coarse[picked.index].contestant.training.weight_decay, grid))
+}
+
+/// Halfway to either side of the best, but for what is in the grid.
+fn around(best: f64, grid: &[f64]) -> Vec<f64> {
     if best < 1e-8 {
         return Vec::new();
     }
@@ -133,6 +136,12 @@ fn decay_ramp(search: &Search, decay: f64, max_lr: f64, steps: u64) -> Trial {
     Trial { name: name(decay), kind, training, iterations: ramp_steps(steps), seed: search.seeds[0] }
 }
 
+/// In decades from the weight decay that the step starts from; all that is as good as nothing counts as 1e-9.
+fn distance(search: &Search, training: &Training) -> f64 {
+    let decades = |decay: f64| decay.max(1e-9).log10();
+    (decades(training.weight_decay) - decades(search.recipe.training.weight_decay)).abs()
+}
+
 fn power(exponent: f64) -> f64 {
     round_digits(10f64.powf(exponent), 1)
 }
@@ -146,7 +155,8 @@ fn name(decay: f64) -> String {
 }
 
 fn decide(search: &Search, mut scored: Vec<Scored>, max_lr: f64, ramps: &[Trial], before: usize) -> Result<Next> {
-    let Some(picked) = pick(&scored, search.recipe.setting.held_out_images) else {
+    let Some(picked) = pick(&scored, search.recipe.setting.held_out_images, |training| distance(search, training))
+    else {
         return Err(super::no_rate(search));
     };
     let chosen = scored[picked.index].contestant.training.clone();
@@ -195,32 +205,16 @@ fn tolerated(search: &Search, ramps: &[Trial]) -> Result<String> {
     }))
 }
 
-const _: () = assert!(LEAST_STEPS >= crate::curve::LEAST_RATES as u64);
-
 #[cfg(test)]
 mod tests {
-    use super::super::super::contest::tests::scored;
     use super::*;
-
-    fn coarse(best: f64) -> (Vec<Scored>, Vec<f64>) {
-        let grid = vec![0.0, 1e-9, 1e-5, 1e-4, 1e-3];
-        let all = grid.iter().map(|decay| {
-            let mut one = scored(&name(*decay), &[if *decay == best { 0.9 } else { 0.5 }], 1.0);
-            one.contestant.training.weight_decay = *decay;
-            one
-        });
-        (all.collect(), grid)
-    }
 
     #[test]
     fn bisection_is_in_the_exponent() {
-        let halfway = |best: f64| {
-            let (all, grid) = coarse(best);
-            bisected(&all, &grid, 1000)
-        };
-        assert_eq!(halfway(1e-4), [3e-5, 3e-4]);
-        assert_eq!(halfway(1e-3), [3e-4, 3e-3]);
-        assert_eq!(halfway(0.0), [0.0; 0]);
-        assert_eq!(halfway(1e-9), [0.0; 0]);
+        let grid = [0.0, 1e-9, 1e-5, 1e-4, 1e-3];
+        assert_eq!(around(1e-4, &grid), [3e-5, 3e-4]);
+        assert_eq!(around(1e-3, &grid), [3e-4, 3e-3]);
+        assert_eq!(around(0.0, &grid), [0.0; 0]);
+        assert_eq!(around(1e-9, &grid), [0.0; 0]);
     }
 }
