@@ -178,23 +178,24 @@ struct Inside {
 }
 
 impl Pooling {
-    /// Calls `pixel(position among the output's pixels, what of its window lies in the image)` for each pixel.
+    /// What of the window of an output pixel lies in the image.
     #[inline(always)]
-    fn each_window(&self, mut pixel: impl FnMut(usize, Inside)) {
-        let out = self.output();
-        for oy in 0..out.height {
-            let rows = self.inside(oy, self.input.height);
-            for ox in 0..out.width {
-                let columns = self.inside(ox, self.input.width);
-                // A window may lie in the padding altogether: then there is no pixel to point to.
-                let at = |out: usize, start: usize| (out * self.stride + start).saturating_sub(self.padding);
-                let first = at(oy, rows.start) * self.input.width + at(ox, columns.start);
-                let (row, column) = (rows.start, columns.start);
-                pixel(oy * out.width + ox, Inside { first, row, column, rows: rows.len(), columns: columns.len() });
-            }
+    fn window(&self, oy: usize, ox: usize) -> Inside {
+        let (rows, columns) = (self.inside(oy, self.input.height), self.inside(ox, self.input.width));
+        // A window may lie in the padding altogether: then there is no pixel to point to.
+        let at = |out: usize, start: usize| (out * self.stride + start).saturating_sub(self.padding);
+        Inside {
+            first: at(oy, rows.start) * self.input.width + at(ox, columns.start),
+            row: rows.start,
+            column: columns.start,
+            rows: rows.len(),
+            columns: columns.len(),
         }
     }
 }
+
+// No vector below is handled in a closure: closures may end up as functions of their own, which lack the instruction set,
+// and then every instruction is a call.
 
 struct Max<'a, const WINNERS: bool> {
     pooling: &'a Pooling,
@@ -227,68 +228,79 @@ impl<const WINNERS: bool> Max<'_, WINNERS> {
     #[inline(always)]
     unsafe fn windows<V: Vector, const K: usize>(self) {
         let Self { pooling: p, x, y, winners } = self;
-        let (c, width) = (p.input.channels, p.input.width);
-        assert!(x.len() == p.input.len() && y.len() == p.output().len());
+        let (c, out) = (p.input.channels, p.output());
+        assert!(x.len() == p.input.len() && y.len() == out.len());
         assert!(!WINNERS || winners.len() == p.winners_len(1));
-        p.each_window(|pixel, inside| {
-            for_each_vector!(c, |channel, count| {
-                // SAFETY: windows lie in the image and output pixels in the output, whose lengths were checked above; the
-                // caller has the instruction set.
-                unsafe {
-                    let from = x.as_ptr().wrapping_add(inside.first * c + channel);
-                    let value = |row: usize, column: usize| {
-                        let place = (inside.row + row) * p.kernel + inside.column + column;
-                        (V::load_first(from.add((row * width + column) * c), count), V::splat(place as f32))
-                    };
-                    let (mut best, mut place) = (V::splat(f32::NEG_INFINITY), V::splat(NOWHERE));
-                    // The first pixel always wins against none, be it -infinity.
-                    if inside.rows > 0 && inside.columns > 0 {
-                        (best, place) = value(0, 0);
-                    }
-                    let mut meet = |row: usize, column: usize| {
-                        let (value, here) = value(row, column);
+        for oy in 0..out.height {
+            for ox in 0..out.width {
+                let (pixel, inside) = (oy * out.width + ox, p.window(oy, ox));
+                for_each_vector!(c, |channel, count| {
+                    // SAFETY: windows lie in the image and output pixels in the output, whose lengths were checked above; the
+                    // caller has the instruction set.
+                    unsafe {
+                        let from = x.as_ptr().wrapping_add(inside.first * c + channel);
+                        let (best, place) = if K > 0 && inside.rows == K && inside.columns == K {
+                            let whole = Inside { rows: K, columns: K, ..inside };
+                            p.best::<V, WINNERS>(whole, from, count)
+                        } else {
+                            p.best::<V, WINNERS>(inside, from, count)
+                        };
+                        best.store_first(y.as_mut_ptr().add(pixel * c + channel), count);
                         if WINNERS {
-                            place = value.where_beats(best, here, place);
-                        }
-                        best = value.where_beats(best, value, best);
-                    };
-                    if K > 0 && inside.rows == K && inside.columns == K {
-                        for row in 0..K {
-                            for column in usize::from(row == 0)..K {
-                                meet(row, column);
-                            }
-                        }
-                    } else {
-                        for row in 0..inside.rows {
-                            for column in usize::from(row == 0)..inside.columns {
-                                meet(row, column);
-                            }
+                            place.store_bytes(winners.as_mut_ptr().add(pixel * winners_of(c) + channel));
                         }
                     }
-                    best.store_first(y.as_mut_ptr().add(pixel * c + channel), count);
-                    if WINNERS {
-                        place.store_bytes(winners.as_mut_ptr().add(pixel * winners_of(c) + channel));
-                    }
-                }
-            });
-        });
+                });
+            }
+        }
     }
 }
 
 impl Pooling {
-    /// Gathers an image's `dx`: for each pixel and vector of channels what `part(place in the window, output pixel, channel,
-    /// lanes)` gives is summed over the windows that cover it, in order, and then multiplied by `factor`.
+    /// The maximum of a window's pixels, the first of which starts at `from`, and its place if `WINNERS`.
     ///
     /// # Safety
-    /// The processor must have the instruction set of `V`.
+    /// The processor must have the instruction set of `V`, and each of the pixels `count` channels.
     #[inline(always)]
-    unsafe fn gather<V: Vector>(
-        &self,
-        dx: &mut [f32],
-        accumulate: bool,
-        factor: f32,
-        part: impl Fn(usize, usize, usize, usize) -> V,
-    ) {
+    unsafe fn best<V: Vector, const WINNERS: bool>(&self, inside: Inside, from: *const f32, count: usize) -> (V, V) {
+        let (c, width) = (self.input.channels, self.input.width);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (mut best, mut place) = (V::splat(f32::NEG_INFINITY), V::splat(NOWHERE));
+            for row in 0..inside.rows {
+                for column in 0..inside.columns {
+                    let value = V::load_first(from.add((row * width + column) * c), count);
+                    // The first pixel always wins against none, be it -infinity.
+                    let first = row == 0 && column == 0;
+                    if WINNERS {
+                        let here = V::splat(((inside.row + row) * self.kernel + inside.column + column) as f32);
+                        place = if first { here } else { value.where_beats(best, here, place) };
+                    }
+                    best = if first { value } else { value.where_beats(best, value, best) };
+                }
+            }
+            (best, place)
+        }
+    }
+}
+
+/// What one window adds to the gradient of a pixel that it covers.
+trait Part {
+    /// For the pixel at `place` in the window of an output pixel, `count` channels from `channel` on.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set of `V`; the output must have the pixel and the channels.
+    unsafe fn part<V: Vector>(&self, place: usize, pixel: usize, channel: usize, count: usize) -> V;
+}
+
+impl Pooling {
+    /// Gathers an image's `dx`: for each pixel the parts of the windows that cover it are summed, in order, and then
+    /// multiplied by `factor`.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set of `V`; the parts must be those of an output of this pooling's shape.
+    #[inline(always)]
+    unsafe fn gather<V: Vector>(&self, dx: &mut [f32], accumulate: bool, factor: f32, parts: &impl Part) {
         let (c, out) = (self.input.channels, self.output());
         assert_eq!(dx.len(), self.input.len());
         for iy in 0..self.input.height {
@@ -297,14 +309,15 @@ impl Pooling {
                 let columns = self.covering(ix, out.width);
                 let to = (iy * self.input.width + ix) * c;
                 for_each_vector!(c, |channel, count| {
-                    // SAFETY: the pixel lies in `dx`, whose length was checked above; the caller has the instruction set.
+                    // SAFETY: the pixel lies in `dx`, whose length was checked above; the rest is the caller's promise.
                     unsafe {
                         let mut sum = V::splat(0.0);
                         for oy in rows.clone() {
                             let ky = iy + self.padding - oy * self.stride;
                             for ox in columns.clone() {
                                 let kx = ix + self.padding - ox * self.stride;
-                                sum = sum.add(part(ky * self.kernel + kx, oy * out.width + ox, channel, count));
+                                let (place, pixel) = (ky * self.kernel + kx, oy * out.width + ox);
+                                sum = sum.add(parts.part(place, pixel, channel, count));
                             }
                         }
                         let sum = sum.mul(V::splat(factor));
@@ -332,16 +345,28 @@ impl Kernel for MaxBackward<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let Self { pooling, winners, dy, accumulate, dx } = self;
-        let c = pooling.input.channels;
         assert!(dy.len() == pooling.output().len() && winners.len() == pooling.winners_len(1));
-        // SAFETY: output pixels lie in `dy` and have whole vectors in `winners`, whose lengths were checked above; the caller
-        // has the instruction set.
+        let parts = Winners { winners, dy, channels: pooling.input.channels };
+        // SAFETY: `dy` and `winners` are of the output's shape by the check above; the caller has the instruction set.
+        unsafe { pooling.gather::<V>(dx, accumulate, 1.0, &parts) }
+    }
+}
+
+/// The gradient of a maximum belongs to the pixel that won. Needs: `dy` and `winners` of one output.
+struct Winners<'a> {
+    winners: &'a [u8],
+    dy: &'a [f32],
+    channels: usize,
+}
+
+impl Part for Winners<'_> {
+    #[inline(always)]
+    unsafe fn part<V: Vector>(&self, place: usize, pixel: usize, channel: usize, count: usize) -> V {
+        // SAFETY: the caller's promise; winners have whole vectors.
         unsafe {
-            pooling.gather(dx, accumulate, 1.0, |place, pixel, channel, count| {
-                let winners = V::load_bytes(winners.as_ptr().add(pixel * winners_of(c) + channel));
-                let dy = V::load_first(dy.as_ptr().add(pixel * c + channel), count);
-                dy.where_equal(winners, V::splat(place as f32))
-            });
+            let winners = V::load_bytes(self.winners.as_ptr().add(pixel * winners_of(self.channels) + channel));
+            let dy = V::load_first(self.dy.as_ptr().add(pixel * self.channels + channel), count);
+            dy.where_equal(winners, V::splat(place as f32))
         }
     }
 }
@@ -358,25 +383,29 @@ impl Kernel for Average<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let Self { pooling: p, x, y } = self;
-        let (c, width) = (p.input.channels, p.input.width);
-        assert!(x.len() == p.input.len() && y.len() == p.output().len());
+        let (c, width, out) = (p.input.channels, p.input.width, p.output());
+        assert!(x.len() == p.input.len() && y.len() == out.len());
         let factor = 1.0 / (p.kernel * p.kernel) as f32;
-        p.each_window(|pixel, inside| {
-            for_each_vector!(c, |channel, count| {
-                // SAFETY: windows lie in the image and output pixels in the output, whose lengths were checked above; the
-                // caller has the instruction set.
-                unsafe {
-                    let from = x.as_ptr().wrapping_add(inside.first * c + channel);
-                    let mut sum = V::splat(0.0);
-                    for row in 0..inside.rows {
-                        for column in 0..inside.columns {
-                            sum = sum.add(V::load_first(from.add((row * width + column) * c), count));
+        for oy in 0..out.height {
+            for ox in 0..out.width {
+                let inside = p.window(oy, ox);
+                let to = (oy * out.width + ox) * c;
+                for_each_vector!(c, |channel, count| {
+                    // SAFETY: windows lie in the image and output pixels in the output, whose lengths were checked above; the
+                    // caller has the instruction set.
+                    unsafe {
+                        let from = x.as_ptr().wrapping_add(inside.first * c + channel);
+                        let mut sum = V::splat(0.0);
+                        for row in 0..inside.rows {
+                            for column in 0..inside.columns {
+                                sum = sum.add(V::load_first(from.add((row * width + column) * c), count));
+                            }
                         }
+                        sum.mul(V::splat(factor)).store_first(y.as_mut_ptr().add(to + channel), count);
                     }
-                    sum.mul(V::splat(factor)).store_first(y.as_mut_ptr().add(pixel * c + channel), count);
-                }
-            });
-        });
+                });
+            }
+        }
     }
 }
 
@@ -393,14 +422,25 @@ impl Kernel for AverageBackward<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let Self { pooling, dy, accumulate, dx } = self;
-        let (c, factor) = (pooling.input.channels, 1.0 / (pooling.kernel * pooling.kernel) as f32);
         assert_eq!(dy.len(), pooling.output().len());
-        // SAFETY: output pixels lie in `dy`, whose length was checked above; the caller has the instruction set.
-        unsafe {
-            pooling.gather(dx, accumulate, factor, |_, pixel, channel, count| {
-                V::load_first(dy.as_ptr().add(pixel * c + channel), count)
-            });
-        }
+        let factor = 1.0 / (pooling.kernel * pooling.kernel) as f32;
+        let parts = Even { dy, channels: pooling.input.channels };
+        // SAFETY: `dy` is of the output's shape by the check above; the caller has the instruction set.
+        unsafe { pooling.gather::<V>(dx, accumulate, factor, &parts) }
+    }
+}
+
+/// The gradient of a mean belongs to all pixels alike. Needs: `dy` of an output.
+struct Even<'a> {
+    dy: &'a [f32],
+    channels: usize,
+}
+
+impl Part for Even<'_> {
+    #[inline(always)]
+    unsafe fn part<V: Vector>(&self, _: usize, pixel: usize, channel: usize, count: usize) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { V::load_first(self.dy.as_ptr().add(pixel * self.channels + channel), count) }
     }
 }
 

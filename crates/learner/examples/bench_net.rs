@@ -31,7 +31,7 @@ const UPDATE: Update =
 /// Measure training steps
 #[derive(Parser)]
 struct Arguments {
-    /// lenet, shallow or resnetN
+    /// lenet, shallow, resnetN or bottleneckN
     #[arg(long, default_value = "resnet20")]
     net: String,
     /// Images a step

@@ -76,12 +76,15 @@ impl ConvShape {
         self.c_out * self.c_in * self.kernel * self.kernel
     }
 
-    /// The same convolution over one long row, if it looks at each pixel alone: no kernel has to stop at a row's end.
+    /// The same convolution over fewer, longer rows, if it looks at each pixel alone: tiles of pixels end at a row's end.
     fn flattened(&self) -> Self {
+        const LONG: usize = 64;
         if (self.kernel, self.stride, self.padding) != (1, 1, 0) {
             return *self;
         }
-        Self { height: 1, width: self.height * self.width, ..*self }
+        let fits = |rows: &usize| self.height.is_multiple_of(*rows) && self.height / rows * self.width <= LONG;
+        let rows = (1..self.height).find(fits).unwrap_or(self.height);
+        Self { height: rows, width: self.height / rows * self.width, ..*self }
     }
 
     /// Images in an input of this length.

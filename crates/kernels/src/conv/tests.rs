@@ -321,6 +321,18 @@ fn bits_do_not_depend_on_threads_or_scratch() {
 }
 
 #[test]
+fn rows_of_1x1_kernels_are_joined() {
+    for (side, expected) in
+        [((32, 32), (16, 64)), ((8, 8), (1, 64)), ((14, 14), (7, 28)), ((7, 7), (1, 49)), ((5, 90), (5, 90))]
+    {
+        let flat = shape(1, side, (16, 16), (1, 1, 0)).flattened();
+        assert_eq!((flat.height, flat.width), expected);
+    }
+    let strided = shape(1, (8, 8), (16, 16), (1, 2, 0));
+    assert_eq!(strided.flattened(), strided);
+}
+
+#[test]
 fn a_smaller_batch_gives_the_same_images() {
     let case = Case::new(shape(5, (8, 8), (16, 32), (3, 1, 1)));
     let images = 2;

@@ -2,9 +2,10 @@
 //!
 //! With the matrices of [`transform`], y = Aᵀ [(G w Gᵀ) ⊙ (Bᵀ d B)] A for a tile d of S x S input pixels, a kernel w and the
 //! M x M output pixels y of the tile (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
-//! arXiv 1509.09308). Over channels, the elementwise product becomes S x S matrix products: with 2.25 multiplications an output
-//! instead of 9 (F(4x4, 3x3)), or 9 (F(2x2, 5x5)) or 4 (F(4x4, 5x5)) instead of 25. The gradient of the input is the same convolution by the
-//! kernel turned round; that of the weight is the adjoint, Gᵀ [(A dy Aᵀ) ⊙ (Bᵀ d B)] G, summed over tiles.
+//! arXiv 1509.09308). Over channels, the elementwise product becomes S x S matrix products: with 2.25
+//! multiplications an output instead of 9 (F(4x4, 3x3)), or 9 (F(2x2, 5x5)) or 4 (F(4x4, 5x5)) instead of 25. The gradient
+//! of the input is the same convolution by the kernel turned round; that of the weight is the adjoint,
+//! Gᵀ [(A dy Aᵀ) ⊙ (Bᵀ d B)] G, summed over tiles.
 
 mod correlate;
 mod grid;
