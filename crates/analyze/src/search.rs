@@ -25,7 +25,7 @@ use budget::Purse;
 use contest::Scored;
 use steps::Step;
 pub use steps::length_of;
-use trial::{Done, Kind, ProbeAsked, Trial};
+use trial::{Done, ProbeAsked, Trial};
 
 /// One step of a search, with all that it may look at.
 #[derive(Clone, Debug)]
@@ -110,7 +110,7 @@ impl Search {
         for trial in trials {
             if let Some(done) = self.done(trial)? {
                 spent = spent.plus(&done.spent());
-                if let Kind::Around(path) = &trial.kind {
+                if let Some(path) = trial.probe() {
                     spent = spent.plus(&self.probe_spent(&probe::read(path)?));
                 }
             }

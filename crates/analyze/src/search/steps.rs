@@ -124,7 +124,7 @@ fn ramps(search: &Search, of: &[RampOf], steps: &[u64]) -> Result<Ramps> {
             Kind::Around(asked.out)
         } else {
             let (min_lr, max_lr) = rate_range(&training.optimizer);
-            Kind::Ramp { min_lr, max_lr }
+            Kind::Ramp { min_lr, max_lr, probe: Some(asked.out) }
         };
         ramps.push(Trial { name: name.clone(), kind, training, iterations: *iterations, seed: *seed });
     }

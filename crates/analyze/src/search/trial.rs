@@ -1,7 +1,7 @@
 //! One run of a search: its flags, its folder, and what came out of it.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifacts::recipe::{Spent, Training};
@@ -25,6 +25,8 @@ pub enum Kind {
         min_lr: f64,
         /// Rate of the last.
         max_lr: f64,
+        /// The probe that found no critical rate to lay it around; none where none was asked.
+        probe: Option<PathBuf>,
     },
     /// A range test around the critical rate in this probe.
     Around(PathBuf),
@@ -105,6 +107,15 @@ pub struct Done {
 }
 
 impl Trial {
+    /// The probe that was made for it alone.
+    pub fn probe(&self) -> Option<&Path> {
+        match &self.kind {
+            Kind::Around(probe) => Some(probe),
+            Kind::Ramp { probe, .. } => probe.as_deref(),
+            Kind::Cycle => None,
+        }
+    }
+
     /// The program that runs it.
     pub fn program(&self) -> &'static str {
         match self.kind {
@@ -120,7 +131,7 @@ impl Trial {
         let mut flags = match &self.kind {
             Kind::Cycle => self.cycle_flags(),
             Kind::Around(probe) => format!("--around {}", probe.display()),
-            Kind::Ramp { min_lr, max_lr } => format!("--scale log --min-lr {min_lr} --max-lr {max_lr}"),
+            Kind::Ramp { min_lr, max_lr, .. } => format!("--scale log --min-lr {min_lr} --max-lr {max_lr}"),
         };
         let held_out = search.recipe.setting.val_from_train;
         let _ = write!(

@@ -130,7 +130,8 @@ fn around(best: f64, grid: &[f64]) -> Vec<f64> {
 
 /// From a 64th of the rate in use to 16 times it, as a range test around a critical rate: the same rates for every decay.
 fn decay_ramp(search: &Search, decay: f64, max_lr: f64, steps: u64) -> Trial {
-    let kind = Kind::Ramp { min_lr: round_digits(max_lr / 64.0, 4), max_lr: round_digits(max_lr * 16.0, 4) };
+    let [min_lr, max_lr] = [max_lr / 64.0, max_lr * 16.0].map(|lr| round_digits(lr, 4));
+    let kind = Kind::Ramp { min_lr, max_lr, probe: None };
     let training = with(&search.recipe.training, None, decay);
     let training = Training { max_momentum: None, min_momentum: None, ..training };
     Trial { name: name(decay), kind, training, iterations: ramp_steps(steps), seed: search.seeds[0] }
