@@ -42,13 +42,18 @@ pub const SAFETY: f64 = 2.0;
 pub const PLATEAU_SAFETY: f64 = 4.0;
 
 /// Around a critical rate: the first minimum of the smoothed training loss ends where the loss has risen by this share.
-pub const RISE: f64 = 0.2;
+pub const RISE: f64 = 0.1;
+/// Around a critical rate: the windows, as multiples of the usual one, under which the minimum is looked for. Of a wide and a
+/// wider one the answers hardly depend on single batches.
+pub const WINDOWS: [f64; 2] = [2.0, 10.0 / 3.0];
 /// Around a critical rate: a ramp of so many steps, or fewer, says nothing; momentum lags behind its rates.
 pub const SILENT_STEPS: f64 = 12.0;
 /// Around a critical rate: steps, beyond the silent ones, that a ramp would need to outweigh the critical rate alone.
 pub const TELLING_STEPS: f64 = 24.0;
 /// Around a critical rate: the ramp's weight at most.
-pub const MOST_WEIGHT: f64 = 0.5;
+pub const MOST_WEIGHT: f64 = 0.6;
+/// Around a critical rate: the momentum from which on the ramp has its whole weight.
+pub const WHOLE_MOMENTUM: f64 = 0.9;
 
 /// Another choice of the rule's constants: the interval is the span of the answers under all of them.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +69,7 @@ const OTHERS: [Constants; 4] = [
     Constants { window: WINDOW_DECADES / 2.0, ..STATED },
     Constants { window: WINDOW_DECADES * 2.0, ..STATED },
     Constants { start: START / 2.0, keep: 0.85, rise: RISE / 2.0, ..STATED },
-    Constants { start: START * 2.0, keep: 0.95, rise: RISE * 2.0, ..STATED },
+    Constants { start: START * 2.0, keep: 0.95, rise: RISE * 4.0, ..STATED },
 ];
 
 /// What the rule says of one curve.
@@ -131,29 +136,40 @@ fn answer(curve: &Curve, constants: Constants) -> Option<(f64, f64, String)> {
 }
 
 /// The rule for a ramp around the critical rate c of the first step: c^(1-w) r^w, with r the first minimum of the smoothed
-/// training loss and the weight w growing with the ramp's steps to [`MOST_WEIGHT`].
+/// training loss, the geometric mean under both [`WINDOWS`], and the weight w growing with the ramp's steps to
+/// [`MOST_WEIGHT`], and with momentum.
 ///
 /// c says where the first step overshoots; it costs some forward passes, and hardly differs from seed to seed. It is blind to
-/// what comes later: where gradients are noisy and momentum is high, a net with batch norm trains best well below it. r sees
-/// that, but is noisy, and late on short ramps. In log rate the middle of the two is nearer than either.
+/// what comes later: where gradients are noisy and momentum carries them on, a net with batch norm trains best well below
+/// it. r sees that, but is noisy, and late on short ramps. In log rate a point between the two is nearer than either. Without
+/// momentum every step is like the first: then c holds, and a loss that rises for some steps of a ramp is no cliff.
 fn around_the_critical_rate(curve: &Curve, critical: f64, constants: Constants) -> Option<(f64, String)> {
-    let loss = smoothed(curve, Measure::TrainLoss, constants.window)?;
-    let first = loss.rate(first_minimum(&loss.value, constants.rise));
-    let steps = curve.points.len() as f64;
-    let weight = ((steps - SILENT_STEPS) / TELLING_STEPS).clamp(0.0, MOST_WEIGHT);
+    let mut log_first = 0.0;
+    for factor in WINDOWS {
+        let loss = smoothed(curve, Measure::TrainLoss, factor * constants.window)?;
+        log_first += loss.log_rate[first_minimum(&loss.value, constants.rise)] / WINDOWS.len() as f64;
+    }
+    let first = 10f64.powf(log_first);
+    let weight = weight(curve.points.len() as f64, curve.setting.momentum.unwrap_or(WHOLE_MOMENTUM));
     let max = critical.powf(1.0 - weight) * first.powf(weight);
+    let overshoots = format!("the first step overshoots at {}", show(critical));
     let reason = if weight == 0.0 {
-        format!("the first step overshoots at {}; a ramp of {steps} steps adds nothing to that", show(critical))
+        format!("{overshoots}; a ramp of so few steps, or without momentum, adds nothing to that")
     } else {
         format!(
-            "the first step overshoots at {}, and the training loss has its first minimum at {}; {} lies between them, the ramp's \
-             weight {weight:.2} by its {steps} steps",
-            show(critical),
+            "{overshoots}, and the training loss has its first minimum at {}; {} lies between them, the ramp's weight \
+             {weight:.2} by its steps and the momentum",
             show(first),
             show(max)
         )
     };
     Some((max, reason))
+}
+
+/// The weight of a ramp of so many steps beside the critical rate.
+fn weight(steps: f64, momentum: f64) -> f64 {
+    let by_steps = ((steps - SILENT_STEPS) / TELLING_STEPS).clamp(0.0, MOST_WEIGHT);
+    by_steps * (momentum / WHOLE_MOMENTUM).min(1.0)
 }
 
 /// Index of the least of the values before they first rise by the share `rise` above it.
@@ -261,4 +277,31 @@ fn least_loss(curve: &Curve, reading: &Reading, constants: Constants) -> (f64, S
 /// A rate as people write it, three digits.
 pub fn show(rate: f64) -> String {
     crate::number::rate(rate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_minimum_ends_where_the_loss_has_risen_by_a_share() {
+        let losses = [2.0, 1.5, 1.0, 1.05, 0.9, 1.2, 0.1];
+        assert_eq!(first_minimum(&losses, 0.04), 2);
+        assert_eq!(first_minimum(&losses, 0.1), 4, "1.05 is no rise by a tenth, 1.2 is one");
+        assert_eq!(first_minimum(&losses, 0.5), 6);
+    }
+
+    #[test]
+    fn a_ramp_weighs_by_its_steps_and_by_momentum() {
+        for (steps, momentum, expected) in [
+            (12.0, 0.9, 0.0),
+            (18.0, 0.9, 0.25),
+            (200.0, 0.9, 0.6),
+            (200.0, 0.95, 0.6),
+            (200.0, 0.45, 0.3),
+            (200.0, 0.0, 0.0),
+        ] {
+            assert!((weight(steps, momentum) - expected).abs() < 1e-12, "{steps} steps, momentum {momentum}");
+        }
+    }
 }

@@ -316,3 +316,44 @@ fn the_authors_curves_are_read_right_at_all_and_at_half_the_points() {
     }
     assert_eq!(read, 7, "curves in {}", folder.display());
 }
+
+/// A ramp from a 64th of the critical rate to 16 times it, whose training loss is least at `least` and rises from there.
+fn around(critical: f64, least: f64, steps: usize, momentum: f64) -> Curve {
+    let mut random = Noise(7);
+    let points = (0..steps).map(|k| {
+        let lr = critical / 64.0 * 1024f64.powf(k as f64 / (steps - 1) as f64);
+        let off = (lr / least).log10();
+        let loss = 2.3 - 1.5 / (1.0 + off * off) + 0.02 * random.normal();
+        Point { iteration: k as u64 + 1, lr, train_loss: Some(loss), train_accuracy: Some(0.5), ..Point::default() }
+    });
+    let mut curve = Curve { critical_lr: Some(critical), ..curve(points.collect()) };
+    curve.setting.momentum = Some(momentum);
+    curve
+}
+
+#[test]
+fn around_a_critical_rate_the_highest_lies_between_it_and_the_first_minimum() {
+    let max = |steps, momentum| suggest(&[around(0.8, 0.1, steps, momentum)]).unwrap().max_lr.unwrap();
+    // 0.8^0.4 0.1^0.6
+    let expected = 0.2297;
+    for steps in [27, 60, 300] {
+        let ratio = max(steps, 0.9) / expected;
+        assert!((0.8..1.25).contains(&ratio), "{steps} steps: {ratio}");
+    }
+    // 0.8^0.7 0.1^0.3
+    assert!((0.85..1.18).contains(&(max(300, 0.45) / 0.4287)));
+    for (steps, momentum) in [(12, 0.9), (300, 0.0)] {
+        assert!((max(steps, momentum) / 0.8 - 1.0).abs() < 1e-9, "{steps} steps, momentum {momentum}");
+    }
+}
+
+#[test]
+fn what_one_batch_does_moves_the_highest_rate_little() {
+    let calm = suggest(&[around(0.8, 0.1, 60, 0.9)]).unwrap().max_lr.unwrap();
+    let mut spiked = around(0.8, 0.1, 60, 0.9);
+    for index in [10, 25] {
+        spiked.points[index].train_loss = Some(6.0);
+    }
+    let ratio = suggest(&[spiked]).unwrap().max_lr.unwrap() / calm;
+    assert!((0.8..1.25).contains(&ratio), "{ratio}");
+}
