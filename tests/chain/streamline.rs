@@ -26,6 +26,18 @@ fn finished(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+fn the_comparison_with_random_search_is_planned_whole() {
+    let checkout = checkout();
+    let planned = commands(checkout.path(), &["streamline-vs-random", "RULE_CIFAR=folder pictures.tar"]);
+    let searches = |words: &str| planned.iter().filter(|line| line.contains(words)).count();
+    // Four settings, two pairs of seeds.
+    assert_eq!(searches("sc-analyze next length"), 8, "{planned:#?}");
+    assert_eq!(searches("sc-analyze next random"), 8);
+    assert!(searches("--like") >= 8, "a random search is as long as the other");
+    assert_eq!(searches("-last --resume"), 16, "each search ends by one run");
+}
+
+#[test]
 fn a_search_keeps_its_budget_settles_and_looks_at_the_test_set_once() {
     let checkout = checkout();
     let folder = checkout.path();
