@@ -55,7 +55,7 @@ versus_runs := $(foreach t,$(VERSUS_SETTINGS),$(foreach s,$(VERSUS_SEEDS),$(addp
 
 .PHONY: streamline-vs-random
 streamline-vs-random: $(addsuffix /result.json,$(versus_runs)) | $(BIN)/sc-analyze ## the streamlined search against random search with the same budget, into docs/results/
-	@$(BIN)/sc-analyze table $(versus_runs) --csv > docs/results/.versus.csv
+	@$(BIN)/sc-analyze table $(versus_runs) --vary any --csv > docs/results/.versus.csv
 	@mv docs/results/.versus.csv docs/results/streamline-vs-random.csv
 	@awk -v names='$(strip $(VERSUS_SETTINGS))' -v each=$(words $(VERSUS_SEEDS)) -f pipelines/versus-random.awk docs/results/streamline-vs-random.csv
 endif

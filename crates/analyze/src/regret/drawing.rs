@@ -23,15 +23,23 @@ const SHOWN: [(&str, RGBColor); 4] = [
     ("valley", palette::PURPLE),
 ];
 
-/// What the rules cost in one half: a row a rule, its best kind of range test, a dot a setting, a bar at the mean.
+/// What the rules cost in one half: a row a rule, its best kind of range test among those on which it answered most often,
+/// a dot a setting, a bar at the mean.
 pub fn rules(scores: &[Score], half: Half) -> Figure {
     let mut best: Vec<&Score> = Vec::new();
     for score in scores {
-        if best.iter().all(|known| known.rule != score.rule) {
-            best.push(score);
+        match best.iter_mut().find(|known| known.rule == score.rule) {
+            None => best.push(score),
+            Some(known) if known.settings.len() < score.settings.len() => *known = score,
+            Some(_) => {}
         }
     }
-    let label = |score: &Score| format!("{} ({})", score.rule, score.arm);
+    best.sort_by(|a, b| a.mean.total_cmp(&b.mean));
+    let all = best.iter().map(|score| score.settings.len()).max().unwrap_or(0);
+    let label = |score: &Score| match score.settings.len() {
+        some if some < all => format!("{} ({}, {some} of {all})", score.rule, score.arm),
+        _ => format!("{} ({})", score.rule, score.arm),
+    };
     let left = best.iter().map(|score| text_width(&label(score), LABEL_SIZE)).fold(0.0, f64::max) + 24.0;
     let top = 46.0;
     let bottom = top + ROW * best.len() as f64;
