@@ -28,7 +28,7 @@ $(foreach c,$(rise_cases),$(eval $(call init_on,$(call rise_init,$c),$(data_file
 
 .PHONY: second-rise
 second-rise: $(addsuffix /result.json,$(rise_runs)) | $(BIN)/sc-analyze ## collapse and second rise at rates of 12 to 60: learning or artefact?
-	@$(foreach r,$(rise_runs),printf '%s: ' $(notdir $r); $(BIN)/sc-analyze suggest $r --json | \
-	  sed -n 's/^ *"outcome": "\([a-z-]*\)".*/\1/p';)
+	@$(foreach r,$(rise_runs),printf '%s: ' $(notdir $r); { $(BIN)/sc-analyze suggest $r --json 2> /dev/null | \
+	  sed -n 's/^ *"outcome": "\([a-z-]*\)".*/\1/p'; } || echo 'diverged before a dozen rates were tried';)
 	@awk -v every=$$(($(strip $(RISE_ITERATIONS)) / 10)) -f pipelines/second-rise.awk \
 	  $(addsuffix /metrics.jsonl,$(rise_runs))

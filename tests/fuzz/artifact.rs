@@ -10,11 +10,13 @@ use artifacts::dataset::{self, DataSet, Images};
 use artifacts::metrics::{self, Line, LineWriter, Metrics, TestMetrics, Timing};
 use artifacts::names;
 use artifacts::probe::{self, Critical, Noise, Probe};
+use artifacts::recipe;
 use artifacts::run::{self, RESULT_FILE, RUN_FILE, RunRecord};
 use artifacts::suggestion::{self, Interval, Outcome, Setting, Suggestion};
 use artifacts::tensors::TensorFile;
 use artifacts::weights::{self, Origin};
 use learner::{nets, samples};
+use serde_json::json;
 
 use crate::analysis::{record, result};
 use crate::driver::{Answer, Prepared, Reader};
@@ -37,6 +39,7 @@ pub(crate) fn readers() -> Vec<Reader> {
         reader("suggestion.json", suggestions),
         reader("choice.json", choices),
         reader("probe.json", probes),
+        reader("recipe.json", recipes),
         reader("metrics.jsonl", || json_lines(&metric_lines(12))),
         reader("test.jsonl", || json_lines(&test_lines())),
         reader("timing.jsonl", || json_lines(&timing_lines())),
@@ -268,6 +271,43 @@ fn probes() -> Prepared {
         mutate: mutate::text,
         place: "mutated".into(),
         read: Box::new(move |input| answer(probe::read(&scratch.write("mutated", input)))),
+    }
+}
+
+fn recipes() -> Prepared {
+    let scratch = Scratch::new();
+    let spent = json!({"seconds": 9.5, "images": 6400.0, "runs": 2});
+    let candidate = json!({
+        "name": "0.95-0.85", "iterations": 60, "batch_size": 64, "max_lr": 0.5, "mean_val_accuracy": 0.9,
+        "sd_val_accuracy": null, "mean_val_loss": 0.4, "runs": 1, "diverged": 0, "images_per_second": null,
+        "folders": ["runs/a"], "range_tests": [],
+    });
+    let recipe = json!({
+        "format": recipe::FORMAT,
+        "setting": {
+            "data_sha256": "0".repeat(64), "data_name": "digits", "net": "resnet8", "shortcut": "a",
+            "train_images": 640, "held_out_images": 64, "test_images": 100, "val_from_train": 0.1,
+        },
+        "training": {
+            "batch_size": 64, "optimizer": "sgd", "momentum": 0.9, "max_momentum": 0.95, "min_momentum": 0.85,
+            "weight_decay": 1e-4, "bn_momentum": 0.1, "bn_reestimate": 4, "augment": "none", "variant": "smith",
+            "max_lr": 0.5, "min_lr": 0.05, "final_lr": null, "step_size": 27, "iterations": 60,
+        },
+        "decisions": [{
+            "step": "momentum", "question": "which?", "candidates": [candidate], "chosen": "0.95-0.85",
+            "reason": "the highest", "spent": spent,
+        }],
+        "budget": {
+            "given": "10m", "unit": "seconds", "limit": 600.0, "spent": spent,
+            "speeds": [{"batch_size": 64, "images_per_second": 1000.0}], "overhead_seconds": 0.5,
+        },
+        "pytorch": "OneCycleLR",
+    });
+    Prepared {
+        valid: vec![pretty(&recipe)],
+        mutate: mutate::text,
+        place: "mutated".into(),
+        read: Box::new(move |input| answer(recipe::read(&scratch.write("mutated", input)))),
     }
 }
 

@@ -63,7 +63,8 @@ impl Sources {
         match self.hashes.entry(path.clone()).or_insert_with(hash) {
             Ok(found) if *found == source.sha256 => None,
             Ok(found) => {
-                Some(format!("{}: expected SHA-256 {}, as run.json says, found {found}", path.display(), source.sha256))
+                let recorded = format!("SHA-256 {}, as run.json says", source.sha256);
+                Some(ArtifactError::content(&path, recorded, found).to_string())
             }
             Err(why) => Some(why.clone()),
         }

@@ -11,7 +11,7 @@ pub type Result<T> = std::result::Result<T, ArtifactError>;
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
     /// The system refuses to read or write.
-    #[error("{path}: cannot {action}: {source}", path = path.display())]
+    #[error("{path}: cannot {action}: {source}", path = on_one_line(path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -21,7 +21,7 @@ pub enum ArtifactError {
         source: io::Error,
     },
     /// The content is not what the format asks for.
-    #[error("{path}: expected {expected}, found {found}", path = path.display())]
+    #[error("{path}: expected {expected}, found {found}", path = on_one_line(path))]
     Content {
         /// The file.
         path: PathBuf,
@@ -69,6 +69,11 @@ pub fn one_line(text: impl Display) -> String {
     line.replace(char::is_control, "?")
 }
 
+/// A path that may come out of a file, whole, without the ends of lines that it may hold.
+fn on_one_line(path: &Path) -> String {
+    path.display().to_string().replace(char::is_control, "?")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +84,12 @@ mod tests {
         let message = error.to_string();
         assert!(message.starts_with("x.json: expected a name, found a?b?[2Jccc"), "{message}");
         assert!(message.ends_with("ccc...") && message.len() < 400, "{message}");
+    }
+
+    #[test]
+    fn a_path_out_of_a_record_stays_on_the_line() {
+        let error = ArtifactError::io(Path::new("a\nb"), "read", io::ErrorKind::NotFound.into());
+        assert!(error.to_string().starts_with("a?b: cannot read: "), "{error}");
+        assert!(ArtifactError::content(Path::new("a\rb"), 1, 2).to_string().starts_with("a?b: expected 1"));
     }
 }

@@ -346,15 +346,15 @@ impl Kernel for MaxBackward<'_> {
     unsafe fn run<V: Vector>(self) {
         let Self { pooling, winners, dy, accumulate, dx } = self;
         assert!(dy.len() == pooling.output().len() && winners.len() == pooling.winners_len(1));
-        let parts = Winners { winners, dy, channels: pooling.input.channels };
+        let parts = Winners { places: winners, dy, channels: pooling.input.channels };
         // SAFETY: `dy` and `winners` are of the output's shape by the check above; the caller has the instruction set.
         unsafe { pooling.gather::<V>(dx, accumulate, 1.0, &parts) }
     }
 }
 
-/// The gradient of a maximum belongs to the pixel that won. Needs: `dy` and `winners` of one output.
+/// The gradient of a maximum belongs to the pixel that won. Needs: `dy` of an output, and the places of its winners.
 struct Winners<'a> {
-    winners: &'a [u8],
+    places: &'a [u8],
     dy: &'a [f32],
     channels: usize,
 }
@@ -362,9 +362,9 @@ struct Winners<'a> {
 impl Part for Winners<'_> {
     #[inline(always)]
     unsafe fn part<V: Vector>(&self, place: usize, pixel: usize, channel: usize, count: usize) -> V {
-        // SAFETY: the caller's promise; winners have whole vectors.
+        // SAFETY: the caller's promise; places have whole vectors.
         unsafe {
-            let winners = V::load_bytes(self.winners.as_ptr().add(pixel * winners_of(self.channels) + channel));
+            let winners = V::load_bytes(self.places.as_ptr().add(pixel * winners_of(self.channels) + channel));
             let dy = V::load_first(self.dy.as_ptr().add(pixel * self.channels + channel), count);
             dy.where_equal(winners, V::splat(place as f32))
         }

@@ -109,7 +109,7 @@ type Spoil = fn(&Whole);
 
 #[test]
 fn what_does_not_hold_is_said_and_the_exit_code_is_1() {
-    let cases: [(&str, Spoil, &str); 16] = [
+    let cases: [(&str, Spoil, &str); 18] = [
         (
             "other data",
             |w| fs::write(w.runs.path("data.safetensors"), b"dat4").unwrap(),
@@ -117,6 +117,16 @@ fn what_does_not_hold_is_said_and_the_exit_code_is_1() {
         ),
         ("no data", |w| fs::remove_file(w.runs.path("data.safetensors")).unwrap(), "data.safetensors: cannot read"),
         ("other weights", |w| w.weights("init.safetensors", "resnet8", 0.75), "init.safetensors: expected SHA-256"),
+        (
+            "a path of two lines",
+            |w| w.change(|record| record.data.path = "no\nsuch".to_owned()),
+            "no?such: cannot read",
+        ),
+        (
+            "a hash with a bell in it",
+            |w| w.change(|record| record.data.sha256 = "\u{7}beef".to_owned()),
+            "data.safetensors: expected SHA-256 ?beef, as run.json says",
+        ),
         ("no record", |w| fs::remove_file(w.folder.join(RUN_FILE)).unwrap(), "run.json: cannot read"),
         ("not finished", |w| fs::remove_file(w.folder.join(RESULT_FILE)).unwrap(), "the run has not finished"),
         ("a gap", |w| w.write_metrics(&[1, 3]), "metrics.jsonl: expected iteration 2, found 3 on line 2"),
