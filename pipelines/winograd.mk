@@ -4,8 +4,8 @@
 # rounds differently: single results err by some 1e-6 to 1e-5 of their size where direct convolution errs by 1e-7 to 1e-6. The same runs, seed by seed, with and
 # without it (`--exact-conv`), at a high rate, where errors would grow if they grew.
 # Expected: means that differ by less than their standard error; docs/results/winograd.md has what was found.
-# Cost: 16 runs of 120 steps, about 2 minutes on 2 cores; make winograd DATA=cifar10 NET=resnet20 WINOGRAD_ITERATIONS=400
-# is the same on CIFAR-10, some 15 minutes; make winograd NET=lenet WINOGRAD_MAX_LR=0.05 tries 5x5 kernels.
+# Cost: 16 runs of 120 steps, about 2 minutes on 2 cores; make winograd DATA=cifar10 NET=resnet20 WINOGRAD_ITERATIONS=200
+# is the same on CIFAR-10, some 7 minutes; make winograd NET=lenet WINOGRAD_MAX_LR=0.05 tries 5x5 kernels.
 
 WINOGRAD_SEEDS ?= 1 2 3 4 5 6 7 8 ## seeds of the runs with and without Winograd's algorithm
 WINOGRAD_ITERATIONS ?= 120 ## their steps
