@@ -102,6 +102,9 @@ $1: $2 | $(BIN)/sc-init
 	@$(BIN)/sc-init --net $4 --data $2 --seed $3 --out $$@ $(quiet)
 endef
 
+# Initial weights in a study of several nets, those with shortcuts by the first kind. 1: net, 2: data, 3: seed
+init_of = init/$1$(if $(filter resnet% bottleneck%,$1),-a)_$2_seed$3.safetensors
+
 # 1: seed
 init_file = init/$(strip $(NET))$(if $(shortcut),-$(strip $(SHORTCUT)))_$(strip $(DATA))_seed$1.safetensors
 init = $(call init_on,$(call init_file,$1),$(data_file),$1,$(strip $(NET)) $(shortcut))

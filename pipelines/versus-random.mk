@@ -6,7 +6,7 @@
 # of images, on all training images. Compared is its test accuracy. Here the streamlined search keeps its longest training,
 # so that both last runs are equally long.
 # Expected: docs/results/streamline-vs-random.md has what was found.
-# Cost: 16 searches of 256,000 images: some 30 minutes on 2 quiet cores with make -j2 THREADS=1.
+# Cost: 16 searches of 256,000 images: 13 minutes on 2 cores with make -j2 THREADS=1.
 # CIFAR-10 comes from RULE_CIFAR, as in rule-bench: 5,000 images of it.
 
 VERSUS_BUDGET ?= 4000it ## budget of each search of streamline-vs-random, in steps of its first batch size
@@ -24,7 +24,7 @@ versus_folder := runs/streamline-vs-random
 $(if $(filter rule-bench%,$(MAKECMDGOALS)),,$(eval $(call prep,cifar5k,$(strip $(RULE_CIFAR)) --limit-per-class 500 --limit-test-per-class 50,)))
 
 versus_data = data/$(call part,$1,1).safetensors
-versus_init = init/$(call part,$1,2)$(if $(filter resnet% bottleneck%,$(call part,$1,2)),-a)_$(call part,$1,1)_seed$2.safetensors
+versus_init = $(call init_of,$(call part,$1,2),$(call part,$1,1),$2)
 versus_of = $(versus_folder)/$(call part,$1,1)_$(call part,$1,2)_seed$2
 versus_pair = $1 $(shell echo $$(($1 + 1)))
 versus_flags = --batch-size $(call part,$1,3) --optimizer $(call part,$1,4) --momentum $(call part,$1,5) \
