@@ -262,6 +262,7 @@ fn probes() -> Prepared {
         critical: Critical {
             lr: Some(0.5),
             interval: Some(Interval { low: 0.25, high: 1.0 }),
+            batch_size: 64,
             batches: 8,
             evaluations: 99,
         },

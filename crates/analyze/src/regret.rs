@@ -14,12 +14,12 @@ pub mod drawing;
 pub mod tables;
 pub mod truth;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::curve::Curve;
 use crate::stats;
 use crate::suggest::{rivals, rule};
-use bench::{Bench, Half, Setting};
+use bench::{Bench, Half, PROBE, Ramp, Setting};
 
 /// Settings whose grid spans less teach nothing: every rate is as good as another. In fractions of 1.
 pub const LEAST_SPAN: f64 = 0.03;
@@ -27,13 +27,15 @@ pub const LEAST_SPAN: f64 = 0.03;
 pub const OURS: &str = "superconv";
 /// The name of the critical rate of the first step.
 pub const CRITICAL: &str = "critical_rate";
+/// The name of our rule where it has no ramp: the critical rate by momentum.
+pub const BY_MOMENTUM: &str = "critical_rate_by_momentum";
 
 /// One answer of one rule on one range test, and what it costs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// Index of the setting in the bench.
     pub setting: usize,
-    /// Kind of range test, such as `ramp33`.
+    /// Kind of range test, such as `ramp33`; [`PROBE`] where none was asked.
     pub arm: String,
     /// The rule.
     pub rule: String,
@@ -78,31 +80,43 @@ pub struct Score {
     pub spread: (f64, f64),
 }
 
-/// Every rule's answer on a curve, by name.
+/// Every rule's answer on a range test, by name.
 fn rules(curve: &Curve) -> BTreeMap<String, Option<f64>> {
     let mut answers = rivals::answers(curve);
     answers.insert(OURS.to_owned(), rule::rates(curve).map(|rates| rates.max));
-    if curve.critical_lr.is_some() {
-        answers.insert(CRITICAL.to_owned(), curve.critical_lr);
-    }
     answers
+}
+
+/// The answers that ask no range test, but the probe alone that one was laid by.
+fn rules_of_probes(curve: &Curve) -> BTreeMap<String, Option<f64>> {
+    let Some(critical) = curve.critical_lr else { return BTreeMap::new() };
+    [(CRITICAL, critical), (BY_MOMENTUM, rule::base_rate(curve, critical))]
+        .map(|(rule, rate)| (rule.to_owned(), Some(rate)))
+        .into()
 }
 
 /// All rules on all range tests of the settings worth looking at.
 pub fn answers(bench: &Bench) -> Vec<Answer> {
     let mut answers = Vec::new();
     for (index, setting) in bench.settings.iter().enumerate() {
-        for ramp in &setting.ramps {
-            for (rule, rate) in rules(&ramp.curve) {
-                answers.push(Answer {
-                    setting: index,
-                    arm: ramp.arm.clone(),
-                    rule,
-                    seed: ramp.curve.seed.unwrap_or_default(),
-                    rate,
-                    regret: rate.map(|rate| setting.truth.regret(rate)),
-                    falls: rate.is_some_and(|rate| setting.truth.has_fallen(rate)),
-                });
+        let mut add = |arm: &str, seed: u64, rules: BTreeMap<String, Option<f64>>| {
+            answers.extend(rules.into_iter().map(|(rule, rate)| Answer {
+                setting: index,
+                arm: arm.to_owned(),
+                rule,
+                seed,
+                rate,
+                regret: rate.map(|rate| setting.truth.regret(rate)),
+                falls: rate.is_some_and(|rate| setting.truth.has_fallen(rate)),
+            }));
+        };
+        let mut probed = BTreeSet::new();
+        for Ramp { arm, curve, .. } in &setting.ramps {
+            let seed = curve.seed.unwrap_or_default();
+            add(arm, seed, rules(curve));
+            // Range tests of several lengths share a probe.
+            if curve.critical_lr.is_some() && probed.insert(seed) {
+                add(PROBE, seed, rules_of_probes(curve));
             }
         }
     }

@@ -118,11 +118,9 @@ impl Search {
         Ok(spent)
     }
 
-    /// What a probe cost: it keeps no times of its own. A gradient takes as long as a training step, a loss alone about a
-    /// third of it.
+    /// What a probe cost: it keeps no times of its own. A gradient takes as long as a training step.
     pub fn probe_spent(&self, probe: &Probe) -> Spent {
-        let batches = probe.noise.batches as f64 + probe.critical.evaluations as f64 / 3.0;
-        let images = batches * probe.batch_size as f64;
+        let images = (probe.noise.batches * probe.noise.batch_size) as f64 + probe.critical.images();
         let seconds = images / self.purse().speed(probe.batch_size) + self.recipe.budget.overhead_seconds;
         Spent { seconds, images, runs: 0 }
     }

@@ -36,10 +36,20 @@ pub struct Critical {
     pub lr: Option<f64>,
     /// The batches' span; null likewise.
     pub interval: Option<Interval>,
+    /// Images in each of the batches measured.
+    pub batch_size: usize,
     /// Batches measured.
     pub batches: usize,
     /// Losses measured, over all batches.
     pub evaluations: usize,
+}
+
+impl Critical {
+    /// What measuring it cost, in images trained on: once through for each batch's direction, and two thirds of that for each
+    /// loss, which with batch norm takes two forward passes (without, one: half as much).
+    pub fn images(&self) -> f64 {
+        self.batch_size as f64 * (self.batches as f64 + self.evaluations as f64 * 2.0 / 3.0)
+    }
 }
 
 /// `probe.json`

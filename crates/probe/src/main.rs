@@ -8,18 +8,23 @@ use artifacts::probe::{Critical, FORMAT, Noise, Probe};
 use artifacts::suggestion::Interval;
 use clap::Parser;
 use kernels::device::{self, Options, Precision};
-use kernels::engine::{Engine, Update};
+use kernels::engine::{Buffers, Engine, Update};
 use kernels::isa::Isa;
 use launch::flags::{OptimizerName, value_name};
 use launch::inputs::Inputs;
 use launch::machine;
 use launch::stop::{self, Stop};
 use launch::tell;
+use learner::initial::{self, Scheme};
 use learner::plan::OPTIMIZERS;
 use learner::probe::{self, CriticalRate};
 use learner::samples::{self, Augment, Samples};
+use learner::state::Parameters;
 
 const PROGRAM: &str = "sc-probe";
+
+/// Images, at most, that one critical rate is measured on. It hardly depends on their number, while its cost does.
+const CRITICAL_IMAGES: usize = 64;
 
 /// Measure the gradient noise scale and the critical learning rate at given weights, without training
 #[derive(Parser)]
@@ -40,10 +45,10 @@ struct Arguments {
     /// Batches that the noise is measured over
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=4096))]
     batches: u64,
-    /// Batches that the critical rate is measured on, one after another; their median counts [default: 3 of up to 64
-    /// images, 1 of more]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
-    critical_batches: Option<u64>,
+    /// Batches of up to 64 images that the critical rate is measured on; their median counts. The first at the weights given;
+    /// where these are sc-init's, each other one at initial weights drawn anew, else all at the weights given
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    critical_batches: u64,
     /// Optimizer whose first step is taken
     #[arg(long, value_enum, default_value_t = OptimizerName::Sgd)]
     optimizer: OptimizerName,
@@ -84,12 +89,16 @@ fn run(arguments: &Arguments) -> Result<u8, Stop> {
     let mut engine = arguments.engine(&inputs)?;
     engine.set_state(&inputs.parameters, &inputs.buffers)?;
     let batches: Vec<Vec<u32>> =
-        (1..=arguments.batches.max(arguments.critical_batches())).map(|k| samples.batch(k).indices.to_vec()).collect();
+        (1..=arguments.batches.max(arguments.critical_batches)).map(|k| samples.batch(k).indices.to_vec()).collect();
     let noise = probe::gradient_noise(engine.as_mut(), &batches[..arguments.batches as usize])?;
-    let critical = batches[..arguments.critical_batches() as usize]
-        .iter()
-        .map(|batch| probe::critical_rate(engine.as_mut(), batch, &update))
-        .collect::<Result<Vec<_>, _>>()?;
+    let images = arguments.batch_size.min(CRITICAL_IMAGES);
+    let mut critical = Vec::new();
+    for (k, batch) in batches[..arguments.critical_batches as usize].iter().enumerate() {
+        if let Some((parameters, buffers)) = drawn_anew(&inputs, k as u64) {
+            engine.set_state(&parameters, &buffers)?;
+        }
+        critical.push(probe::critical_rate(engine.as_mut(), &batch[..images], &update)?);
+    }
     let probe = Probe {
         format: FORMAT.to_owned(),
         net: inputs.origin.net.clone(),
@@ -108,7 +117,7 @@ fn run(arguments: &Arguments) -> Result<u8, Stop> {
             batch_size: arguments.batch_size,
             batches: arguments.batches as usize,
         },
-        critical: summed_up(&critical),
+        critical: summed_up(&critical, images),
     };
     if let Some(path) = &arguments.out {
         json::write(path, &probe)?;
@@ -121,15 +130,18 @@ fn run(arguments: &Arguments) -> Result<u8, Stop> {
     Ok(0)
 }
 
-impl Arguments {
-    /// Small batches differ much in their critical rates, and cost little.
-    fn critical_batches(&self) -> u64 {
-        self.critical_batches.unwrap_or(match self.batch_size {
-            0..=64 => 3,
-            _ => 1,
-        })
-    }
+/// The initial weights that the critical rate's batch `k`, from 0, is measured at: none, which means those at hand, for the
+/// first batch and where the weights given are no initial ones of `sc-init`. By chance, initial weights differ more in
+/// their critical rates than in the rates that they train best at.
+fn drawn_anew(inputs: &Inputs, k: u64) -> Option<(Parameters, Buffers)> {
+    let origin = &inputs.origin;
+    let scheme = Scheme::from_name(&origin.scheme).filter(|_| k > 0 && origin.tool.starts_with("sc-init "))?;
+    let seed: u64 = origin.seed.parse().ok()?;
+    // Far from the seeds that runs count up from 1.
+    Some(initial::draw(&inputs.graph, seed.wrapping_add(k << 32), scheme))
+}
 
+impl Arguments {
     fn update(&self) -> Result<Update, Stop> {
         for (flag, value, below) in [
             ("--momentum", self.momentum, 1.0),
@@ -169,13 +181,14 @@ impl Arguments {
 
 /// The median of the batches' rates (of an even number the lower of the middle two: too high a rate costs more than too
 /// low a one); one batch without a rate leaves the others.
-fn summed_up(found: &[CriticalRate]) -> Critical {
+fn summed_up(found: &[CriticalRate], batch_size: usize) -> Critical {
     let mut rates: Vec<f64> = found.iter().filter_map(|critical| critical.lr).collect();
     rates.sort_by(f64::total_cmp);
     let interval = rates.first().zip(rates.last()).map(|(low, high)| Interval { low: *low, high: *high });
     Critical {
         lr: rates.get(rates.len().saturating_sub(1) / 2).copied(),
         interval,
+        batch_size,
         batches: found.len(),
         evaluations: found.iter().map(|critical| critical.evaluations).sum(),
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use artifacts::ArtifactError;
 use artifacts::probe;
-use artifacts::run::{Config, RUN_FILE};
+use artifacts::run::{Config, RUN_FILE, Source};
 
 use super::LEAST_SPAN;
 use super::truth::Truth;
@@ -18,6 +18,8 @@ use crate::stats::summary;
 
 /// The arm of the runs that measure the truth.
 pub const TRUTH: &str = "truth";
+/// What rules that ask no range test, but the probe before it alone, are listed under.
+pub const PROBE: &str = "probe";
 
 /// What a setting is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +45,10 @@ impl Half {
 pub struct Ramp {
     /// Its kind, such as `ramp33`.
     pub arm: String,
-    /// What it cost, in steps: its own, and those of the probe that it was laid by.
+    /// Its steps.
     pub steps: f64,
+    /// What the probe that it was laid by cost, in steps; 0 where there was none.
+    pub probing: f64,
     /// What it measured.
     pub curve: Curve,
 }
@@ -67,9 +71,14 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// What a kind of range test costs, in steps of the training that it serves; the mean over seeds.
+    /// What a kind of range test with its probe, or [`PROBE`] alone, costs in steps of the training that it serves; the mean
+    /// over seeds.
     pub fn cost(&self, arm: &str) -> Option<f64> {
-        let steps: Vec<f64> = self.ramps.iter().filter(|ramp| ramp.arm == arm).map(|ramp| ramp.steps).collect();
+        let steps: Vec<f64> = if arm == PROBE {
+            self.ramps.iter().map(|ramp| ramp.probing).filter(|steps| *steps > 0.0).collect()
+        } else {
+            self.ramps.iter().filter(|ramp| ramp.arm == arm).map(|ramp| ramp.steps + ramp.probing).collect()
+        };
         Some(summary(&steps)?.mean / self.config.iterations as f64)
     }
 
@@ -151,18 +160,12 @@ fn setting(folder: &Path, name: String, half: Half) -> Result<Setting> {
     let truth = truth(folder, &trained)?;
     let ramp = |run: Run| -> Result<Ramp> {
         let (curve, _) = curve::run::read(&run.folder)?;
-        let probing =
-            run.record.rates_from.as_ref().map_or(Ok(0.0), |source| probing_steps(Path::new(&source.path)))?;
-        Ok(Ramp { arm: run.record.arm.clone(), steps: run.record.config.iterations as f64 + probing, curve })
+        let images =
+            |source: &Source| Ok::<f64, ArtifactError>(probe::read(Path::new(&source.path))?.critical.images());
+        let probing = run.record.rates_from.as_ref().map_or(Ok(0.0), images)? / run.record.config.batch_size as f64;
+        Ok(Ramp { arm: run.record.arm.clone(), steps: run.record.config.iterations as f64, probing, curve })
     };
     Ok(Setting { name, half, data, config, truth, ramps: tests.into_iter().map(ramp).collect::<Result<_>>()? })
-}
-
-/// What the critical rate of a probe cost, in training steps: one for each batch's direction, and two thirds for each loss,
-/// which with batch norm takes two forward passes (without, one: half as much).
-fn probing_steps(path: &Path) -> Result<f64> {
-    let critical = probe::read(path)?.critical;
-    Ok(critical.batches as f64 + critical.evaluations as f64 * 2.0 / 3.0)
 }
 
 fn truth(folder: &Path, runs: &[Run]) -> Result<Truth> {

@@ -2,8 +2,8 @@
 
 use plotters::style::RGBColor;
 
-use super::bench::{Bench, Half, Setting};
-use super::{Answer, CRITICAL, OURS, Score};
+use super::bench::{Bench, Half, PROBE, Setting};
+use super::{Answer, BY_MOMENTUM, OURS, Score};
 use crate::plot::axes::{Axis, Entry, LABEL_SIZE, Panel, TICK_SIZE, legend};
 use crate::plot::figure::{Anchor, Figure, text_width};
 use crate::plot::{LEGEND_TOP, palette};
@@ -18,7 +18,7 @@ const COLUMN: f64 = 235.0;
 /// Rules whose answers are drawn over the truth.
 const SHOWN: [(&str, RGBColor); 4] = [
     (OURS, palette::BLUE),
-    (CRITICAL, palette::GREEN),
+    (BY_MOMENTUM, palette::GREEN),
     ("minimum_over_10", palette::VERMILLION),
     ("valley", palette::PURPLE),
 ];
@@ -70,7 +70,8 @@ pub fn rules(scores: &[Score], half: Half) -> Figure {
     figure
 }
 
-/// The truth of every setting of a half over the highest rate, with the answers of some rules on one kind of range test.
+/// The truth of every setting of a half over the highest rate, with the answers of some rules on one kind of range test
+/// and of those that need none.
 pub fn truths(bench: &Bench, answers: &[Answer], half: Half, arm: &str) -> Figure {
     let settings: Vec<usize> = (0..bench.settings.len()).filter(|i| bench.settings[*i].half == half).collect();
     let rows = settings.len().div_ceil(COLUMNS);
@@ -86,7 +87,7 @@ pub fn truths(bench: &Bench, answers: &[Answer], half: Half, arm: &str) -> Figur
     for (at, setting) in settings.iter().enumerate() {
         let (column, row) = (at % COLUMNS, at / COLUMNS);
         let (left, top) = (COLUMN * column as f64 + 50.0, top + 190.0 * row as f64);
-        let setting_answers = answers.iter().filter(|a| a.setting == *setting && a.arm == arm);
+        let setting_answers = answers.iter().filter(|a| a.setting == *setting && (a.arm == arm || a.arm == PROBE));
         let place = Place { left, top, right: left + COLUMN - 60.0, bottom: top + 120.0 };
         draw_truth(&mut figure, &bench.settings[*setting], setting_answers, &place);
     }

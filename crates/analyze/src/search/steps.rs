@@ -135,15 +135,11 @@ fn ramps(search: &Search, of: &[RampOf], steps: &[u64]) -> Result<Ramps> {
     Ok(if missing.is_empty() { Ramps::Ready(ramps) } else { Ramps::Ask(Next::Run(missing)) })
 }
 
-/// About what the probe of a range test costs: 12 losses a batch (5 batches of up to 64 images, 3 of up to 128, 1 of more)
-/// and the gradients of [`RAMP_PROBE_BATCHES`].
+/// About what the probe of a range test costs: at 3 batches of up to 64 images a step's direction and 7 losses, two thirds of
+/// a step each; and the gradients of [`RAMP_PROBE_BATCHES`].
 fn probe_cost(purse: &Purse, batch_size: usize) -> f64 {
-    let batches = match batch_size {
-        ..=64 => 5,
-        65..=128 => 3,
-        _ => 1,
-    };
-    purse.cost((4 * batches + RAMP_PROBE_BATCHES) as u64, batch_size)
+    let critical = (17 * batch_size.min(64)).div_ceil(batch_size);
+    purse.cost((critical + RAMP_PROBE_BATCHES) as u64, batch_size)
 }
 
 /// Rates from useless to diverging: adaptive methods move each weight by about the rate itself.

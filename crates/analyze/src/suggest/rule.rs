@@ -22,6 +22,8 @@
 //! Training loss and training accuracy are read in preference to held-out ones: in a net with batch norm, these lag on
 //! short ramps (running statistics) and peak far too low.
 
+use std::fmt::Write as _;
+
 use artifacts::suggestion::{Interval, Outcome};
 
 use super::outcome::{Reading, smoothed};
@@ -46,14 +48,20 @@ pub const RISE: f64 = 0.1;
 /// Around a critical rate: the windows, as multiples of the usual one, under which the minimum is looked for. Of a wide and a
 /// wider one the answers hardly depend on single batches.
 pub const WINDOWS: [f64; 2] = [2.0, 10.0 / 3.0];
-/// Around a critical rate: a ramp of so many steps, or fewer, says nothing; momentum lags behind its rates.
-pub const SILENT_STEPS: f64 = 12.0;
-/// Around a critical rate: steps, beyond the silent ones, that a ramp would need to outweigh the critical rate alone.
-pub const TELLING_STEPS: f64 = 24.0;
+/// Around a critical rate: what it is multiplied by for an optimizer whose steps momentum carries on, where momentum is 0; with
+/// momentum m times the square root of 1 - m. The first step knows nothing of those that follow.
+pub const CARRIED: f64 = 2.0;
+/// Around a critical rate: so many times 1 / (1 - m) steps of a ramp, or fewer, say nothing; momentum m lags behind its rates.
+pub const SILENT: f64 = 1.2;
+/// Around a critical rate: times 1 / (1 - m), the steps beyond the silent ones that a ramp would need to outweigh the
+/// critical rate alone.
+pub const TELLING: f64 = 2.4;
 /// Around a critical rate: the ramp's weight at most.
 pub const MOST_WEIGHT: f64 = 0.6;
 /// Around a critical rate: the momentum from which on the ramp has its whole weight.
 pub const WHOLE_MOMENTUM: f64 = 0.9;
+/// Around a critical rate: a minimum of a ramp is late, and counts as no more than so many times what the critical rate says.
+pub const LATE: f64 = 2.0;
 
 /// Another choice of the rule's constants: the interval is the span of the answers under all of them.
 #[derive(Clone, Copy, Debug)]
@@ -108,7 +116,7 @@ pub fn rates(curve: &Curve) -> Option<Rates> {
     let mut min_interval = Interval { low: min, high: min };
     let mut max_interval = Interval { low: max, high: max };
     if let Some(critical) = curve.critical_lr {
-        max_interval = include(max_interval, critical);
+        max_interval = include(max_interval, base_rate(curve, critical));
     }
     for constants in OTHERS {
         if let Some((min, max, _)) = answer(curve, constants) {
@@ -135,40 +143,65 @@ fn answer(curve: &Curve, constants: Constants) -> Option<(f64, f64, String)> {
     Some((starts.min(max), max, reason))
 }
 
-/// The rule for a ramp around the critical rate c of the first step: c^(1-w) r^w, with r the first minimum of the smoothed
-/// training loss, the geometric mean under both [`WINDOWS`], and the weight w growing with the ramp's steps to
-/// [`MOST_WEIGHT`], and with momentum.
+/// The rule for a ramp around the critical rate c of the first step: b^(1-w) r^w, with b the rate [`by_momentum`] that c
+/// stands for, r the first minimum of the smoothed training loss, the geometric mean under both [`WINDOWS`], and the [`weight`]
+/// w growing with the ramp's steps and with momentum.
 ///
-/// c says where the first step overshoots; it costs some forward passes, and hardly differs from seed to seed. It is blind to
-/// what comes later: where gradients are noisy and momentum carries them on, a net with batch norm trains best well below
-/// it. r sees that, but is noisy, and late on short ramps. In log rate a point between the two is nearer than either. Without
-/// momentum every step is like the first: then c holds, and a loss that rises for some steps of a ramp is no cliff.
+/// c says where the first step overshoots; it costs some forward passes. It is blind to what comes later: where gradients are
+/// noisy and momentum carries them on, a net with batch norm trains best well below it. r sees that, but is noisy, and late on
+/// short ramps. In log rate a point between the two is nearer than either. Without momentum a loss that rises for some
+/// steps of a ramp is no cliff.
 fn around_the_critical_rate(curve: &Curve, critical: f64, constants: Constants) -> Option<(f64, String)> {
     let mut log_first = 0.0;
     for factor in WINDOWS {
         let loss = smoothed(curve, Measure::TrainLoss, factor * constants.window)?;
         log_first += loss.log_rate[first_minimum(&loss.value, constants.rise)] / WINDOWS.len() as f64;
     }
+    let momentum = curve.setting.momentum.unwrap_or(WHOLE_MOMENTUM);
+    let base = base_rate(curve, critical);
     let first = 10f64.powf(log_first);
-    let weight = weight(curve.points.len() as f64, curve.setting.momentum.unwrap_or(WHOLE_MOMENTUM));
-    let max = critical.powf(1.0 - weight) * first.powf(weight);
-    let overshoots = format!("the first step overshoots at {}", show(critical));
-    let reason = if weight == 0.0 {
-        format!("{overshoots}; a ramp of so few steps, or without momentum, adds nothing to that")
+    let weight = weight(curve.points.len() as f64, momentum);
+    let max = base.powf(1.0 - weight) * first.min(LATE * base).powf(weight);
+    let mut reason = format!("the first step overshoots at {}", show(critical));
+    if (base / critical - 1.0).abs() > 1e-9 {
+        let _ = write!(reason, ", which momentum {momentum} makes {}", show(base));
+    }
+    if weight == 0.0 {
+        reason.push_str("; a ramp of so few steps, or without momentum, adds nothing to that");
     } else {
-        format!(
-            "{overshoots}, and the training loss has its first minimum at {}; {} lies between them, the ramp's weight \
-             {weight:.2} by its steps and the momentum",
+        let _ = write!(
+            reason,
+            ", and the training loss has its first minimum at {}; {} lies between them, the ramp's weight {weight:.2} by its \
+             steps and the momentum",
             show(first),
             show(max)
-        )
-    };
+        );
+    }
     Some((max, reason))
+}
+
+/// What a critical rate says in a curve's setting.
+pub fn base_rate(curve: &Curve, critical: f64) -> f64 {
+    let setting = &curve.setting;
+    by_momentum(critical, setting.optimizer.as_deref(), setting.momentum.unwrap_or(WHOLE_MOMENTUM))
+}
+
+/// The rate that a critical rate of the first step stands for, once momentum has gathered. 2 sqrt(1 - m) times it, by
+/// measurement; Nesterov's first step looks ahead and is 1 + m times as long as one of plain momentum, which the steps that
+/// follow are not. An adaptive step is as long at first as it is later.
+fn by_momentum(critical: f64, optimizer: Option<&str>, momentum: f64) -> f64 {
+    let carried = CARRIED * (1.0 - momentum).sqrt();
+    match optimizer {
+        None | Some("sgd") => carried * critical,
+        Some("nesterov") => carried * (1.0 + momentum) * critical,
+        Some(_) => critical,
+    }
 }
 
 /// The weight of a ramp of so many steps beside the critical rate.
 fn weight(steps: f64, momentum: f64) -> f64 {
-    let by_steps = ((steps - SILENT_STEPS) / TELLING_STEPS).clamp(0.0, MOST_WEIGHT);
+    let delay = 1.0 / (1.0 - momentum);
+    let by_steps = ((steps - SILENT * delay) / (TELLING * delay)).clamp(0.0, MOST_WEIGHT);
     by_steps * (momentum / WHOLE_MOMENTUM).min(1.0)
 }
 
@@ -297,11 +330,27 @@ mod tests {
             (12.0, 0.9, 0.0),
             (18.0, 0.9, 0.25),
             (200.0, 0.9, 0.6),
+            (24.0, 0.95, 0.0),
+            (36.0, 0.95, 0.25),
             (200.0, 0.95, 0.6),
             (200.0, 0.45, 0.3),
             (200.0, 0.0, 0.0),
         ] {
             assert!((weight(steps, momentum) - expected).abs() < 1e-12, "{steps} steps, momentum {momentum}");
+        }
+    }
+
+    #[test]
+    fn momentum_lowers_what_a_critical_rate_stands_for() {
+        for (optimizer, momentum, expected) in [
+            (Some("sgd"), 0.0, 1.0),
+            (Some("sgd"), 0.75, 0.5),
+            (None, 0.96, 0.2),
+            (Some("nesterov"), 0.75, 0.875),
+            (Some("adamw"), 0.96, 0.5),
+        ] {
+            let found = by_momentum(0.5, optimizer, momentum);
+            assert!((found - expected).abs() < 1e-12, "{optimizer:?}, momentum {momentum}: {found}");
         }
     }
 }

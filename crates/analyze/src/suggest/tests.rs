@@ -334,17 +334,26 @@ fn around(critical: f64, least: f64, steps: usize, momentum: f64) -> Curve {
 #[test]
 fn around_a_critical_rate_the_highest_lies_between_it_and_the_first_minimum() {
     let max = |steps, momentum| suggest(&[around(0.8, 0.1, steps, momentum)]).unwrap().max_lr.unwrap();
-    // 0.8^0.4 0.1^0.6
-    let expected = 0.2297;
+    // (0.8 x 2 sqrt(0.1))^0.4 0.1^0.6
+    let expected = 0.1912;
     for steps in [27, 60, 300] {
         let ratio = max(steps, 0.9) / expected;
         assert!((0.8..1.25).contains(&ratio), "{steps} steps: {ratio}");
     }
-    // 0.8^0.7 0.1^0.3
-    assert!((0.85..1.18).contains(&(max(300, 0.45) / 0.4287)));
-    for (steps, momentum) in [(12, 0.9), (300, 0.0)] {
-        assert!((max(steps, momentum) / 0.8 - 1.0).abs() < 1e-9, "{steps} steps, momentum {momentum}");
+    // (0.8 x 2 sqrt(0.55))^0.7 0.1^0.3
+    assert!((0.85..1.18).contains(&(max(300, 0.45) / 0.5648)));
+    // Too short a ramp for its momentum, or none: what the critical rate says alone, 0.8 x 2 sqrt(1 - m).
+    for (steps, momentum, expected) in [(12, 0.9, 0.50596), (24, 0.95, 0.35777), (300, 0.0, 1.6)] {
+        assert!((max(steps, momentum) / expected - 1.0).abs() < 1e-3, "{steps} steps, momentum {momentum}");
     }
+}
+
+/// A loss that still falls at the end of the ramp says that the ramp was too quick, not that 16 times c is a good rate.
+#[test]
+fn a_late_minimum_counts_as_no_more_than_twice_the_critical_rate() {
+    let max = suggest(&[around(0.8, 100.0, 60, 0.9)]).unwrap().max_lr.unwrap();
+    // b = 0.8 x 2 sqrt(0.1); b^0.4 (2 b)^0.6
+    assert!((max / 0.7669 - 1.0).abs() < 1e-3, "{max}");
 }
 
 #[test]

@@ -188,7 +188,7 @@ fn diverged(outcome: ResultRecord) -> ResultRecord {
 fn json_probe(asked: &Asked) {
     let source = || Source { path: String::new(), sha256: String::new() };
     let noise = Noise { scale: Some(300.0), gradient_squared: 1.0, variance: 300.0, batch_size: 64, batches: 8 };
-    let critical = Critical { lr: None, interval: None, batches: 1, evaluations: 10 };
+    let critical = Critical { lr: None, interval: None, batch_size: 64, batches: 1, evaluations: 10 };
     let probe = Probe {
         format: probe::FORMAT.to_owned(),
         net: "resnet8".to_owned(),
