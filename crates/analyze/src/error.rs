@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use artifacts::ArtifactError;
-use artifacts::error::one_line;
+use artifacts::error::{on_one_line, one_line};
 
 /// What a user handed over and cannot be used: exit code 2, nothing written.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,8 @@ impl BadInput {
 
     /// `path` holds `found` where `expected` should be.
     pub fn file(path: &Path, expected: impl Display, found: impl Display, hint: impl Into<String>) -> Self {
-        Self::new(format!("{}: expected {}, found {}", path.display(), one_line(expected), one_line(found)), hint)
+        let (path, expected, found) = (on_one_line(path), one_line(expected), one_line(found));
+        Self::new(format!("{path}: expected {expected}, found {found}"), hint)
     }
 }
 

@@ -66,12 +66,16 @@ pub fn one_line(text: impl Display) -> String {
     if line.len() < text.len() {
         line.push_str("...");
     }
-    line.replace(char::is_control, "?")
+    without_controls(&line)
 }
 
 /// A path that may come out of a file, whole, without the ends of lines that it may hold.
-fn on_one_line(path: &Path) -> String {
-    path.display().to_string().replace(char::is_control, "?")
+pub fn on_one_line(path: &Path) -> String {
+    without_controls(&path.display().to_string())
+}
+
+fn without_controls(text: &str) -> String {
+    text.replace(char::is_control, "?")
 }
 
 #[cfg(test)]

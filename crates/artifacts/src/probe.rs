@@ -93,3 +93,14 @@ pub fn read(path: &Path) -> Result<Probe> {
     }
     Ok(probe)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_critical_rate_costs_its_directions_and_its_losses() {
+        let critical = Critical { lr: None, interval: None, batch_size: 64, batches: 3, evaluations: 18 };
+        assert!((critical.images() - 64.0 * (3.0 + 12.0)).abs() < 1e-9);
+    }
+}

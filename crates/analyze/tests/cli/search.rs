@@ -292,7 +292,7 @@ fn a_budget_is_kept_on_a_machine_that_keeps_its_speed_and_on_one_that_does_not()
             .map(|asked| asked.number("iterations") * asked.number("batch-size"))
             .sum();
         let probes = world.asked.iter().filter(|asked| asked.program == "sc-probe").count() as f64;
-        let counted = counted + probes * (8.0 + 10.0 / 3.0) * 64.0 + 12.0 * 128.0;
+        let counted = counted + probes * (8.0 + 1.0 + 20.0 / 3.0) * 64.0 + 12.0 * 128.0;
         assert!((recipe.budget.spent.images - counted).abs() < 1.0, "{budget}: {counted}, {:?}", recipe.budget.spent);
     }
 }
