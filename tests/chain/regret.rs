@@ -68,7 +68,7 @@ fn every_rule_is_scored_and_what_needs_no_range_test_costs_its_probe_alone() {
             assert!((found / expected - 1.0).abs() < 1e-4, "{rule}: {found}, expected {expected}");
         }
     }
-    let probing = (images[0] + images[1]) / 2.0 / 16.0;
+    let probing = f64::midpoint(images[0], images[1]) / 16.0;
     for (rule, kind, steps) in
         [("critical_rate_by_momentum", "probe", probing), ("superconv", "around", probing + RAMP as f64)]
     {
