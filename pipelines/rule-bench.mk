@@ -137,7 +137,7 @@ rule_results := docs/results/rule-bench
 .PHONY: rule-bench rule-bench-runs
 rule-bench-runs: $(addsuffix /result.json,$(rule_runs))
 rule-bench: rule-bench-runs | $(BIN)/sc-analyze
-	@$(BIN)/sc-analyze regret $(rule_folder) --finding $(call rule_half,F) $(call rule_half,O) $(call rule_half,P) --judging $(call rule_half,J) --out $(rule_results)
+	@$(BIN)/sc-analyze regret $(rule_folder) --finding $(call rule_half,F O P) --judging $(call rule_half,J) --out $(rule_results)
 endif
 
 ifeq ($(filter rule-bench%,$(MAKECMDGOALS)),)

@@ -4,35 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use artifacts::tensors::{Tensor, TensorFile, Values};
-use end_to_end::{bytes, run, small_setting, succeed};
+use end_to_end::{bytes, refused, run, small_setting, succeed};
 
 const TRAIN: &str =
     "--init init.safetensors --data data.safetensors --batch-size 16 --quiet --iterations 4 --out runs/x";
-
-fn refused(folder: &Path, program: &str, arguments: &str, expected: &str) {
-    let before = files(folder);
-    let output = run(folder, program, arguments);
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{program} {arguments}\n{message}");
-    assert!(message.contains(expected), "{program} {arguments}\nexpected {expected:?} in\n{message}");
-    assert!(!message.contains("panicked"), "{message}");
-    assert_eq!(files(folder), before, "{program} {arguments} wrote something");
-}
-
-fn files(folder: &Path) -> Vec<String> {
-    let mut all = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap().flatten() {
-            all.push(entry.path().display().to_string());
-            if entry.path().is_dir() {
-                folders.push(entry.path());
-            }
-        }
-    }
-    all.sort();
-    all
-}
 
 #[test]
 fn flags_that_cannot_be_run() {

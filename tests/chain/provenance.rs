@@ -10,9 +10,7 @@ use kernels::isa::Isa;
 const SHARED: &str = "--data data.safetensors --init init.safetensors --batch-size 16 --quiet";
 
 fn refused(folder: &Path, program: &str, arguments: &str, expected: &[&str]) {
-    let output = run_program(folder, program, arguments);
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{program} {arguments}\n{message}");
+    let message = end_to_end::refused(folder, program, arguments, expected[0]);
     for part in expected {
         assert!(message.contains(part), "{program} {arguments}\nexpected {part:?} in\n{message}");
     }

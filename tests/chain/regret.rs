@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use artifacts::probe;
-use end_to_end::{run, small_setting, succeed};
+use end_to_end::{refused, run, small_setting, succeed};
 
 const SHARED: &str = "--data data.safetensors --batch-size 16 --val-from-train 0.2 --quiet";
 const STEPS: u64 = 24;
@@ -38,12 +38,8 @@ fn every_rule_is_scored_and_what_needs_no_range_test_costs_its_probe_alone() {
     let folder = setting.path();
     measure(folder, "A", 0.9);
     measure(folder, "B", 0.0);
-    let refused = |arguments: &str, expected: &str| {
-        let output = run(folder, "sc-analyze", &format!("regret bench --out out {arguments}"));
-        let message = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{message}");
-        assert!(message.contains(expected), "{message}");
-        assert!(!folder.join("out").exists(), "a refusal leaves nothing behind");
+    let refused = |halves: &str, expected: &str| {
+        refused(folder, "sc-analyze", &format!("regret bench --out out {halves}"), expected);
     };
     refused("--finding A B --judging B", "B: expected in one half, found in both");
     succeed(folder, "sc-analyze", "regret bench --finding A --judging B --draw around --out out");

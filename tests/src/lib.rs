@@ -73,6 +73,38 @@ pub fn succeed(folder: &Path, program: &str, arguments: &str) -> String {
     String::from_utf8(output.stdout).expect("output is text")
 }
 
+/// Runs a program that must refuse its input: exit code 2, `expected` in its message, no panic, and no file more or less in
+/// `folder`. Returns the message.
+///
+/// # Panics
+/// When it does otherwise.
+pub fn refused(folder: &Path, program: &str, arguments: &str, expected: &str) -> String {
+    let before = paths(folder);
+    let output = run(folder, program, arguments);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{program} {arguments}\n{message}");
+    assert!(message.contains(expected), "{program} {arguments}\nexpected {expected:?} in\n{message}");
+    assert!(!message.contains("panicked"), "{message}");
+    assert_eq!(paths(folder), before, "{program} {arguments} wrote something");
+    message
+}
+
+/// Every path below a folder, sorted.
+fn paths(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).expect("a folder can be read").flatten() {
+            all.push(entry.path());
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
 /// A folder with a small data set (from the embedded digits) and initial weights of `net` in it: `data.safetensors` and
 /// `init.safetensors`.
 ///

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use artifacts::ArtifactError;
 use artifacts::probe;
-use artifacts::run::{Config, RUN_FILE, Source};
+use artifacts::run::{Config, RUN_FILE};
 
 use super::LEAST_SPAN;
 use super::truth::Truth;
@@ -47,8 +47,8 @@ pub struct Ramp {
     pub arm: String,
     /// Its steps.
     pub steps: f64,
-    /// What the probe that it was laid by cost, in steps; 0 where there was none.
-    pub probing: f64,
+    /// What the probe that it was laid by cost, in steps; none where there was none.
+    pub probing: Option<f64>,
     /// What it measured.
     pub curve: Curve,
 }
@@ -75,9 +75,10 @@ impl Setting {
     /// over seeds.
     pub fn cost(&self, arm: &str) -> Option<f64> {
         let steps: Vec<f64> = if arm == PROBE {
-            self.ramps.iter().map(|ramp| ramp.probing).filter(|steps| *steps > 0.0).collect()
+            self.ramps.iter().filter_map(|ramp| ramp.probing).collect()
         } else {
-            self.ramps.iter().filter(|ramp| ramp.arm == arm).map(|ramp| ramp.steps + ramp.probing).collect()
+            let of_arm = self.ramps.iter().filter(|ramp| ramp.arm == arm);
+            of_arm.map(|ramp| ramp.steps + ramp.probing.unwrap_or(0.0)).collect()
         };
         Some(summary(&steps)?.mean / self.config.iterations as f64)
     }
@@ -160,10 +161,10 @@ fn setting(folder: &Path, name: String, half: Half) -> Result<Setting> {
     let truth = truth(folder, &trained)?;
     let ramp = |run: Run| -> Result<Ramp> {
         let (curve, _) = curve::run::read(&run.folder)?;
-        let images =
-            |source: &Source| Ok::<f64, ArtifactError>(probe::read(Path::new(&source.path))?.critical.images());
-        let probing = run.record.rates_from.as_ref().map_or(Ok(0.0), images)? / run.record.config.batch_size as f64;
-        Ok(Ramp { arm: run.record.arm.clone(), steps: run.record.config.iterations as f64, probing, curve })
+        let Config { batch_size, iterations, .. } = run.record.config;
+        let probe = run.record.rates_from.as_ref().map(|source| probe::read(Path::new(&source.path))).transpose()?;
+        let probing = probe.map(|probe| probe.critical.images() / batch_size as f64);
+        Ok(Ramp { arm: run.record.arm.clone(), steps: iterations as f64, probing, curve })
     };
     Ok(Setting { name, half, data, config, truth, ramps: tests.into_iter().map(ramp).collect::<Result<_>>()? })
 }

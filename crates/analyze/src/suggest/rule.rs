@@ -157,7 +157,7 @@ fn around_the_critical_rate(curve: &Curve, critical: f64, constants: Constants) 
         let loss = smoothed(curve, Measure::TrainLoss, factor * constants.window)?;
         log_first += loss.log_rate[first_minimum(&loss.value, constants.rise)] / WINDOWS.len() as f64;
     }
-    let momentum = curve.setting.momentum.unwrap_or(WHOLE_MOMENTUM);
+    let momentum = momentum(curve);
     let base = base_rate(curve, critical);
     let first = 10f64.powf(log_first);
     let weight = weight(curve.points.len() as f64, momentum);
@@ -182,8 +182,12 @@ fn around_the_critical_rate(curve: &Curve, critical: f64, constants: Constants) 
 
 /// What a critical rate says in a curve's setting.
 pub fn base_rate(curve: &Curve, critical: f64) -> f64 {
-    let setting = &curve.setting;
-    by_momentum(critical, setting.optimizer.as_deref(), setting.momentum.unwrap_or(WHOLE_MOMENTUM))
+    by_momentum(critical, curve.setting.optimizer.as_deref(), momentum(curve))
+}
+
+/// A curve's momentum; the usual one where it does not say.
+fn momentum(curve: &Curve) -> f64 {
+    curve.setting.momentum.unwrap_or(WHOLE_MOMENTUM)
 }
 
 /// The rate that a critical rate of the first step stands for, once momentum has gathered. 2 sqrt(1 - m) times it, by
