@@ -6,6 +6,7 @@ mod divergence;
 mod house;
 mod kill;
 mod makefile;
+mod output;
 mod parity;
 mod probe;
 mod provenance;

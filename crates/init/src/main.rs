@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use artifacts::ArtifactError;
 use artifacts::weights::{self, Origin};
 use clap::Parser;
+use cli::output::Quiet;
+use cli::{Failure, arguments, output};
 use kernels::engine::Buffers;
 use kernels::graph::Graph;
 use launch::inputs;
-use launch::stop::{self, Stop};
-use launch::tell;
 use learner::initial::{self, Scheme};
 use learner::nets::{self, Shortcut};
 use learner::state::{self, Parameters};
@@ -19,7 +19,7 @@ const PROGRAM: &str = "sc-init";
 
 /// Write the initial weights of a net: one seed, one file, bit for bit, on every machine
 #[derive(Parser)]
-#[command(name = PROGRAM, version)]
+#[command(name = PROGRAM, version, after_help = arguments::EXIT_CODES)]
 struct Arguments {
     /// The net: lenet, shallow, resnet8, 20, 32, 44, 56 or 110, bottleneck11, 29, 56 or 164
     #[arg(long, value_name = "NAME")]
@@ -42,9 +42,8 @@ struct Arguments {
     /// Take the weights from a safetensors file of a PyTorch state_dict in place of a seed
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "scheme"])]
     from_torch: Option<PathBuf>,
-    /// Print nothing
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    quiet: Quiet,
 }
 
 fn names<T: Copy>(known: &[(&'static str, T)]) -> clap::builder::PossibleValuesParser {
@@ -52,14 +51,15 @@ fn names<T: Copy>(known: &[(&'static str, T)]) -> clap::builder::PossibleValuesP
 }
 
 fn main() -> ExitCode {
-    stop::exit_code(PROGRAM, run(&Arguments::parse()))
+    cli::run(PROGRAM, run(&arguments::parse()))
 }
 
-fn run(arguments: &Arguments) -> Result<u8, Stop> {
+fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    arguments.quiet.apply();
     let Arguments { net, data, out, .. } = arguments;
     let (file, _) = inputs::data_set(data)?;
     let shortcut = arguments.shortcut.clone().unwrap_or_else(|| nets::default_shortcut(net).to_owned());
-    let graph = nets::build(net, &shortcut, file.shape, file.classes.len()).map_err(Stop::unusable)?;
+    let graph = nets::build(net, &shortcut, file.shape, file.classes.len()).map_err(Failure::unusable)?;
     let mut origin = Origin {
         net: net.clone(),
         shortcut,
@@ -72,7 +72,7 @@ fn run(arguments: &Arguments) -> Result<u8, Stop> {
     } else {
         let seed = arguments.seed.unwrap_or_default();
         let scheme = Scheme::from_name(&arguments.scheme).ok_or_else(|| {
-            Stop::unusable(format!("--scheme: expected a known scheme, found {:?}", arguments.scheme))
+            Failure::unusable(format!("--scheme: expected a known scheme, found {:?}", arguments.scheme))
         })?;
         origin.seed = seed.to_string();
         origin.scheme.clone_from(&arguments.scheme);
@@ -80,15 +80,13 @@ fn run(arguments: &Arguments) -> Result<u8, Stop> {
     };
     let count: usize = parameters.iter().map(Vec::len).sum();
     weights::write(out, &origin, state::named(&graph, parameters, buffers))?;
-    if !arguments.quiet {
-        tell::result(format!("{}: {net}, {count} parameters", out.display()))?;
-    }
+    output::result(format!("{}: {net}, {count} parameters", out.display()))?;
     Ok(0)
 }
 
-fn from_torch(graph: &Graph, path: &Path, net: &str) -> Result<(Parameters, Buffers), Stop> {
+fn from_torch(graph: &Graph, path: &Path, net: &str) -> Result<(Parameters, Buffers), Failure> {
     let refuse = |error: ArtifactError| {
-        Stop::from(error).hint("save it in PyTorch: safetensors.torch.save_file(net.float().state_dict(), FILE)")
+        Failure::from(error).hint("save it in PyTorch: safetensors.torch.save_file(net.float().state_dict(), FILE)")
     };
     let file = weights::open_torch(path).map_err(refuse)?;
     state::take(graph, file, net).map_err(refuse)

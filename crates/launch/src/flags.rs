@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, ValueEnum};
+use clap::{Args, ValueEnum};
+use cli::Failure;
+use cli::output::Quiet;
 use kernels::device::Precision;
 use kernels::isa::Isa;
-
-use crate::stop::Stop;
 
 /// What is run on what.
 #[derive(Args, Clone, Debug)]
@@ -116,9 +116,9 @@ pub struct Flags {
     /// Exit with 3 where the run diverges (a divergence is recorded either way)
     #[arg(long)]
     pub fail_on_divergence: bool,
-    /// No progress on stderr
-    #[arg(long)]
-    pub quiet: bool,
+    /// What stderr is told.
+    #[command(flatten)]
+    pub quiet: Quiet,
     /// Print result.json in place of the summary line
     #[arg(long)]
     pub json: bool,
@@ -176,8 +176,8 @@ impl Flags {
     ///
     /// # Errors
     /// When one is missing, which the parser of flags does not let pass.
-    pub fn required(&self) -> Result<(&Path, &Path, u64), Stop> {
-        let missing = |flag: &str| Stop::unusable(format!("{flag}: expected a value, found none"));
+    pub fn required(&self) -> Result<(&Path, &Path, u64), Failure> {
+        let missing = |flag: &str| Failure::unusable(format!("{flag}: expected a value, found none"));
         let data = self.data.as_deref().ok_or_else(|| missing("--data"))?;
         let init = self.init.as_deref().ok_or_else(|| missing("--init"))?;
         Ok((data, init, self.iterations.ok_or_else(|| missing("--iterations"))?))
@@ -193,18 +193,4 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// The name of a flag's value as the record keeps it.
 pub fn value_name(value: impl ValueEnum + Copy) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-}
-
-/// Parses the arguments of this process and hands them over with what tells a flag given from a default: the command and its
-/// matches. Ends the process where they cannot be parsed, as clap does.
-///
-/// # Errors
-/// What `start` fails with.
-pub fn with_what_was_given<A: CommandFactory + FromArgMatches>(
-    start: impl FnOnce(A, &Command, &ArgMatches) -> Result<u8, Stop>,
-) -> Result<u8, Stop> {
-    let mut command = A::command();
-    let given = command.get_matches_mut();
-    let arguments = A::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
-    start(arguments, &command, &given)
 }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use artifacts::checkpoint::{self, Checkpoint};
 use artifacts::run::{self, Config, RunRecord, Source};
 use artifacts::{ArtifactError, atomic, json, metrics, same_file};
+use cli::{Failure, output};
 use serde_json::Value;
 
-use crate::stop::Stop;
-use crate::{machine, tell};
+use crate::machine;
 
 /// Name of the file that is locked while a program works in the folder.
 const LOCK_FILE: &str = ".lock";
@@ -52,7 +52,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// When the folder is there and may not be used, or is in use.
-    pub fn take(path: &Path, record: &RunRecord, existing: Existing) -> Result<(Self, Task), Stop> {
+    pub fn take(path: &Path, record: &RunRecord, existing: Existing) -> Result<(Self, Task), Failure> {
         let recorded = path.join(run::RUN_FILE);
         if path.exists() {
             check_existing(path, existing)?;
@@ -79,7 +79,7 @@ impl RunFolder {
         }
         let saved = path.join(checkpoint::FILE);
         if saved.exists() {
-            let saved = checkpoint::read(&saved).map_err(|error| Stop::from(error).hint(START_ANEW))?;
+            let saved = checkpoint::read(&saved).map_err(|error| Failure::from(error).hint(START_ANEW))?;
             return Ok((folder, Task::GoOn { saved: Box::new(saved), kernels: found.kernels }));
         }
         // No step of the earlier start is left, so the record tells of this one: its machine, its kernels.
@@ -116,32 +116,32 @@ pub fn kernels_of(path: &Path, config: &Config, data: &Source, init: &Source) ->
     difference(&found, config, data, init).is_none().then_some(found.kernels)
 }
 
-fn check_existing(path: &Path, existing: Existing) -> Result<(), Stop> {
+fn check_existing(path: &Path, existing: Existing) -> Result<(), Failure> {
     if !path.is_dir() {
         let message = format!("{}: expected a folder or nothing, found a file", path.display());
-        return Err(Stop::unusable(message).hint("name another folder: --out DIR"));
+        return Err(Failure::unusable(message).hint("name another folder: --out DIR"));
     }
     if !existing.resume {
         let message = format!("{}: expected a folder that does not exist, found one", path.display());
-        return Err(Stop::unusable(message).hint("go on with that run: --resume; or name another folder: --out DIR"));
+        return Err(Failure::unusable(message).hint("go on with that run: --resume; or name another folder: --out DIR"));
     }
     if !path.join(run::RUN_FILE).exists() && !is_empty(path)? {
         let message = format!("{}: expected the folder of a run, found other files", path.display());
-        return Err(Stop::unusable(message).hint("name another folder: --out DIR"));
+        return Err(Failure::unusable(message).hint("name another folder: --out DIR"));
     }
     Ok(())
 }
 
 /// Renames a folder to the first free of `NAME.superseded-1`, `-2`, ...: what a run measured is never deleted.
-fn move_aside(path: &Path, difference: &Difference) -> Result<(), Stop> {
+fn move_aside(path: &Path, difference: &Difference) -> Result<(), Failure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut names = (1..).map(|number| path.with_file_name(format!("{name}.superseded-{number}")));
     let free = names.find(|candidate| !candidate.exists()).expect("some number is free");
-    tell::note(format!("{}: was made with another {}; moved to {}", path.display(), difference.what, free.display()));
+    output::note(format!("{}: was made with another {}; moved to {}", path.display(), difference.what, free.display()));
     Ok(fs::rename(path, &free).map_err(|source| ArtifactError::io(path, "move aside", source))?)
 }
 
-fn is_empty(path: &Path) -> Result<bool, Stop> {
+fn is_empty(path: &Path) -> Result<bool, Failure> {
     let entries = fs::read_dir(path).map_err(|source| ArtifactError::io(path, "read", source))?;
     // A program that was killed before it wrote run.json leaves its lock or an unfinished hidden file.
     Ok(entries.flatten().all(|entry| entry.file_name().to_string_lossy().starts_with('.')))
@@ -149,9 +149,9 @@ fn is_empty(path: &Path) -> Result<bool, Stop> {
 
 /// Locks a folder until the file is closed, which the system does for a process that is killed: what is left of a dead
 /// one's lock holds nobody up.
-fn lock(folder: &Path, tool: &str) -> Result<File, Stop> {
+fn lock(folder: &Path, tool: &str) -> Result<File, Failure> {
     let path = folder.join(LOCK_FILE);
-    let fail = |source| Stop::from(ArtifactError::io(&path, "write", source));
+    let fail = |source| Failure::from(ArtifactError::io(&path, "write", source));
     let mut file = File::options().create(true).append(true).open(&path).map_err(fail)?;
     match file.try_lock() {
         Ok(()) => {}
@@ -159,7 +159,9 @@ fn lock(folder: &Path, tool: &str) -> Result<File, Stop> {
             let holder = fs::read_to_string(&path).unwrap_or_default();
             let holder = Some(holder.trim()).filter(|holder| !holder.is_empty()).unwrap_or("another process");
             let message = format!("{}: expected a folder of our own, found it in use by {holder}", folder.display());
-            return Err(Stop::unusable(message).hint("wait for that program to end, or name another folder: --out DIR"));
+            return Err(
+                Failure::unusable(message).hint("wait for that program to end, or name another folder: --out DIR")
+            );
         }
         Err(TryLockError::Error(source)) => return Err(fail(source)),
     }
@@ -182,7 +184,7 @@ struct Difference {
 }
 
 impl Difference {
-    fn refusal(&self, folder: &Path) -> Stop {
+    fn refusal(&self, folder: &Path) -> Failure {
         let Self { what, wanted, found, file } = self;
         if let Some(file) = file {
             let message = format!(
@@ -191,12 +193,12 @@ impl Difference {
             );
             let hint = "it has changed since, or is not the file that was named then; name that one, or another folder (--out \
                         DIR), or move the run aside: --supersede";
-            return Stop::unusable(message).hint(hint);
+            return Failure::unusable(message).hint(hint);
         }
         let message = format!("{}: expected {what} {wanted}, found {found}", folder.join(run::RUN_FILE).display());
         let hint = "the run in this folder was asked for with another configuration; name another folder: --out DIR, or \
                     move this one aside: --supersede";
-        Stop::unusable(message).hint(hint)
+        Failure::unusable(message).hint(hint)
     }
 }
 

@@ -12,7 +12,7 @@ use learner::state::{self, Parameters};
 use learner::{data, nets};
 
 use crate::machine;
-use crate::stop::Stop;
+use cli::Failure;
 
 /// A data set, a net for it, and the net's weights.
 pub struct Inputs {
@@ -39,20 +39,20 @@ impl Inputs {
     ///
     /// # Errors
     /// When a file cannot be used.
-    pub fn read(data: &Path, init: &Path) -> Result<Self, Stop> {
+    pub fn read(data: &Path, init: &Path) -> Result<Self, Failure> {
         let (file, data_sha256) = data_set(data)?;
         let (origin, tensors) = weights::open(init).map_err(|error| with_hint(weights::hint(&error), error))?;
         let fits = |error: &dyn std::fmt::Display| {
             let hint =
                 format!("make weights for this data: sc-init --net {} --data {} ...", origin.net, data.display());
-            Stop::unusable(format!("{}: {error}", init.display())).hint(hint)
+            Failure::unusable(format!("{}: {error}", init.display())).hint(hint)
         };
         let graph = nets::build(&origin.net, &origin.shortcut, file.shape, file.classes.len()).map_err(|e| fits(&e))?;
         let init_sha256 = tensors.sha256.clone();
         let (parameters, buffers) = state::take(&graph, tensors, &origin.net).map_err(|error| {
             let hint =
                 format!("the net has to fit the data: sc-init --net {} --data {} ...", origin.net, data.display());
-            Stop::from(error).hint(hint)
+            Failure::from(error).hint(hint)
         })?;
         let of = |path: &Path, sha256| Source { path: path.display().to_string(), sha256 };
         let (data_source, init_source) = (of(data, data_sha256), of(init, init_sha256));
@@ -69,7 +69,7 @@ const COPIES: u64 = 2;
 ///
 /// # Errors
 /// When it does not fit, cannot be read or is no data set.
-pub fn data_set(path: &Path) -> Result<(dataset::DataSet, String), Stop> {
+pub fn data_set(path: &Path) -> Result<(dataset::DataSet, String), Failure> {
     let length = fs::metadata(path).map_or(0, |facts| facts.len());
     if let Some(free) = machine::available_bytes().filter(|free| COPIES.saturating_mul(length) > *free) {
         let mib = |bytes: u64| bytes >> 20;
@@ -81,7 +81,7 @@ pub fn data_set(path: &Path) -> Result<(dataset::DataSet, String), Stop> {
         );
         let hint = "a data set is held in memory: make a smaller one (sc-prep --size N, --limit-per-class N), or take a \
                     machine with more";
-        return Err(Stop::unusable(message).hint(hint));
+        return Err(Failure::unusable(message).hint(hint));
     }
     dataset::read_with_hash(path).map_err(|error| with_hint(dataset::hint(&error), error))
 }
@@ -90,14 +90,14 @@ pub fn data_set(path: &Path) -> Result<(dataset::DataSet, String), Stop> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn source(path: &Path) -> Result<Source, Stop> {
+pub fn source(path: &Path) -> Result<Source, Failure> {
     Ok(Source { path: path.display().to_string(), sha256: sha256::of_file(path)? })
 }
 
-fn with_hint(hint: Option<&str>, error: artifacts::ArtifactError) -> Stop {
-    let stop = Stop::from(error);
+fn with_hint(hint: Option<&str>, error: artifacts::ArtifactError) -> Failure {
+    let failure = Failure::from(error);
     match hint {
-        Some(hint) => stop.hint(hint),
-        None => stop,
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
 }

@@ -1,31 +1,18 @@
-//! Keeps a run's records in its folder, tells the time, and listens for signals.
+//! Keeps a run's records in its folder, tells the time, shows progress, and passes signals on.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use artifacts::ArtifactError;
 use artifacts::checkpoint::{self, Checkpoint};
 use artifacts::metrics::{self, LineWriter, Metrics, TestMetrics, Timing};
+use cli::progress::Progress;
+use cli::signals;
 use learner::training::Observer;
 
 use crate::folder::RunFolder;
-use crate::progress::Progress;
-use crate::stop::INTERRUPTED;
 
 /// Time between lines of times, and between moments at which other programs can see new records.
 const BETWEEN_TIMES: Duration = Duration::from_secs(1);
-
-static SIGNALS: AtomicUsize = AtomicUsize::new(0);
-
-/// From now on Ctrl-C and SIGTERM end the run after the step in progress, with a checkpoint; a second one at once.
-pub fn listen_for_signals() {
-    // Fails only where a handler is set already, which then does the same.
-    let _ = ctrlc::set_handler(|| {
-        if SIGNALS.fetch_add(1, Ordering::Relaxed) > 0 {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-    });
-}
 
 /// The observer of a run that lives in a folder.
 pub struct Recorder<'a> {
@@ -161,7 +148,8 @@ impl Observer for Recorder<'_> {
 
     fn metrics(&mut self, line: &Metrics) -> Result<(), ArtifactError> {
         self.metrics.append(line)?;
-        self.progress.show(line, self.images_per_second().unwrap_or_default());
+        let speed = self.images_per_second().unwrap_or_default();
+        self.progress.set(line.iteration, || details(line, speed));
         if self.clock.last_times.elapsed() >= BETWEEN_TIMES {
             self.note_time(line.iteration, None)?;
             self.metrics.flush()?;
@@ -190,6 +178,18 @@ impl Observer for Recorder<'_> {
     }
 
     fn interrupted(&self) -> bool {
-        SIGNALS.load(Ordering::Relaxed) > 0
+        signals::interrupted()
     }
+}
+
+/// What progress says of the latest step.
+fn details(line: &Metrics, images_per_second: f64) -> String {
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+    let val = line.val_accuracy.map_or_else(String::new, |accuracy| format!(", validation accuracy {accuracy:.3}"));
+    format!(
+        "rate {:.4}, loss {}, accuracy {}{val}, {images_per_second:.0} images/s",
+        line.lr,
+        number(line.train_loss),
+        number(line.train_accuracy)
+    )
 }

@@ -8,17 +8,17 @@ use clap::{ArgMatches, ValueEnum};
 
 use crate::flags::Flags;
 use crate::run::Prepared;
-use crate::stop::Stop;
+use cli::Failure;
 
 /// Reads the recipe that the flags name, if any, and fills in the shared flags that were not given by hand.
 ///
 /// # Errors
 /// When the recipe cannot be read, or has no number of steps where no flag gives one.
-pub fn apply(flags: &mut Flags, matches: &ArgMatches) -> Result<Option<Recipe>, Stop> {
+pub fn apply(flags: &mut Flags, matches: &ArgMatches) -> Result<Option<Recipe>, Failure> {
     let Some(path) = flags.recipe.clone() else {
         return Ok(None);
     };
-    let recipe = recipe::read(&path).map_err(|error| Stop::from(error).hint(MADE_BY))?;
+    let recipe = recipe::read(&path).map_err(|error| Failure::from(error).hint(MADE_BY))?;
     let training = &recipe.training;
     let open = |flag: &str| !given(matches, flag);
     if open("batch_size") {
@@ -45,7 +45,7 @@ pub fn apply(flags: &mut Flags, matches: &ArgMatches) -> Result<Option<Recipe>, 
     flags.iterations = flags.iterations.or(training.iterations);
     if flags.iterations.is_none() {
         let message = format!("{}: expected a number of steps, found none", path.display());
-        return Err(Stop::unusable(message).hint("this recipe has not come so far; say how many: --iterations N"));
+        return Err(Failure::unusable(message).hint("this recipe has not come so far; say how many: --iterations N"));
     }
     Ok(Some(recipe))
 }
@@ -57,21 +57,25 @@ pub fn given(matches: &ArgMatches, flag: &str) -> bool {
 
 const MADE_BY: &str = "a recipe is made by a streamlined search: make streamline";
 
-fn named<T: ValueEnum>(path: &Path, key: &str, name: &str) -> Result<T, Stop> {
+fn named<T: ValueEnum>(path: &Path, key: &str, name: &str) -> Result<T, Failure> {
     T::from_str(name, false).map_err(|_| {
         let names: Vec<String> =
             T::value_variants().iter().filter_map(|v| Some(v.to_possible_value()?.get_name().to_owned())).collect();
-        Stop::unusable(format!("{}: expected {key} to be one of {}, found {name:?}", path.display(), names.join(", ")))
+        Failure::unusable(format!(
+            "{}: expected {key} to be one of {}, found {name:?}",
+            path.display(),
+            names.join(", ")
+        ))
     })
 }
 
 /// Refuses a recipe that was made for other data or another net, unless `--force` says to use it all the same.
-pub(crate) fn check(prepared: &Prepared) -> Result<(), Stop> {
+pub(crate) fn check(prepared: &Prepared) -> Result<(), Failure> {
     let flags = prepared.flags();
     let Some(path) = flags.recipe.as_ref().filter(|_| !flags.force) else {
         return Ok(());
     };
-    let made_for = recipe::read(path).map_err(|error| Stop::from(error).hint(MADE_BY))?.setting;
+    let made_for = recipe::read(path).map_err(|error| Failure::from(error).hint(MADE_BY))?.setting;
     let (net, shortcut) = prepared.net();
     let compared = [
         ("data (sha256)", made_for.data_sha256.as_str(), prepared.data_sha256()),
@@ -82,7 +86,7 @@ pub(crate) fn check(prepared: &Prepared) -> Result<(), Stop> {
         None => Ok(()),
         Some((what, found, expected)) => {
             let message = format!("{}: expected a recipe for {what} {expected}, found one for {found}", path.display());
-            Err(Stop::unusable(message)
+            Err(Failure::unusable(message)
                 .hint("make a recipe for this one (make streamline), or use it all the same: --force"))
         }
     }

@@ -8,12 +8,12 @@ use artifacts::metrics;
 use artifacts::run::{self, Kind, RunRecord, Source};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
+use cli::{Failure, output};
 use kernels::isa::Isa;
 
 use crate::flags::Flags;
+use crate::machine;
 use crate::run::{Asked, Prepared, Request, isa_of, prepare, tool};
-use crate::stop::Stop;
-use crate::{machine, tell};
 
 /// Flags that a repeated run may be given, by their ids: where it reads and writes, and what no number depends on; all
 /// else comes from the record. `kernels` and `device` change the rounding, which is then said.
@@ -51,19 +51,19 @@ pub fn repeat(
     flags: &Flags,
     command: &Command,
     given: &ArgMatches,
-) -> Result<u8, Stop> {
+) -> Result<u8, Failure> {
     refuse_other_flags(command, given)?;
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
     let file = if path.is_dir() { path.join(run::RUN_FILE) } else { path.to_owned() };
     let record = run::read_run_file(&file)
-        .map_err(|error| Stop::from(error).hint("a run is repeated from the run.json in its folder"))?;
+        .map_err(|error| Failure::from(error).hint("a run is repeated from the run.json in its folder"))?;
     check_program(&file, kind, &record)?;
     let out = flags.out.clone().unwrap_or_else(|| beside(folder));
     let mut flags = Flags { out: Some(out.clone()), ..flags.clone() };
     flags.kernels = Some(isa(&file, &record, flags.kernels)?).filter(|_| isa_of(&record.kernels).is_some());
     flags.device.get_or_insert_with(|| record.device.clone());
     for warning in warnings(program, &record, &flags) {
-        tell::note(format!("{program}: warning: {warning}"));
+        output::warning(program, warning);
     }
     let (json, config) = (flags.json, record.config.clone());
     let request = Request { program, kind, flags, asked: Asked::Record(Box::new(record.clone())) };
@@ -73,13 +73,13 @@ pub fn repeat(
     let code = prepared.execute(config)?;
     if run::read_result(&out)?.is_some() {
         let outcome = compare(folder, &out)?;
-        if json { tell::note(outcome) } else { tell::result(outcome)? }
+        if json { output::note(outcome) } else { output::result(outcome)? }
     }
     Ok(code)
 }
 
 /// Refuses flags that the record decides: they would be ignored in silence.
-fn refuse_other_flags(command: &Command, given: &ArgMatches) -> Result<(), Stop> {
+fn refuse_other_flags(command: &Command, given: &ArgMatches) -> Result<(), Failure> {
     let known: Vec<&str> = given.ids().map(clap::Id::as_str).collect();
     let arguments = command.get_arguments().filter(|argument| known.contains(&argument.get_id().as_str()));
     for argument in arguments {
@@ -87,13 +87,13 @@ fn refuse_other_flags(command: &Command, given: &ArgMatches) -> Result<(), Stop>
         if given.value_source(id) == Some(ValueSource::CommandLine) && !ALLOWED.contains(&id) {
             let flag = argument.get_long().unwrap_or(id);
             let message = format!("--{flag}: expected no such flag with --replay, found one");
-            return Err(Stop::unusable(message).hint("the record says it; for another run, leave --replay out"));
+            return Err(Failure::unusable(message).hint("the record says it; for another run, leave --replay out"));
         }
     }
     Ok(())
 }
 
-fn check_program(file: &Path, kind: Kind, record: &RunRecord) -> Result<(), Stop> {
+fn check_program(file: &Path, kind: Kind, record: &RunRecord) -> Result<(), Failure> {
     if record.config.kind == kind {
         return Ok(());
     }
@@ -102,7 +102,7 @@ fn check_program(file: &Path, kind: Kind, record: &RunRecord) -> Result<(), Stop
         Kind::RangeTest => ("a range test", "a training run", "sc-train"),
     };
     let message = format!("{}: expected the record of {expected}, found that of {found}", file.display());
-    Err(Stop::unusable(message).hint(format!("run: {other} --replay {}", file.display())))
+    Err(Failure::unusable(message).hint(format!("run: {other} --replay {}", file.display())))
 }
 
 /// The folder that a repeated run goes to by default.
@@ -115,14 +115,15 @@ fn beside(folder: &Path) -> PathBuf {
 }
 
 /// The recorded instruction set, unless a flag names another.
-fn isa(file: &Path, record: &RunRecord, flag: Option<Isa>) -> Result<Isa, Stop> {
+fn isa(file: &Path, record: &RunRecord, flag: Option<Isa>) -> Result<Isa, Failure> {
     let wanted = flag.or_else(|| isa_of(&record.kernels)).unwrap_or_else(Isa::detect);
     if wanted.is_supported() {
         return Ok(wanted);
     }
     let message = format!("{}: expected kernels that this processor can run, found {wanted}", file.display());
     let best = Isa::detect();
-    Err(Stop::unusable(message).hint(format!("repeat it with other kernels, whose numbers differ: --kernels {best}")))
+    Err(Failure::unusable(message)
+        .hint(format!("repeat it with other kernels, whose numbers differ: --kernels {best}")))
 }
 
 /// What may keep the bits from being the same.
@@ -148,19 +149,19 @@ fn warnings(program: &str, record: &RunRecord, flags: &Flags) -> Vec<String> {
 }
 
 /// Refuses data and initial weights that do not lie where the record, or a flag, says.
-fn check_there(file: &Path, request: &Request) -> Result<(), Stop> {
+fn check_there(file: &Path, request: &Request) -> Result<(), Failure> {
     let (data, init) = request.files()?;
     for (what, flag, path) in [("data", "--data", data), ("initial weights", "--init", init)] {
         if !path.exists() {
             let message = format!("{}: expected the {what} of {}, found no such file", path.display(), file.display());
-            return Err(Stop::unusable(message).hint(format!("say where it lies now: {flag} FILE")));
+            return Err(Failure::unusable(message).hint(format!("say where it lies now: {flag} FILE")));
         }
     }
     Ok(())
 }
 
 /// Refuses data and initial weights that are not the recorded ones.
-fn check_files(file: &Path, record: &RunRecord, prepared: &Prepared) -> Result<(), Stop> {
+fn check_files(file: &Path, record: &RunRecord, prepared: &Prepared) -> Result<(), Failure> {
     let (data, init) = prepared.sources();
     let files = [("data", "--data", &record.data, data), ("initial weights", "--init", &record.init, init)];
     for (what, flag, recorded, found) in files {
@@ -169,7 +170,7 @@ fn check_files(file: &Path, record: &RunRecord, prepared: &Prepared) -> Result<(
             let (record, wanted) = (file.display(), &recorded.sha256);
             let message =
                 format!("{path}: expected the {what} of {record} (sha256 {wanted}), found another (sha256 {sha256})");
-            return Err(Stop::unusable(message).hint(format!("name the file that has it: {flag} FILE")));
+            return Err(Failure::unusable(message).hint(format!("name the file that has it: {flag} FILE")));
         }
     }
     Ok(())
@@ -179,7 +180,7 @@ fn check_files(file: &Path, record: &RunRecord, prepared: &Prepared) -> Result<(
 ///
 /// # Errors
 /// When there is a difference, or a file cannot be read.
-fn compare(original: &Path, repeated: &Path) -> Result<String, Stop> {
+fn compare(original: &Path, repeated: &Path) -> Result<String, Failure> {
     if run::read_result(original)?.is_none() {
         return Ok(format!("{}: has not finished, so there is nothing to compare with", original.display()));
     }
@@ -191,14 +192,14 @@ fn compare(original: &Path, repeated: &Path) -> Result<String, Stop> {
         }
         if let Some(at) = first_difference(&read(&one)?, &read(&other)?) {
             let message = format!("{}: expected the bits of {}, found others {at}", other.display(), one.display());
-            return Err(Stop::failed(message).hint("a warning above may say why"));
+            return Err(Failure::failed(message).hint("a warning above may say why"));
         }
         same.push(name);
     }
     Ok(format!("the same bits as {}: {}", original.display(), same.join(", ")))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Stop> {
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(fs::read(path).map_err(|source| ArtifactError::io(path, "read", source))?)
 }
 

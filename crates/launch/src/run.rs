@@ -6,6 +6,8 @@ use std::time::Instant;
 use artifacts::run::{self, Config, Kind, Machine, ResultRecord, RunRecord, Source, Status};
 use artifacts::weights::{self, Origin};
 use artifacts::{batches, checkpoint, json, names};
+use cli::progress::Progress;
+use cli::{DIVERGED, FAILED, Failure, INTERRUPTED, output, signals};
 use kernels::device::{self, Device, Options};
 use kernels::engine::Engine;
 use kernels::isa::Isa;
@@ -15,13 +17,12 @@ use learner::schedule::Schedule;
 use learner::state;
 use learner::training::{Ending, FinalMeasurement, Measured, Training, means};
 
+use crate::failure::{Cause, OrFail};
 use crate::flags::{Flags, value_name};
 use crate::folder::{self, Existing, RunFolder, START_ANEW, Task};
 use crate::inputs::{self, Inputs};
-use crate::observer::{self, Cadence, Recorder};
-use crate::progress::Progress;
-use crate::stop::{DIVERGED, FAILED, INTERRUPTED, Stop};
-use crate::{machine, recipe, tell};
+use crate::observer::{Cadence, Recorder};
+use crate::{machine, recipe};
 
 /// What a program adds to the shared flags.
 pub struct Request {
@@ -59,7 +60,7 @@ pub struct Prepared {
 ///
 /// # Errors
 /// When a file cannot be used.
-pub fn prepare(request: Request) -> Result<Prepared, Stop> {
+pub fn prepare(request: Request) -> Result<Prepared, Failure> {
     let began = Instant::now();
     let (data, init) = request.files()?;
     let inputs = Inputs::read(&data, &init)?;
@@ -73,7 +74,7 @@ impl Request {
     ///
     /// # Errors
     /// When flags say neither.
-    pub fn files(&self) -> Result<(PathBuf, PathBuf), Stop> {
+    pub fn files(&self) -> Result<(PathBuf, PathBuf), Failure> {
         if let Asked::Record(record) = &self.asked {
             let file =
                 |flag: &Option<PathBuf>, source: &Source| flag.clone().unwrap_or_else(|| source.path.clone().into());
@@ -109,7 +110,7 @@ impl Prepared {
     ///
     /// # Errors
     /// When something cannot be used, or fails.
-    pub fn launch(self, schedule: &Schedule) -> Result<u8, Stop> {
+    pub fn launch(self, schedule: &Schedule) -> Result<u8, Failure> {
         let config = self.config(schedule)?;
         self.execute(config)
     }
@@ -118,30 +119,31 @@ impl Prepared {
     ///
     /// # Errors
     /// As [`Prepared::launch`].
-    pub fn execute(self, config: Config) -> Result<u8, Stop> {
-        let plan = Plan::new(config)?;
+    pub fn execute(self, config: Config) -> Result<u8, Failure> {
+        let plan = Plan::new(config).or_fail()?;
         let division = self.divide(&plan)?;
         let flags = &self.request.flags;
         let path = flags
             .out
             .clone()
             .unwrap_or_else(|| Path::new("runs").join(names::of_run(&plan.config, &self.inputs.data_name)));
-        let device: Device = flags.device().parse().map_err(Stop::unusable)?;
+        let device: Device = flags.device().parse().map_err(Failure::unusable)?;
         let options = Options {
             threads: flags.threads.map_or_else(machine::cores, |threads| threads as usize),
             isa: self.isa(&plan, &path)?,
             exact_conv: plan.config.exact_conv,
-            precision: plan.config.precision.parse().map_err(Stop::unusable)?,
+            precision: plan.config.precision.parse().map_err(Failure::unusable)?,
         };
         let inputs = &self.inputs;
-        let mut engine = device::open(&device, &inputs.graph, &inputs.data, plan.config.batch_size, &options)?;
-        engine.set_state(&inputs.parameters, &inputs.buffers)?;
+        let mut engine =
+            device::open(&device, &inputs.graph, &inputs.data, plan.config.batch_size, &options).or_fail()?;
+        engine.set_state(&inputs.parameters, &inputs.buffers).or_fail()?;
         let record = self.record(&plan, &division, &path, &device, engine.description(), options.threads)?;
         let existing = Existing { resume: flags.resume, supersede: flags.supersede };
         let (folder, task) = RunFolder::take(&path, &record, existing)?;
         let saved = match task {
             Task::Nothing => {
-                let gone = || Stop::failed(format!("{}: result.json is gone", path.display()));
+                let gone = || Failure::failed(format!("{}: result.json is gone", path.display()));
                 return self.report(&record, &run::read_result(&path)?.ok_or_else(gone)?);
             }
             Task::Start => None,
@@ -153,10 +155,10 @@ impl Prepared {
         if flags.record_batches {
             batches::write(&path.join(batches::FILE), record_batches(&plan, &division))?;
         }
-        self.train(&plan, division, &folder, engine.as_mut(), saved, &record).map_err(|stop| {
+        self.train(&plan, division, &folder, engine.as_mut(), saved, &record).map_err(|failure| {
             let hint =
                 "what was recorded so far is kept; once that is mended, go on with the same command and --resume";
-            if stop.code == FAILED && folder.can_go_on() { stop.hint(hint) } else { stop }
+            if failure.code == FAILED && folder.can_go_on() { failure.hint(hint) } else { failure }
         })
     }
 
@@ -168,11 +170,11 @@ impl Prepared {
         engine: &mut dyn Engine,
         saved: Option<checkpoint::Checkpoint>,
         record: &RunRecord,
-    ) -> Result<u8, Stop> {
-        observer::listen_for_signals();
+    ) -> Result<u8, Failure> {
+        signals::listen();
         let (flags, path) = (self.flags(), folder.path.as_path());
         let done = saved.as_ref().map_or(0, |saved| saved.iteration);
-        let progress = Progress::new(&record.name, done, plan.config.iterations, flags.quiet);
+        let progress = Progress::new(&record.name, done, Some(plan.config.iterations));
         let cadence = Cadence { every: flags.checkpoint_every, time: flags.between_checkpoints() };
         let test_lines = self.test_lines(plan, done);
         let mut training =
@@ -180,15 +182,15 @@ impl Prepared {
         let resumed = saved.is_some();
         if let Some(saved) = saved {
             let restored = training.restore(&path.join(checkpoint::FILE), saved);
-            restored.map_err(|error| Stop::from(error).hint(START_ANEW))?;
+            restored.map_err(|error| error.into_failure().hint(START_ANEW))?;
         }
         let mut recorder =
             Recorder::open(folder, done, plan.config.batch_size, cadence, test_lines, self.began, progress)
-                .map_err(|error| Stop::from(error).hint(START_ANEW))?;
+                .map_err(|error| Failure::from(error).hint(START_ANEW))?;
         if resumed {
             recorder.note_time(done, Some(format!("resumed on {} with {}", record.device, record.kernels)))?;
         }
-        let ending = training.run(&mut recorder)?;
+        let ending = training.run(&mut recorder).or_fail()?;
         recorder.finish();
         recorder.sync()?;
         let mut result = ResultRecord {
@@ -209,19 +211,18 @@ impl Prepared {
         match ending {
             Ending::Interrupted { iteration } => {
                 let more = if flags.resume { "" } else { " and --resume" };
-                let (program, place) = (self.request.program, path.display());
-                tell::note(format!(
-                    "{program}: {place}: interrupted after step {iteration}, all of it saved; go on with the same command{more}"
-                ));
-                return Ok(INTERRUPTED);
+                let message = format!("{}: interrupted after step {iteration}; progress was saved", path.display());
+                let hint = format!("to continue, give the same command{more}");
+                return Err(Failure { code: INTERRUPTED, message, hint: Some(hint) });
             }
             Ending::Diverged(divergence) => {
                 result.status = Status::Diverged;
                 result.divergence = Some(divergence);
             }
             Ending::Completed => {
-                let measured = training.measure(if flags.held_out_only { Measured::HeldOut } else { Measured::All })?;
-                self.keep_model(plan, path, training.parameters()?, &measured)?;
+                let what = if flags.held_out_only { Measured::HeldOut } else { Measured::All };
+                let measured = training.measure(what).or_fail()?;
+                self.keep_model(plan, path, training.parameters().or_fail()?, &measured)?;
                 fill_in(&mut result, &measured);
             }
         }
@@ -238,7 +239,7 @@ impl Prepared {
         path: &Path,
         parameters: Vec<Vec<f32>>,
         measured: &FinalMeasurement,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Failure> {
         if plan.config.kind == Kind::RangeTest {
             return Ok(()); // weights after a ramp to the edge are of no use to anybody
         }
@@ -254,16 +255,16 @@ impl Prepared {
         (every > 0).then(|| if none_to_look_at { 0 } else { done / every })
     }
 
-    fn config(&self, schedule: &Schedule) -> Result<Config, Stop> {
+    fn config(&self, schedule: &Schedule) -> Result<Config, Failure> {
         let flags = &self.request.flags;
         let Asked::Flags { default_measurements, .. } = &self.request.asked else {
-            return Err(Stop::failed("a run that is repeated takes its configuration from the record"));
+            return Err(Failure::failed("a run that is repeated takes its configuration from the record"));
         };
         let (_, init, iterations) = flags.required()?;
         let schedule = &schedule.resolved(iterations);
         let seed = flags.seed.or_else(|| self.inputs.origin.seed.parse().ok()).ok_or_else(|| {
             let message = format!("{}: expected a seed of the initial weights, found none", init.display());
-            Stop::unusable(message).hint("say which seed orders the images: --seed N")
+            Failure::unusable(message).hint("say which seed orders the images: --seed N")
         })?;
         let every = iterations.div_ceil(*default_measurements);
         Ok(Config {
@@ -290,21 +291,21 @@ impl Prepared {
         })
     }
 
-    fn divide(&self, plan: &Plan) -> Result<Division, Stop> {
+    fn divide(&self, plan: &Plan) -> Result<Division, Failure> {
         let Config { val_from_train, train_limit, batch_size, .. } = plan.config;
         let division =
             samples::divide(&self.inputs.data.train.labels, self.inputs.data.classes, val_from_train, train_limit);
         let left = division.train.len();
         if left < batch_size {
             let message = format!("--batch-size: expected at most {left}, the images trained on, found {batch_size}");
-            return Err(Stop::unusable(message).hint("take a smaller batch, or hold out less: --val-from-train F"));
+            return Err(Failure::unusable(message).hint("take a smaller batch, or hold out less: --val-from-train F"));
         }
         Ok(division)
     }
 
     /// The instruction set that a flag asks for; or else that of the run that goes on, if this processor has it; or else
     /// the best.
-    fn isa(&self, plan: &Plan, path: &Path) -> Result<Isa, Stop> {
+    fn isa(&self, plan: &Plan, path: &Path) -> Result<Isa, Failure> {
         let flags = self.flags();
         let (data, init) = self.sources();
         let begun_with = || folder::kernels_of(path, &plan.config, data, init).and_then(|kernels| isa_of(&kernels));
@@ -314,17 +315,17 @@ impl Prepared {
             return Ok(wanted);
         }
         let message = format!("--kernels: expected what this processor can run, found {wanted}");
-        Err(Stop::unusable(message).hint(format!("the best it can run is {}", Isa::detect())))
+        Err(Failure::unusable(message).hint(format!("the best it can run is {}", Isa::detect())))
     }
 
     fn warn_of_other_kernels(&self, record: &RunRecord, begun_with: &str) {
         if begun_with != record.kernels {
             let RunRecord { name, kernels, .. } = record;
             let program = self.request.program;
-            tell::note(format!(
-                "{program}: warning: {name} was begun with {begun_with} and goes on with {kernels}: its numbers are those of \
-                 neither alone"
-            ));
+            let text = format!(
+                "{name} was begun with {begun_with} and goes on with {kernels}: its numbers are those of neither alone"
+            );
+            output::warning(program, text);
         }
     }
 
@@ -336,7 +337,7 @@ impl Prepared {
         device: &Device,
         kernels: String,
         threads: usize,
-    ) -> Result<RunRecord, Stop> {
+    ) -> Result<RunRecord, Failure> {
         let flags = &self.request.flags;
         let machine: Machine = machine::describe();
         let (study, arm, rates_from) = match &self.request.asked {
@@ -369,11 +370,11 @@ impl Prepared {
         })
     }
 
-    fn report(&self, record: &RunRecord, result: &ResultRecord) -> Result<u8, Stop> {
+    fn report(&self, record: &RunRecord, result: &ResultRecord) -> Result<u8, Failure> {
         if self.flags().json {
-            tell::result(serde_json::to_string_pretty(result).map_err(Stop::failed)?)?;
+            output::json(result)?;
         } else {
-            tell::result(format!("{}: {}", record.name, summary(result)))?;
+            output::result(format!("{}: {}", record.name, summary(result)))?;
         }
         let fails = result.status == Status::Diverged && self.flags().fail_on_divergence;
         Ok(if fails { DIVERGED } else { 0 })

@@ -13,8 +13,6 @@ pub const MAX_FILE_BYTES: u64 = 1 << 30;
 /// The end of a tar archive: two blocks of zeros (POSIX.1, ustar), of which one proves that nothing was cut off.
 const TAR_BLOCK: u64 = 512;
 
-const WANTED: &str = "a folder, or a .tar or .tar.gz archive";
-
 /// A folder or an archive of files.
 #[derive(Debug)]
 pub struct Tree {
@@ -43,9 +41,9 @@ impl Tree {
     /// # Errors
     /// When there is neither a folder nor a regular file.
     pub fn open(path: &Path) -> Result<Self> {
-        let facts = path.metadata().map_err(|error| Refusal::unreadable(path, WANTED, &error))?;
+        let facts = path.metadata().map_err(|error| Refusal::unreadable(path, &error))?;
         if !facts.is_dir() && !facts.is_file() {
-            return Err(Refusal::new(path.display(), WANTED, "neither"));
+            return Err(Refusal::at(path.display(), "neither a folder nor a .tar or .tar.gz archive"));
         }
         Ok(Self { path: path.to_owned(), is_folder: facts.is_dir() })
     }
@@ -76,15 +74,15 @@ impl Tree {
 
     fn visit_tar(&self, visitor: &mut impl Visitor) -> Result<()> {
         let damaged = |error: std::io::Error| {
-            Refusal::new(self.place(), "a whole .tar or .tar.gz archive", error.to_string())
-                .hint("a folder that holds the unpacked files will do as well")
+            Refusal::at(self.place(), format!("not a whole .tar or .tar.gz archive: {error}"))
+                .hint("a folder with the unpacked files works too")
         };
-        let mut reader = bounded::open(&self.path, WANTED)?;
+        let mut reader = bounded::open(&self.path, "an archive")?;
         let mut archive = tar::Archive::new(&mut reader);
         for entry in archive.entries().map_err(damaged)? {
             let mut entry = entry.map_err(damaged)?;
             let raw = String::from_utf8(entry.path_bytes().into_owned());
-            let raw = raw.map_err(|_| Refusal::new(self.place(), "file names in UTF-8", "another encoding"))?;
+            let raw = raw.map_err(|_| Refusal::at(self.place(), "a file name in it is not UTF-8"))?;
             let kind = entry.header().entry_type();
             let Some(path) = inside(&raw, kind.is_dir()).map_err(|why| self.leads_out(&raw, why))? else { continue };
             if kind.is_dir() {
@@ -103,22 +101,23 @@ impl Tree {
     }
 
     fn leads_out(&self, path: &str, why: &str) -> Refusal {
-        Refusal::new(self.place_of(path), "regular files under relative paths", why)
+        let problem = format!("{why}; only regular files under relative paths are read");
+        Refusal::at(self.place_of(path), problem)
     }
 
     /// Reads one file of an archive, trusting the size in its header neither for what it allocates nor for how much came.
     fn read_entry(&self, path: &str, size: u64, limit: u64, entry: &mut impl Read) -> Result<Vec<u8>> {
         if size > limit {
-            return Err(Refusal::new(self.place_of(path), format!("at most {limit} bytes"), size));
+            return Err(Refusal::at(self.place_of(path), format!("{size} bytes, more than the {limit} allowed")));
         }
         let mut content = Vec::new();
         entry
             .take(limit)
             .read_to_end(&mut content)
-            .map_err(|error| Refusal::new(self.place_of(path), "a whole file in the archive", error.to_string()))?;
+            .map_err(|error| Refusal::at(self.place_of(path), format!("cannot be unpacked: {error}")))?;
         if content.len() as u64 != size {
-            let found = format!("{}: the archive is cut off", content.len());
-            return Err(Refusal::new(self.place_of(path), format!("{size} bytes"), found));
+            let problem = format!("the archive is cut off after {} of its {size} bytes", content.len());
+            return Err(Refusal::at(self.place_of(path), problem));
         }
         Ok(content)
     }
@@ -126,16 +125,16 @@ impl Tree {
     /// An archive cut off between two files would look whole without its end mark.
     fn check_end(&self, reader: &mut Bounded<Box<dyn Read>>) -> Result<()> {
         if reader.trailing_zeros() < TAR_BLOCK {
-            return Err(Refusal::new(self.place(), "the end mark of a tar archive", "none: it is cut off"));
+            return Err(Refusal::at(self.place(), "cut off: it does not end as a tar archive does"));
         }
-        bounded::drain(reader).map_err(|error| Refusal::new(self.place(), "a whole archive", error.to_string()))
+        bounded::drain(reader).map_err(|error| Refusal::at(self.place(), format!("not a whole archive: {error}")))
     }
 }
 
 /// Shows the files in and below `folder`, whose path in the tree is `prefix`.
 fn visit_folder(folder: &Path, prefix: &str, visitor: &mut impl Visitor) -> Result<()> {
     for (name, path) in sorted_entries(folder)? {
-        let facts = path.metadata().map_err(|error| Refusal::unreadable(&path, "a file or a folder", &error))?;
+        let facts = path.metadata().map_err(|error| Refusal::unreadable(&path, &error))?;
         if facts.is_dir() {
             let inner = format!("{prefix}{name}/");
             if visitor.wants(&inner)?.is_some() {
@@ -154,12 +153,12 @@ fn visit_folder(folder: &Path, prefix: &str, visitor: &mut impl Visitor) -> Resu
 
 /// Names and paths in a folder, by name.
 fn sorted_entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let fail = |error| Refusal::unreadable(folder, "a folder", &error);
+    let fail = |error| Refusal::unreadable(folder, &error);
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
         let name = path.file_name().and_then(|name| name.to_str());
-        let name = name.ok_or_else(|| Refusal::new(path.display(), "a file name in UTF-8", "another encoding"))?;
+        let name = name.ok_or_else(|| Refusal::at(path.display(), "its name is not UTF-8"))?;
         entries.push((name.to_owned(), path));
     }
     entries.sort();
@@ -169,13 +168,13 @@ fn sorted_entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
 /// Reads a file of a folder.
 fn read_whole(path: &Path, is_file: bool, limit: u64) -> Result<Vec<u8>> {
     if !is_file {
-        return Err(Refusal::new(path.display(), "a regular file", "a pipe or a device"));
+        return Err(Refusal::at(path.display(), "a pipe or a device, not a regular file"));
     }
-    let fail = |error| Refusal::unreadable(path, "a file", &error);
+    let fail = |error| Refusal::unreadable(path, &error);
     let mut content = Vec::new();
     fs::File::open(path).map_err(fail)?.take(limit + 1).read_to_end(&mut content).map_err(fail)?;
     if content.len() as u64 > limit {
-        return Err(Refusal::new(path.display(), format!("at most {limit} bytes"), "more"));
+        return Err(Refusal::at(path.display(), format!("more than the {limit} bytes allowed")));
     }
     Ok(content)
 }

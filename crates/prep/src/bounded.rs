@@ -58,11 +58,11 @@ impl<R: Read> Read for Bounded<R> {
 /// When it is no regular file (a pipe would wait forever) or cannot be read. `wanted` says in the message what the file
 /// should have been.
 pub fn open(path: &Path, wanted: &str) -> Result<Bounded<Box<dyn Read>>> {
-    let fail = |error: io::Error| Refusal::unreadable(path, wanted, &error);
+    let fail = |error: io::Error| Refusal::unreadable(path, &error);
     let facts = path.metadata().map_err(fail)?;
     if !facts.is_file() {
         let found = if facts.is_dir() { "a folder" } else { "neither a file nor a folder" };
-        return Err(Refusal::new(path.display(), wanted, found));
+        return Err(Refusal::at(path.display(), format!("{found}, not {wanted}")));
     }
     let mut file = File::open(path).map_err(fail)?;
     let mut magic = [0; GZIP_MAGIC.len()];

@@ -75,17 +75,21 @@ impl Format {
     pub fn parse(&self, content: &[u8], place: &str) -> Result<Images> {
         let record = self.record();
         if content.is_empty() || !content.len().is_multiple_of(record) {
-            let expected = format!("{} records of {record} bytes", self.title);
             let (whole, rest) = (content.len() / record, content.len() % record);
-            return Err(Refusal::new(place, expected, format!("{whole} and {rest} bytes")));
+            let wanted = format!("{} records of {record} bytes", self.title);
+            let problem = match content.len() {
+                0 => format!("empty; it should hold {wanted}"),
+                _ => format!("{rest} bytes are left over after {whole} {wanted}"),
+            };
+            return Err(Refusal::at(place, problem));
         }
         let mut images = Images::default();
         for (index, record) in content.chunks_exact(record).enumerate() {
             let (labels, pixels) = record.split_at(self.labels.len());
             for (&label, &classes) in labels.iter().zip(self.labels) {
                 if usize::from(label) >= classes {
-                    let found = format!("{label} in record {index}");
-                    return Err(Refusal::new(place, format!("labels from 0 to {}", classes - 1), found));
+                    let problem = format!("label {label} in record {index}; labels go from 0 to {}", classes - 1);
+                    return Err(Refusal::at(place, problem));
                 }
             }
             images.labels.push(u32::from(labels[labels.len() - 1]));
@@ -99,19 +103,18 @@ impl Format {
     /// # Errors
     /// When it does not hold as many different names as there are classes.
     pub fn parse_list(&self, content: &[u8], place: &str) -> Result<Vec<String>> {
-        let expected = || format!("{} different class names, one a line", self.classes());
-        let text =
-            std::str::from_utf8(content).map_err(|_| Refusal::new(place, expected(), "bytes that are no text"))?;
+        let text = std::str::from_utf8(content).map_err(|_| Refusal::at(place, "not text in UTF-8"))?;
         let names: Vec<_> = text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
         let mut different = names.clone();
         different.sort();
         different.dedup();
         if names.len() != self.classes() || different.len() != names.len() {
-            let found = format!("{} names, {} of them different", names.len(), different.len());
-            return Err(Refusal::new(place, expected(), found));
+            let found = format!("{} class names, {} of them different", names.len(), different.len());
+            let problem = format!("{found}; it should hold {} different ones, one per line", self.classes());
+            return Err(Refusal::at(place, problem));
         }
         if let Some(name) = names.iter().find(|name| name.contains(char::is_control)) {
-            return Err(Refusal::new(place, expected(), format!("a control character in {name:?}")));
+            return Err(Refusal::at(place, format!("a control character in the class name {name:?}")));
         }
         Ok(names)
     }
@@ -129,8 +132,8 @@ pub fn read(format: &'static Format, tree: &Tree, max_bytes: u64, progress: &dyn
     tree.visit(&mut files)?;
     let Files { mut images, classes, sources, .. } = files;
     let missing = |name: &str| {
-        Refusal::new(tree.place(), format!("{name} of {}'s binary version", format.title), "no such file in it")
-            .hint(format!("{} holds {}", format.folder, wanted_names(format)))
+        Refusal::at(tree.place(), format!("no {name} in it, which is part of {}'s binary version", format.title))
+            .hint(format!("the folder {} holds {}", format.folder, wanted_names(format)))
     };
     let mut train = Images::default();
     for name in format.train {
@@ -180,7 +183,7 @@ impl Visitor for Files<'_> {
         let place = self.tree.place_of(path);
         let Some(name) = self.name(path) else { return Ok(()) };
         if self.sources.iter().any(|(seen, _)| seen == name) {
-            return Err(Refusal::new(place, format!("one {name}"), "a second one"));
+            return Err(Refusal::at(place, format!("a second {name}")));
         }
         self.sources.push((name.to_owned(), sha256::of_bytes(content)));
         if name == self.format.list {
@@ -213,11 +216,11 @@ mod tests {
     #[test]
     fn what_is_no_run_of_records_is_refused() {
         let cases = [
-            (&CIFAR10, Vec::new(), "expected CIFAR-10 records of 3073 bytes, found 0 and 0 bytes"),
-            (&CIFAR10, vec![0; 3074], "expected CIFAR-10 records of 3073 bytes, found 1 and 1 bytes"),
-            (&CIFAR10, record(&[10], 0), "expected labels from 0 to 9, found 10 in record 0"),
-            (&CIFAR100, record(&[20, 0], 0), "expected labels from 0 to 19, found 20 in record 0"),
-            (&CIFAR100, record(&[0, 100], 0), "expected labels from 0 to 99, found 100 in record 0"),
+            (&CIFAR10, Vec::new(), "empty; it should hold CIFAR-10 records of 3073 bytes"),
+            (&CIFAR10, vec![0; 3074], "1 bytes are left over after 1 CIFAR-10 records of 3073 bytes"),
+            (&CIFAR10, record(&[10], 0), "label 10 in record 0; labels go from 0 to 9"),
+            (&CIFAR100, record(&[20, 0], 0), "label 20 in record 0; labels go from 0 to 19"),
+            (&CIFAR100, record(&[0, 100], 0), "label 100 in record 0; labels go from 0 to 99"),
         ];
         for (format, content, expected) in cases {
             let message = format.parse(&content, "x.bin").unwrap_err().to_string();
@@ -230,11 +233,14 @@ mod tests {
         let names: Vec<String> = (0..10).map(|n| format!("class{n}")).collect();
         assert_eq!(CIFAR10.parse_list((names.join("\r\n") + "\n\n").as_bytes(), "f").unwrap(), names);
         for (content, expected) in [
-            (names[..9].join("\n").into_bytes(), "found 9 names, 9 of them different"),
-            (vec![b'x'; 5], "found 1 names"),
-            (names.join("\n").replace('3', "4").into_bytes(), "found 10 names, 9 of them different"),
-            (vec![0xff, 0xfe], "found bytes that are no text"),
-            (names.join("\n").replace('3', "\u{7}").into_bytes(), "found a control character"),
+            (
+                names[..9].join("\n").into_bytes(),
+                "9 class names, 9 of them different; it should hold 10 different ones",
+            ),
+            (vec![b'x'; 5], "1 class names, 1 of them"),
+            (names.join("\n").replace('3', "4").into_bytes(), "10 class names, 9 of them different"),
+            (vec![0xff, 0xfe], "not text in UTF-8"),
+            (names.join("\n").replace('3', "\u{7}").into_bytes(), "a control character in the class name"),
         ] {
             let message = CIFAR10.parse_list(&content, "x.txt").unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");

@@ -123,7 +123,7 @@ impl Downloader {
         let path = folder.join(remote.name);
         if path.exists() {
             check(&path, remote)
-                .map_err(|refusal| refusal.hint("remove it, or give it as the source without --download"))?;
+                .map_err(|refusal| refusal.hint("remove it, or pass it as the source without --download"))?;
             return Ok(path);
         }
         fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
@@ -147,8 +147,8 @@ impl Downloader {
     fn complete(&self, remote: Remote, part: &Path, progress: &dyn Progress) -> Result<()> {
         let url = format!("{}{}", remote.base, remote.name);
         let failed = |why: String| {
-            Refusal::because(&url, why).hint(
-                "the same command goes on where this one stopped; or fetch the file by other means and give it as the source",
+            Refusal::at(&url, why).hint(
+                "rerun the command to continue the download, or fetch the file by other means and pass it as the source",
             )
         };
         let (mut failures, mut pause) = (0, self.patience.pause);
@@ -278,11 +278,11 @@ fn disk(error: &io::Error) -> Broken {
 fn check(path: &Path, remote: Remote) -> Result<()> {
     let found = length(path);
     if found != remote.bytes {
-        return Err(Refusal::new(path.display(), format!("{} bytes", remote.bytes), found));
+        return Err(Refusal::at(path.display(), format!("{found} bytes instead of {}", remote.bytes)));
     }
-    let found = sha256::of_file(path).map_err(|error| Refusal::because(path.display(), error))?;
+    let found = sha256::of_file(path).map_err(|error| Refusal::at(path.display(), error))?;
     if found != remote.sha256 {
-        return Err(Refusal::new(path.display(), format!("SHA-256 {}", remote.sha256), found));
+        return Err(Refusal::at(path.display(), format!("SHA-256 {found} instead of {}", remote.sha256)));
     }
     Ok(())
 }
@@ -296,5 +296,5 @@ fn remove(path: &Path) -> Result<()> {
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Refusal {
-    Refusal::because(path.display(), format!("cannot write: {error}"))
+    Refusal::at(path.display(), format!("cannot write: {error}"))
 }

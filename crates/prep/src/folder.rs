@@ -70,7 +70,7 @@ pub fn read(tree: &Tree, options: Options, progress: &dyn Progress) -> Result<Ou
 }
 
 fn changed(place: &str) -> Refusal {
-    Refusal::new(place, "the same files at the second reading", "others: something wrote to it meanwhile")
+    Refusal::at(place, "its files changed while it was read").hint("rerun once nothing writes to it")
 }
 
 /// One of the two folders at the root.
@@ -131,7 +131,7 @@ impl Layout {
             ([class], true) => Ok(Role::Class(split, class)),
             ([_, file], false) if is_picture_name(file) => Ok(Role::Picture(&path[self.prefix_length()..])),
             ([_] | [_, _], false) => Ok(Role::Other),
-            _ => Err(Refusal::new(tree.place_of(path), "pictures as <split>/<class>/<file>", "a folder in a class")
+            _ => Err(Refusal::at(tree.place_of(path), "a folder inside the folder of a class")
                 .hint("move its pictures up into the folder of their class")),
         }
     }
@@ -212,15 +212,15 @@ impl<'a> Survey<'a> {
         self.splits.iter().map(hash).collect()
     }
 
-    fn refuse(&self, expected: impl std::fmt::Display, found: impl std::fmt::Display) -> Refusal {
-        Refusal::new(self.tree.place(), expected, found)
+    fn refuse(&self, problem: impl std::fmt::Display) -> Refusal {
+        Refusal::at(self.tree.place(), problem)
     }
 }
 
 impl Visitor for Survey<'_> {
     fn wants(&mut self, path: &str) -> Result<Option<u64>> {
         if path.contains(char::is_control) {
-            return Err(Refusal::new(self.tree.place_of(path), "names without control characters", "one"));
+            return Err(Refusal::at(self.tree.place_of(path), "a control character in its name"));
         }
         Ok(match self.layout.role(path, self.tree)? {
             Role::Split(split) => {
@@ -244,14 +244,14 @@ impl Visitor for Survey<'_> {
     fn take(&mut self, path: &str, content: &[u8]) -> Result<()> {
         let place = self.tree.place_of(path);
         let Role::Picture(path) = self.layout.role(path, self.tree)? else { return Ok(()) };
-        let header = picture::inspect(content).map_err(|why| Refusal::new(&place, "a JPEG or PNG image", why))?;
+        let header = picture::inspect(content).map_err(|why| Refusal::at(&place, why))?;
         if let Some((split, rest)) = split_of(path) {
             self.splits.insert(split);
             self.classes.insert((split, rest.split('/').next().unwrap_or_default().to_owned()));
         }
         let found = Found { key: sha256::digest(content), header };
         if self.pictures.insert(path.to_owned(), found).is_some() {
-            return Err(Refusal::new(place, "each file once", "a second one of this name"));
+            return Err(Refusal::at(place, "a second file of this name"));
         }
         self.progress.advance(1);
         Ok(())
@@ -302,9 +302,9 @@ impl Plan {
         }
         let bytes = plan.slots.len() as u64 * plan.image_bytes() as u64;
         if bytes > options.max_bytes {
-            let expected = format!("at most {} bytes of pixels", options.max_bytes);
+            let problem = format!("{bytes} bytes of pixels, more than the {} allowed", options.max_bytes);
             return Err(survey
-                .refuse(expected, bytes)
+                .refuse(problem)
                 .hint("use --size or --limit-per-class, or a larger --max-gib where the machine has the memory"));
         }
         Ok(plan)
@@ -320,23 +320,23 @@ fn classes(survey: &Survey) -> Result<Vec<String>> {
     let layout = "train/<class>/<file> and, if it is there, test/<class>/<file>";
     if !survey.splits.contains(&Split::Train) {
         let hint = format!("lay the pictures out as {layout}");
-        return Err(survey.refuse("a folder train/", "none").hint(hint));
+        return Err(survey.refuse("no folder train/ in it").hint(hint));
     }
     let names = |split| survey.classes.iter().filter(move |(s, _)| *s == split).map(|(_, name)| name);
     let classes: Vec<String> = names(Split::Train).cloned().collect();
     if classes.is_empty() {
-        return Err(survey.refuse("a folder train/<class>/", "none").hint(format!("lay the pictures out as {layout}")));
+        return Err(survey.refuse("no folder train/<class>/ in it").hint(format!("lay the pictures out as {layout}")));
     }
     if let Some(stranger) = names(Split::Test).find(|name| classes.binary_search(name).is_err()) {
-        let expected = format!("the classes of train/ in test/: {}", few(&classes));
-        return Err(survey.refuse(expected, format!("test/{stranger}/")));
+        let problem = format!("test/{stranger}/ is no class of train/, which has {}", few(&classes));
+        return Err(survey.refuse(problem));
     }
     for split in &survey.splits {
         for class in &classes {
             let folder = format!("{}/{class}/", split.folder());
             let first = survey.pictures.range(folder.clone()..).next();
             if !first.is_some_and(|(path, _)| path.starts_with(&folder)) {
-                return Err(survey.refuse(format!("JPEG or PNG files in {folder}"), "none"));
+                return Err(survey.refuse(format!("no JPEG or PNG files in {folder}")));
             }
         }
     }
@@ -360,9 +360,9 @@ fn conversion(survey: &Survey, size: Option<u32>) -> Result<Conversion> {
     let (first, Found { header, .. }) = survey.pictures.first_key_value().expect("every class has a picture");
     let same = |other: &Header| (other.width, other.height) == (header.width, header.height);
     if let Some((path, other)) = survey.pictures.iter().find(|(_, found)| !same(&found.header)) {
-        let expected = format!("{} pixels, the size of {first}", text(header));
+        let problem = format!("{} pixels, but {first} has {}", text(&other.header), text(header));
         let hint = format!("scale them all: --size {}", header.width.min(header.height));
-        return Err(Refusal::new(survey.tree.place_of(path), expected, text(&other.header)).hint(hint));
+        return Err(Refusal::at(survey.tree.place_of(path), problem).hint(hint));
     }
     Ok(Conversion { channels, width: header.width, height: header.height })
 }
@@ -379,7 +379,7 @@ fn members<'a>(survey: &'a Survey, classes: &[String], test_share: Option<f64>) 
     let [train, test] = splits;
     match (survey.splits.contains(&Split::Test), test_share) {
         (true, None) => Ok([train, test]),
-        (true, Some(_)) => Err(Refusal::new("--test-share", "a set without test/", "one with it")
+        (true, Some(_)) => Err(Refusal::new("--test-share does not apply to a set that has a folder test/")
             .hint("leave the flag out, or move test/ away")),
         (false, share) => hold_out(survey, train, classes, share.unwrap_or(split::DEFAULT_TEST_SHARE)),
     }
@@ -399,9 +399,8 @@ fn hold_out<'a>(
     let mut wanted = Vec::new();
     for (class, &count) in classes.iter().zip(&counts) {
         wanted.push(held_out(count, share).ok_or_else(|| {
-            survey
-                .refuse(format!("two pictures or more in train/{class}/, one of them to hold out"), count)
-                .hint("or provide test/<class>/")
+            let problem = format!("too few pictures in train/{class}/ to hold one out for testing: {count}");
+            survey.refuse(problem).hint("add pictures to that class, or provide test/<class>/")
         })?);
     }
     all.sort_by_key(|member| (member.key, member.path));
@@ -446,8 +445,7 @@ impl Visitor for Load<'_> {
         }
         let size = self.plan.image_bytes();
         let planes = &mut self.pixels[slot.split][slot.index * size..(slot.index + 1) * size];
-        picture::decode(content, self.plan.conversion, planes)
-            .map_err(|why| Refusal::new(place, "a whole JPEG or PNG image", why))?;
+        picture::decode(content, self.plan.conversion, planes).map_err(|why| Refusal::at(place, why))?;
         self.done.insert((slot.split, slot.index));
         self.progress.advance(1);
         Ok(())

@@ -41,8 +41,8 @@ pub fn read_mnist(folder: &Path, max_bytes: u64) -> Result<Set> {
     let (test_shape, test) = read_split(folder, "t10k", max_bytes - train.pixels.len() as u64, &mut sources)?;
     if shape != test_shape {
         let text = |[_, h, w]: [usize; 3]| format!("{h}x{w}");
-        let expected = format!("test images of {}, as in training", text(shape));
-        return Err(Refusal::new(folder.display(), expected, text(test_shape)));
+        let problem = format!("test images have {} pixels, training images {}", text(test_shape), text(shape));
+        return Err(Refusal::at(folder.display(), problem));
     }
     let classes = (0..CLASSES).map(|digit| digit.to_string()).collect();
     Ok(Set { shape, classes, train, test, sources })
@@ -64,12 +64,13 @@ fn read_split(
     let images: Idx<3> = read_file(&image_path, max_bytes)?;
     let [count, height, width] = images.dimensions;
     if labels.dimensions != [count] {
-        let expected = format!("{count} labels, as many as images in {}", image_path.display());
-        return Err(Refusal::new(label_path.display(), expected, labels.dimensions[0]));
+        let problem = format!("{} labels for the {count} images in {}", labels.dimensions[0], image_path.display());
+        return Err(Refusal::at(label_path.display(), problem));
     }
     if let Some(position) = labels.values.iter().position(|label| usize::from(*label) >= CLASSES) {
-        let found = format!("{} at position {position}", labels.values[position]);
-        return Err(Refusal::new(label_path.display(), "labels from 0 to 9", found));
+        let label = labels.values[position];
+        let problem = format!("label {label} at position {position}; labels go from 0 to 9");
+        return Err(Refusal::at(label_path.display(), problem));
     }
     sources.extend([(image_name, images.sha256), (label_name, labels.sha256)]);
     let labels = labels.values.into_iter().map(u32::from).collect();
@@ -90,7 +91,7 @@ fn find(folder: &Path, name: &str) -> Result<PathBuf> {
     } else {
         "MNIST is four files: train-images-idx3-ubyte, train-labels-idx1-ubyte, and the same with t10k-".into()
     };
-    Err(Refusal::new(plain.display(), "an IDX file, plain or as .gz", "no such file").hint(hint))
+    Err(Refusal::at(plain.display(), "no such file, and none with .gz added").hint(hint))
 }
 
 /// Reads one IDX file, plain or gzipped, of at most `max_bytes` elements.
@@ -107,35 +108,35 @@ pub fn read_file<const D: usize>(path: &Path, max_bytes: u64) -> Result<Idx<D>> 
 /// # Errors
 /// As [`read_file`].
 pub fn parse<const D: usize>(reader: &mut impl Read, place: &str, max_bytes: u64) -> Result<Idx<D>> {
-    let failed = |error: std::io::Error| Refusal::new(place, "a whole IDX file", error.to_string());
+    let failed = |error: std::io::Error| Refusal::at(place, format!("not a whole IDX file: {error}"));
     let mut content = vec![0; 4 + 4 * D];
     let filled = read_up_to(reader, &mut content).map_err(failed)?;
-    let expected = format!("an IDX header of unsigned bytes in {D} dimensions");
     if filled < content.len() {
-        return Err(Refusal::new(place, expected, format!("{filled} bytes")));
+        return Err(Refusal::at(place, format!("only {filled} bytes, too few for the header of an IDX file")));
     }
     if content[..4] != [0, 0, UNSIGNED_BYTE, D as u8] {
-        return Err(Refusal::new(place, expected, format!("the bytes {:02x?}", &content[..4])));
+        let start = &content[..4];
+        let problem = format!("not an IDX file of unsigned bytes in {D} dimensions: it starts with {start:02x?}");
+        return Err(Refusal::at(place, problem));
     }
     let dimensions = dimensions::<D>(&content[4..]);
     let size = dimensions.iter().try_fold(1_u64, |size, length| size.checked_mul(*length as u64));
     let Some(size) = size.filter(|size| (1..=max_bytes).contains(size)) else {
-        return Err(Refusal::new(
-            place,
-            format!("from 1 to {max_bytes} elements"),
-            format!("dimensions {dimensions:?}"),
-        )
-        .hint("where the machine has the memory, a larger set needs a larger --max-gib"));
+        let problem = format!("its header gives dimensions {dimensions:?}; from 1 to {max_bytes} elements can be read");
+        return Err(
+            Refusal::at(place, problem).hint("where the machine has the memory, a larger set needs a larger --max-gib")
+        );
     };
     let header = content.len();
     reader.take(size).read_to_end(&mut content).map_err(failed)?;
     let found = (content.len() - header) as u64;
     if found < size {
-        let expected = format!("{size} elements, as its header {dimensions:?} says");
-        return Err(Refusal::new(place, expected, format!("{found}: it is cut off")));
+        let problem = format!("cut off after {found} of the {size} elements that its header {dimensions:?} gives");
+        return Err(Refusal::at(place, problem));
     }
     if read_up_to(reader, &mut [0]).map_err(failed)? > 0 {
-        return Err(Refusal::new(place, format!("{size} elements, as its header {dimensions:?} says"), "more"));
+        let problem = format!("longer than the {size} elements that its header {dimensions:?} gives");
+        return Err(Refusal::at(place, problem));
     }
     let sha256 = sha256::of_bytes(&content);
     content.drain(..header);
@@ -175,13 +176,16 @@ mod tests {
     #[test]
     fn what_is_no_idx_file_is_refused() {
         let cases: [(&[u8], &str); 7] = [
-            (&[], "expected an IDX header of unsigned bytes in 1 dimensions, found 0 bytes"),
-            (&[0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1], "found the bytes [00, 00, 08, 03]"),
-            (&[0, 0, 13, 1, 0, 0, 0, 1, 0], "found the bytes [00, 00, 0d, 01]"),
-            (&[0, 0, 8, 1, 0, 0, 0, 2, 7], "expected 2 elements, as its header [2] says, found 1: it is cut off"),
-            (&[0, 0, 8, 1, 0, 0, 0, 1, 7, 9], "expected 1 elements, as its header [1] says, found more"),
-            (&[0, 0, 8, 1, 0, 0, 0, 0], "expected from 1 to 100 elements, found dimensions [0]"),
-            (&[0, 0, 8, 1, 255, 255, 255, 255, 1], "expected from 1 to 100 elements, found dimensions [4294967295]"),
+            (&[], "only 0 bytes, too few for the header"),
+            (
+                &[0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1],
+                "not an IDX file of unsigned bytes in 1 dimensions: it starts with [00, 00, 08, 03]",
+            ),
+            (&[0, 0, 13, 1, 0, 0, 0, 1, 0], "it starts with [00, 00, 0d, 01]"),
+            (&[0, 0, 8, 1, 0, 0, 0, 2, 7], "cut off after 1 of the 2 elements that its header [2] gives"),
+            (&[0, 0, 8, 1, 0, 0, 0, 1, 7, 9], "longer than the 1 elements that its header [1] gives"),
+            (&[0, 0, 8, 1, 0, 0, 0, 0], "dimensions [0]; from 1 to 100 elements can be read"),
+            (&[0, 0, 8, 1, 255, 255, 255, 255, 1], "dimensions [4294967295]; from 1 to 100 elements"),
         ];
         for (bytes, expected) in cases {
             let message = labels(bytes).unwrap_err().to_string();

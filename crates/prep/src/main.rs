@@ -6,82 +6,65 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use artifacts::{ArtifactError, dataset, sha256};
-use clap::Parser;
+use artifacts::{dataset, sha256};
+use cli::{Failure, arguments};
 use prep::archive::Tree;
 use prep::download::{self, Downloader, Patience, Remote};
 use prep::progress::Progress;
 use prep::set::Set;
 use prep::{Refusal, cifar, folder, idx};
 
-use options::{Cli, Format};
-use report::{Bar, Summary};
+use options::{Arguments, Format};
+use report::{Stages, Summary};
 
-/// Why no data set was made.
-enum Failure {
-    /// The input or the arguments are unusable: exit code 2.
-    Refused(Refusal),
-    /// The network did not bring it: exit code 1.
-    NotFetched(Refusal),
-    /// This machine could not do it: exit code 1.
-    Failed(String),
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<ArtifactError> for Failure {
-    fn from(error: ArtifactError) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
+const PROGRAM: &str = "sc-prep";
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Refused(refusal)) => explain(&refusal, ExitCode::from(2)),
-        Err(Failure::NotFetched(refusal)) => explain(&refusal, ExitCode::FAILURE),
-        Err(Failure::Failed(message)) => {
-            eprintln!("sc-prep: {message}");
-            ExitCode::FAILURE
-        }
+    cli::run(PROGRAM, run(&arguments::parse()))
+}
+
+/// Input or arguments that cannot be used.
+fn unusable(refusal: Refusal) -> Failure {
+    with_hint(Failure::unusable(&refusal), &refusal)
+}
+
+/// The network did not bring it, or the disk did not take it.
+fn not_fetched(refusal: Refusal) -> Failure {
+    with_hint(Failure::failed(&refusal), &refusal)
+}
+
+fn with_hint(failure: Failure, refusal: &Refusal) -> Failure {
+    match refusal.advice() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
 }
 
-fn explain(refusal: &Refusal, code: ExitCode) -> ExitCode {
-    eprintln!("sc-prep: {refusal}");
-    if let Some(advice) = refusal.advice() {
-        eprintln!("  hint: {advice}");
-    }
-    code
-}
-
-fn run(cli: &Cli) -> Result<(), Failure> {
-    let common = cli.format.common();
-    let name = common.name()?;
-    common.check_out(cli.format.source())?;
-    let bar = Bar::new(common.quiet);
-    let source = match cli.format.source() {
+fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let format = &arguments.format;
+    let common = format.common();
+    common.quiet.apply();
+    let name = common.name().map_err(unusable)?;
+    common.check_out(format.source()).map_err(unusable)?;
+    let stages = Stages::default();
+    let source = match format.source() {
         Some(source) => source.to_owned(),
-        None => fetch(&cli.format, &bar).map_err(Failure::NotFetched)?,
+        None => fetch(format, &stages).map_err(not_fetched)?,
     };
-    let mut set = read(&cli.format, &source, &bar)?;
+    let mut set = read(format, &source, &stages).map_err(unusable)?;
     set.limit_per_class(common.limits());
-    let data = set.finish(&name, &source.display().to_string())?;
+    let data = set.finish(&name, &source.display().to_string()).map_err(unusable)?;
     let summary = Summary::new(&common.out, &data);
-    bar.stage("writing", None);
+    stages.stage("writing", None);
     dataset::write(&common.out, data)?;
     let hash = sha256::of_file(&common.out)?;
-    bar.clear();
-    summary.print(&hash, common.json);
-    Ok(())
+    stages.finish();
+    summary.print(&hash, common.json)?;
+    Ok(0)
 }
 
 /// Fetches what is to be read: an archive into the folder of the output, several files into a folder of their own there.
-fn fetch(format: &Format, progress: &Bar) -> Result<PathBuf, Refusal> {
+fn fetch(format: &Format, progress: &Stages) -> Result<PathBuf, Refusal> {
     let (published, remotes, own_folder) = match format {
         Format::Cifar10(published) => (published, &download::CIFAR10[..], ""),
         Format::Cifar100(published) => (published, &download::CIFAR100[..], ""),
@@ -98,7 +81,7 @@ fn fetch(format: &Format, progress: &Bar) -> Result<PathBuf, Refusal> {
     Ok(if remotes.len() == 1 { path } else { folder })
 }
 
-fn read(format: &Format, source: &Path, progress: &Bar) -> Result<Set, Refusal> {
+fn read(format: &Format, source: &Path, progress: &Stages) -> Result<Set, Refusal> {
     let tree = || Tree::open(source);
     let common = format.common();
     let max_bytes = common.max_bytes();
@@ -111,7 +94,8 @@ fn read(format: &Format, source: &Path, progress: &Bar) -> Result<Set, Refusal> 
             let options = folder::Options { size: *size, test_share: *test_share, limits, max_bytes };
             let outcome = folder::read(&tree()?, options, progress)?;
             if let Some((count, first)) = outcome.skipped {
-                progress.warn(&format!("{first}: not named .jpg, .jpeg or .png: left aside ({count} such files)"));
+                let text = format!("{first} is not named .jpg, .jpeg or .png; skipped {count} such files");
+                progress.warn(&text);
             }
             Ok(outcome.set)
         }

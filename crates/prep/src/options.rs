@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use cli::arguments::EXIT_CODES;
+use cli::output::Quiet;
 use prep::set::Limits;
 use prep::{Refusal, Result};
 
 /// Prepares a data set for the other stages: reads it as it was published, and writes one file that holds pixels, labels,
 /// class names, mean and standard deviation. The same data gives the same bytes, however it was packed.
 #[derive(Debug, Parser)]
-#[command(name = "sc-prep", version, max_term_width = 100)]
-pub(crate) struct Cli {
+#[command(name = crate::PROGRAM, version, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
     /// What the source is.
     #[command(subcommand)]
     pub(crate) format: Format,
@@ -87,9 +89,9 @@ pub(crate) struct Common {
     /// Print the summary as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
-    /// No progress, no warnings.
-    #[arg(long)]
-    pub(crate) quiet: bool,
+    /// What stderr is told.
+    #[command(flatten)]
+    pub(crate) quiet: Quiet,
 }
 
 impl Format {
@@ -120,8 +122,10 @@ impl Common {
         // It becomes part of file names.
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() || !name.chars().all(is_plain) {
-            return Err(Refusal::new("--name", "letters, digits, dots, dashes and underscores", format!("{name:?}"))
-                .hint("without --name it is that of --out without its extension"));
+            return Err(Refusal::new(format!(
+                "the name {name:?} may hold only letters, digits, dots, dashes and underscores"
+            ))
+            .hint("pass another with --name; the default is the name of --out without its extension"));
         }
         Ok(name)
     }
@@ -143,11 +147,11 @@ impl Common {
     /// Refuses, before the work, an output that cannot be replaced or is the input.
     pub(crate) fn check_out(&self, source: Option<&Path>) -> Result<()> {
         if self.out.is_dir() {
-            return Err(Refusal::new("--out", "a file", format!("the folder {}", self.out.display())));
+            return Err(Refusal::new(format!("--out {} is a folder, not a file", self.out.display())));
         }
         let same = |source: &Path| self.out.exists() && self.out.canonicalize().ok() == source.canonicalize().ok();
         if source.is_some_and(same) {
-            return Err(Refusal::new("--out", "another file than the source", self.out.display()));
+            return Err(Refusal::new(format!("--out {} is the source itself", self.out.display())));
         }
         Ok(())
     }

@@ -67,7 +67,7 @@ pub fn inspect(content: &[u8]) -> Result<Header> {
         return Err(format!("{width}x{height} pixels; from 1 to {MAX_PIXELS} can be read"));
     }
     if pixels > most {
-        return Err(format!("{width}x{height} pixels in {} bytes, which cannot hold them", content.len()));
+        return Err(format!("{width}x{height} pixels, which {} bytes cannot hold", content.len()));
     }
     Ok(header)
 }
@@ -105,13 +105,13 @@ fn decode_png(content: &[u8]) -> Result<DynamicImage> {
 
 /// What a decoder says, on one line: some end theirs.
 fn said(error: &dyn std::fmt::Display) -> String {
-    one_line(error.to_string().trim())
+    format!("damaged: {}", one_line(error.to_string().trim()))
 }
 
 fn png_reader(content: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>> {
     let mut reader = ImageReader::new(Cursor::new(content)).with_guessed_format().map_err(|error| said(&error))?;
     if reader.format() != Some(ImageFormat::Png) {
-        return Err("neither JPEG nor PNG".into());
+        return Err("neither a JPEG nor a PNG image".into());
     }
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODED_BYTES);
@@ -135,7 +135,7 @@ fn jpeg_header(content: &[u8]) -> Result<(Header, u64)> {
     let mut decoder = jpeg_decoder(content, ColorSpace::RGB);
     decoder.decode_headers().map_err(|error| said(&error))?;
     let (Some((width, height)), Some(colours)) = (decoder.dimensions(), decoder.input_colorspace()) else {
-        return Err("a JPEG file without a header".into());
+        return Err("damaged: a JPEG file without a header".into());
     };
     let header = Header { width: width as u32, height: height as u32, is_colour: colours != ColorSpace::Luma };
     Ok((header, content.len() as u64 * JPEG_PIXELS_PER_BYTE))
@@ -143,7 +143,7 @@ fn jpeg_header(content: &[u8]) -> Result<(Header, u64)> {
 
 fn decode_jpeg(content: &[u8], header: Header) -> Result<DynamicImage> {
     if !jpeg_has_end(content) {
-        return Err("a JPEG file without its end mark: it is cut off".into());
+        return Err("damaged: a JPEG file without its end mark, so it is cut off".into());
     }
     let out = if header.is_colour { ColorSpace::RGB } else { ColorSpace::Luma };
     let pixels = jpeg_decoder(content, out).decode().map_err(|error| said(&error))?;
@@ -153,7 +153,7 @@ fn decode_jpeg(content: &[u8], header: Header) -> Result<DynamicImage> {
     } else {
         GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8)
     };
-    picture.ok_or_else(|| "a JPEG file with fewer pixels than its header says".into())
+    picture.ok_or_else(|| "damaged: a JPEG file with fewer pixels than its header gives".into())
 }
 
 /// Whether an end mark follows the last scan. Inside a scan the mark cannot occur, and the one of an embedded thumbnail
@@ -306,7 +306,7 @@ mod tests {
         let mut file = jpeg(8, 8);
         let frame = file.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
         file[frame + 5..frame + 9].copy_from_slice(&[0x10, 0, 0x20, 0]);
-        let expected = format!("8192x4096 pixels in {} bytes, which cannot hold them", file.len());
+        let expected = format!("8192x4096 pixels, which {} bytes cannot hold", file.len());
         assert_eq!(inspect(&file).unwrap_err(), expected);
         // Of one colour throughout both formats are as small as they get: these are read.
         let side = 2048;

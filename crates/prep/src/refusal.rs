@@ -9,33 +9,32 @@ use artifacts::error::one_line;
 /// The result of reading an input.
 pub type Result<T> = std::result::Result<T, Refusal>;
 
-/// An input that cannot be used: where, what was expected, what was found.
+/// An input that cannot be used: where, and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
-#[error("{place}: {problem}")]
+#[error("{message}")]
 pub struct Refusal {
-    place: String,
-    problem: String,
+    message: String,
     hint: Option<String>,
 }
 
 impl Refusal {
-    /// `place` (a file, a file in an archive, a flag) holds `found` where `expected` should be.
-    pub fn new(place: impl Display, expected: impl Display, found: impl Display) -> Self {
-        Self::because(place, format!("expected {expected}, found {found}"))
+    /// What is wrong with the arguments.
+    pub fn new(message: impl Display) -> Self {
+        Self { message: one_line(message), hint: None }
     }
 
-    /// `place` cannot be used because of `problem`.
-    pub fn because(place: impl Display, problem: impl Display) -> Self {
+    /// What is wrong with `place`: a file, or a file in an archive.
+    pub fn at(place: impl Display, problem: impl Display) -> Self {
         // What others wrote (file names, messages of decoders) must not break the line.
         let place = place.to_string().replace(char::is_control, "?");
-        Self { place, problem: one_line(problem), hint: None }
+        Self { message: format!("{place}: {}", one_line(problem)), hint: None }
     }
 
-    /// The file cannot be read; `wanted` says what it should have been.
-    pub fn unreadable(path: &Path, wanted: &str, error: &io::Error) -> Self {
+    /// The file or folder cannot be read.
+    pub fn unreadable(path: &Path, error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::NotFound => Self::new(path.display(), wanted, "no such file or folder"),
-            _ => Self::because(path.display(), format!("expected {wanted}, cannot read it: {error}")),
+            io::ErrorKind::NotFound => Self::at(path.display(), "no such file or folder"),
+            _ => Self::at(path.display(), format!("cannot read: {error}")),
         }
     }
 

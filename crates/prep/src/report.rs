@@ -1,51 +1,48 @@
 //! What `sc-prep` says: progress on stderr, the result on stdout.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use artifacts::dataset::DataSet;
-use indicatif::{ProgressBar, ProgressStyle};
+use cli::{Failure, output, progress};
 use prep::progress::Progress;
 use serde_json::json;
 
-/// A progress bar on stderr, drawn only where that is a terminal.
-pub(crate) struct Bar {
-    bar: ProgressBar,
-    quiet: bool,
+use crate::PROGRAM;
+
+/// The progress of one stage after another.
+#[derive(Default)]
+pub(crate) struct Stages {
+    current: RefCell<Option<progress::Progress>>,
 }
 
-impl Bar {
-    /// A bar; with `quiet` it never shows.
-    pub(crate) fn new(quiet: bool) -> Self {
-        Self { bar: if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() }, quiet }
-    }
-
-    /// Says something that the user should know, above the bar.
+impl Stages {
+    /// Says something that the user should know.
     pub(crate) fn warn(&self, text: &str) {
-        if !self.quiet {
-            self.bar.suspend(|| eprintln!("sc-prep: warning: {text}"));
+        match &*self.current.borrow() {
+            Some(current) => current.warning(PROGRAM, text),
+            None => output::warning(PROGRAM, text),
         }
     }
 
-    /// Removes the bar.
-    pub(crate) fn clear(&self) {
-        self.bar.finish_and_clear();
+    /// The last stage is over.
+    pub(crate) fn finish(&self) {
+        if let Some(last) = self.current.take() {
+            last.finish();
+        }
     }
 }
 
-impl Progress for Bar {
+impl Progress for Stages {
     fn stage(&self, name: &'static str, total: Option<u64>) {
-        let template = if total.is_some() { "{msg} {bar:30} {pos} of {len}, {eta} left" } else { "{msg} {pos}" };
-        self.bar.set_style(ProgressStyle::with_template(template).expect("the templates are valid"));
-        self.bar.reset();
-        self.bar.set_message(name);
-        match total {
-            Some(total) => self.bar.set_length(total),
-            None => self.bar.unset_length(),
-        }
+        self.finish();
+        self.current.replace(Some(progress::Progress::new(name, 0, total)));
     }
 
     fn advance(&self, steps: u64) {
-        self.bar.inc(steps);
+        if let Some(current) = &mut *self.current.borrow_mut() {
+            current.advance(steps);
+        }
     }
 }
 
@@ -79,8 +76,8 @@ impl Summary {
     }
 
     /// Prints it, with the hash of the file.
-    pub(crate) fn print(&self, sha256: &str, as_json: bool) {
-        println!("{}", if as_json { self.json(sha256) } else { self.text(sha256) });
+    pub(crate) fn print(&self, sha256: &str, as_json: bool) -> Result<(), Failure> {
+        output::result(if as_json { self.json(sha256) } else { self.text(sha256) })
     }
 
     fn text(&self, sha256: &str) -> String {

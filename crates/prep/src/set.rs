@@ -64,9 +64,9 @@ impl Set {
         let [channels, height, width] = shape;
         let (mean, std) = mean_and_std(&train.pixels, channels, height * width);
         if let Some(channel) = std.iter().position(|std| *std == 0.0) {
-            let expected = format!("training images that differ in channel {channel}");
-            let found = format!("the value {} in every pixel", train.pixels[channel * height * width]);
-            return Err(Refusal::new(place, expected, found));
+            let value = train.pixels[channel * height * width];
+            let problem = format!("every pixel of the training images is {value} in channel {channel}");
+            return Err(Refusal::at(place, problem));
         }
         sources.sort();
         Ok(DataSet { name: name.to_owned(), shape, classes, mean, std, train, test, sources })
@@ -77,9 +77,7 @@ fn check_classes(classes: &[String], split: &str, images: &Images, place: &str) 
     let mut seen = vec![false; classes.len()];
     images.labels.iter().for_each(|label| seen[*label as usize] = true);
     match seen.iter().position(|seen| !seen) {
-        Some(class) => {
-            Err(Refusal::new(place, format!("at least one {split} image of class {:?}", classes[class]), "none"))
-        }
+        Some(class) => Err(Refusal::at(place, format!("no {split} image of class {:?}", classes[class]))),
         None => Ok(()),
     }
 }
@@ -110,9 +108,9 @@ mod tests {
     fn what_cannot_be_trained_on_is_refused() {
         type Spoil = fn(&mut Set);
         let cases: [(Spoil, &str); 3] = [
-            (|s| s.train.labels[2] = 1, "expected at least one training image of class \"a\", found none"),
-            (|s| s.test.labels[1] = 0, "expected at least one test image of class \"b\", found none"),
-            (|s| s.train.pixels.fill(9), "training images that differ in channel 0, found the value 9 in every pixel"),
+            (|s| s.train.labels[2] = 1, "no training image of class \"a\""),
+            (|s| s.test.labels[1] = 0, "no test image of class \"b\""),
+            (|s| s.train.pixels.fill(9), "every pixel of the training images is 9 in channel 0"),
         ];
         for (spoil, expected) in cases {
             let mut set = sample();

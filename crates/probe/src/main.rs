@@ -7,14 +7,15 @@ use artifacts::json;
 use artifacts::probe::{Critical, FORMAT, Noise, Probe};
 use artifacts::suggestion::Interval;
 use clap::Parser;
+use cli::output::Quiet;
+use cli::{Failure, arguments, output};
 use kernels::device::{self, Options, Precision};
 use kernels::engine::{Buffers, Engine, Update};
 use kernels::isa::Isa;
+use launch::failure::OrFail;
 use launch::flags::{OptimizerName, value_name};
 use launch::inputs::Inputs;
 use launch::machine;
-use launch::stop::{self, Stop};
-use launch::tell;
 use learner::initial::{self, Scheme};
 use learner::plan::OPTIMIZERS;
 use learner::probe::{self, CriticalRate};
@@ -28,7 +29,7 @@ const CRITICAL_IMAGES: usize = 64;
 
 /// Measure the gradient noise scale and the critical learning rate at given weights, without training
 #[derive(Parser)]
-#[command(name = PROGRAM, version, allow_negative_numbers = true)]
+#[command(name = PROGRAM, version, allow_negative_numbers = true, after_help = arguments::EXIT_CODES)]
 struct Arguments {
     /// Data set, made by sc-prep
     #[arg(long, value_name = "FILE")]
@@ -73,31 +74,31 @@ struct Arguments {
     /// Print the measurements as JSON
     #[arg(long)]
     json: bool,
-    /// Print nothing
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    quiet: Quiet,
 }
 
 fn main() -> ExitCode {
-    stop::exit_code(PROGRAM, run(&Arguments::parse()))
+    cli::run(PROGRAM, run(&arguments::parse()))
 }
 
-fn run(arguments: &Arguments) -> Result<u8, Stop> {
+fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    arguments.quiet.apply();
     let update = arguments.update()?;
     let inputs = Inputs::read(&arguments.data, &arguments.init)?;
     let mut samples = arguments.samples(&inputs)?;
     let mut engine = arguments.engine(&inputs)?;
-    engine.set_state(&inputs.parameters, &inputs.buffers)?;
+    engine.set_state(&inputs.parameters, &inputs.buffers).or_fail()?;
     let batches: Vec<Vec<u32>> =
         (1..=arguments.batches.max(arguments.critical_batches)).map(|k| samples.batch(k).indices.to_vec()).collect();
-    let noise = probe::gradient_noise(engine.as_mut(), &batches[..arguments.batches as usize])?;
+    let noise = probe::gradient_noise(engine.as_mut(), &batches[..arguments.batches as usize]).or_fail()?;
     let images = arguments.batch_size.min(CRITICAL_IMAGES);
     let mut critical = Vec::new();
     for (k, batch) in batches[..arguments.critical_batches as usize].iter().enumerate() {
         if let Some((parameters, buffers)) = drawn_anew(&inputs, k as u64) {
-            engine.set_state(&parameters, &buffers)?;
+            engine.set_state(&parameters, &buffers).or_fail()?;
         }
-        critical.push(probe::critical_rate(engine.as_mut(), &batch[..images], &update)?);
+        critical.push(probe::critical_rate(engine.as_mut(), &batch[..images], &update).or_fail()?);
     }
     let probe = Probe {
         format: FORMAT.to_owned(),
@@ -123,9 +124,9 @@ fn run(arguments: &Arguments) -> Result<u8, Stop> {
         json::write(path, &probe)?;
     }
     if arguments.json {
-        tell::result(serde_json::to_string_pretty(&probe).map_err(Stop::failed)?)?;
-    } else if !arguments.quiet {
-        tell::result(sentence(&probe))?;
+        output::json(&probe)?;
+    } else {
+        output::result(sentence(&probe))?;
     }
     Ok(0)
 }
@@ -142,7 +143,7 @@ fn drawn_anew(inputs: &Inputs, k: u64) -> Option<(Parameters, Buffers)> {
 }
 
 impl Arguments {
-    fn update(&self) -> Result<Update, Stop> {
+    fn update(&self) -> Result<Update, Failure> {
         for (flag, value, below) in [
             ("--momentum", self.momentum, 1.0),
             ("--weight-decay", self.weight_decay, f64::INFINITY),
@@ -150,7 +151,7 @@ impl Arguments {
         ] {
             if !(value >= 0.0 && value < below) {
                 let message = format!("{flag}: expected a number from 0 to below {below}, found {value}");
-                return Err(Stop::unusable(message));
+                return Err(Failure::unusable(message));
             }
         }
         let name = value_name(self.optimizer);
@@ -159,23 +160,23 @@ impl Arguments {
         Ok(Update { optimizer, lr: 1.0, momentum: self.momentum, weight_decay: self.weight_decay })
     }
 
-    fn samples(&self, inputs: &Inputs) -> Result<Samples, Stop> {
+    fn samples(&self, inputs: &Inputs) -> Result<Samples, Failure> {
         let division = samples::divide(&inputs.data.train.labels, inputs.data.classes, self.val_from_train, None);
         let left = division.train.len();
         if self.batch_size == 0 || self.batch_size > left {
             let found = self.batch_size;
-            return Err(Stop::unusable(format!(
+            return Err(Failure::unusable(format!(
                 "--batch-size: expected 1 to {left}, the images trained on, found {found}"
             )));
         }
         Ok(Samples::new(division.train, self.seed, self.batch_size, Augment::None))
     }
 
-    fn engine(&self, inputs: &Inputs) -> Result<Box<dyn Engine>, Stop> {
-        let device = self.device.parse().map_err(Stop::unusable)?;
+    fn engine(&self, inputs: &Inputs) -> Result<Box<dyn Engine>, Failure> {
+        let device = self.device.parse().map_err(Failure::unusable)?;
         let threads = self.threads.map_or_else(machine::cores, |threads| threads as usize);
         let options = Options { threads, isa: Isa::detect(), exact_conv: false, precision: Precision::Float32 };
-        Ok(device::open(&device, &inputs.graph, &inputs.data, self.batch_size, &options)?)
+        device::open(&device, &inputs.graph, &inputs.data, self.batch_size, &options).or_fail()
     }
 }
 

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use artifacts::probe;
 use artifacts::run::Kind;
 use clap::{ArgMatches, Command, Parser, ValueEnum};
-use launch::flags::{self, Flags, value_name};
+use cli::{Failure, arguments};
+use launch::flags::{Flags, value_name};
 use launch::run::{self, Asked, Prepared, Request};
-use launch::stop::{self, Stop};
 use launch::{recipe, replay};
 use learner::schedule::{RangeRamp, Scale as RampScale, Schedule};
 
@@ -29,6 +29,7 @@ const USAGE: &str = "sc-rangetest --data FILE --init FILE --scale SCALE --min-lr
 /// Learning rate range test: raise the rate from --min-lr to --max-lr while training, and record loss and accuracy
 #[derive(Parser)]
 #[command(name = PROGRAM, version, allow_negative_numbers = true, override_usage = USAGE)]
+#[command(after_help = arguments::EXIT_CODES_OF_A_RUN)]
 struct Arguments {
     /// How the rate rises: step k of N is at the fraction (k-1)/(N-1) of the ramp
     #[arg(long, value_enum, required_unless_present_any = ["around", "replay"])]
@@ -65,10 +66,12 @@ impl From<Scale> for RampScale {
 }
 
 fn main() -> ExitCode {
-    stop::exit_code(PROGRAM, flags::with_what_was_given(start))
+    let (arguments, command, given) = arguments::parse_with_matches();
+    cli::run(PROGRAM, start(arguments, &command, &given))
 }
 
-fn start(mut arguments: Arguments, command: &Command, given: &ArgMatches) -> Result<u8, Stop> {
+fn start(mut arguments: Arguments, command: &Command, given: &ArgMatches) -> Result<u8, Failure> {
+    arguments.flags.quiet.apply();
     if let Some(record) = &arguments.flags.replay {
         return replay::repeat(PROGRAM, Kind::RangeTest, record, &arguments.flags, command, given);
     }
@@ -87,14 +90,14 @@ fn start(mut arguments: Arguments, command: &Command, given: &ArgMatches) -> Res
     }
     let schedule = Schedule::Ramp(arguments.ramp()?);
     let (_, _, iterations) = flags.required()?;
-    schedule.validate(iterations).map_err(Stop::unusable)?;
+    schedule.validate(iterations).map_err(Failure::unusable)?;
     run::prepare(request)?.launch(&schedule)
 }
 
 /// The critical rate out of a probe of the same data, weights and setting.
-fn critical_rate(path: &Path, prepared: &Prepared) -> Result<f64, Stop> {
+fn critical_rate(path: &Path, prepared: &Prepared) -> Result<f64, Failure> {
     let again = "measure it again: sc-probe --data FILE --init FILE ... --out FILE";
-    let probe = probe::read(path).map_err(|error| Stop::from(error).hint(again))?;
+    let probe = probe::read(path).map_err(|error| Failure::from(error).hint(again))?;
     let flags = prepared.flags();
     let (data, init) = prepared.sources();
     let compared = [
@@ -108,20 +111,20 @@ fn critical_rate(path: &Path, prepared: &Prepared) -> Result<f64, Stop> {
     for (what, found, expected) in compared {
         if found != expected {
             let message = format!("{}: expected a probe for {what} {expected}, found one for {found}", path.display());
-            return Err(Stop::unusable(message).hint(again));
+            return Err(Failure::unusable(message).hint(again));
         }
     }
     probe.critical.lr.ok_or_else(|| {
         let message =
             format!("{}: expected a critical rate, found none: no rate tried raised the loss", path.display());
-        Stop::unusable(message).hint("give the ramp's ends by hand: --scale log --min-lr F --max-lr F")
+        Failure::unusable(message).hint("give the ramp's ends by hand: --scale log --min-lr F --max-lr F")
     })
 }
 
 impl Arguments {
     /// The ramp between two rates; the parser of flags does not let one pass without its parameters.
-    fn ramp(&self) -> Result<RangeRamp, Stop> {
-        let missing = |flag: &str| Stop::unusable(format!("{flag}: expected a value, found none"));
+    fn ramp(&self) -> Result<RangeRamp, Failure> {
+        let missing = |flag: &str| Failure::unusable(format!("{flag}: expected a value, found none"));
         Ok(RangeRamp::new(
             self.scale.ok_or_else(|| missing("--scale"))?.into(),
             self.min_lr.ok_or_else(|| missing("--min-lr"))?,

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use artifacts::recipe::Training;
 use clap::{Args, Parser, ValueEnum};
+use cli::Failure;
+use cli::arguments::EXIT_CODES_OF_A_RUN;
 use launch::flags::{Flags, value_name};
-use launch::stop::Stop;
 use learner::schedule::{
     Constant, Cosine, ExpRange, OneCycle, Piecewise, Plateau, Poly, Schedule, Sgdr, Triangular, Variant,
 };
@@ -19,6 +20,7 @@ const USAGE: &str = "sc-train --data FILE --init FILE --schedule NAME --iteratio
 /// Train a net under a learning rate schedule
 #[derive(Parser)]
 #[command(name = crate::PROGRAM, version, allow_negative_numbers = true, override_usage = USAGE)]
+#[command(after_help = EXIT_CODES_OF_A_RUN)]
 pub(crate) struct Arguments {
     /// Schedule and its parameters
     #[command(flatten)]
@@ -137,8 +139,8 @@ pub(crate) struct ScheduleFlags {
 }
 
 impl ScheduleFlags {
-    fn name(&self) -> Result<Name, Stop> {
-        self.name.ok_or_else(|| Stop::unusable("--schedule: expected a value, found none"))
+    fn name(&self) -> Result<Name, Failure> {
+        self.name.ok_or_else(|| Failure::unusable("--schedule: expected a value, found none"))
     }
 
     /// Fills in what no flag says from a recipe, whose schedule is 1cycle. Another highest rate or length than the recipe's
@@ -169,7 +171,7 @@ impl ScheduleFlags {
     ///
     /// # Errors
     /// At the first such flag.
-    pub(crate) fn check_flags(&self) -> Result<(), Stop> {
+    pub(crate) fn check_flags(&self) -> Result<(), Failure> {
         let name = self.name()?;
         let takes: &[&str] = match name {
             Name::Constant => &["--lr"],
@@ -210,7 +212,7 @@ impl ScheduleFlags {
             None => Ok(()),
             Some((flag, _)) => {
                 let message = format!("{flag}: expected no such flag with --schedule {}, found one", value_name(name));
-                Err(Stop::unusable(message).hint(format!("it takes {}", takes.join(", "))))
+                Err(Failure::unusable(message).hint(format!("it takes {}", takes.join(", "))))
             }
         }
     }
@@ -219,7 +221,7 @@ impl ScheduleFlags {
     ///
     /// # Errors
     /// When a parameter is missing or cannot be used.
-    pub(crate) fn build(&self, rates: &Rates, iterations: u64) -> Result<Schedule, Stop> {
+    pub(crate) fn build(&self, rates: &Rates, iterations: u64) -> Result<Schedule, Failure> {
         let schedule = match self.name()? {
             Name::Constant => Schedule::Constant(Constant { lr: self.need("--lr", rates.lr)? }),
             Name::Piecewise => Schedule::Piecewise(self.piecewise(rates, iterations)?),
@@ -243,27 +245,27 @@ impl ScheduleFlags {
             }),
             Name::Poly => Schedule::Poly(Poly { lr: self.need("--lr", rates.lr)?, power: self.power.unwrap_or(1.0) }),
         };
-        schedule.validate(iterations).map_err(Stop::unusable)?;
+        schedule.validate(iterations).map_err(Failure::unusable)?;
         Ok(schedule)
     }
 
-    fn piecewise(&self, rates: &Rates, iterations: u64) -> Result<Piecewise, Stop> {
+    fn piecewise(&self, rates: &Rates, iterations: u64) -> Result<Piecewise, Failure> {
         if let Some(pieces) = &self.pieces {
             return Ok(pieces.clone());
         }
         let lr = self.need("--pieces or --lr", rates.lr)?;
         if self.drop_at.is_empty() {
-            return Err(Stop::unusable("--drop-at: expected shares of the run, such as 0.5,0.75, found none"));
+            return Err(Failure::unusable("--drop-at: expected shares of the run, such as 0.5,0.75, found none"));
         }
         let ordered = self.drop_at.is_sorted_by(|a, b| a < b);
         if !ordered || self.drop_at.iter().any(|share| !(*share > 0.0 && *share < 1.0)) {
             let found = self.drop_at.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-            return Err(Stop::unusable(format!("--drop-at: expected rising shares between 0 and 1, found {found}")));
+            return Err(Failure::unusable(format!("--drop-at: expected rising shares between 0 and 1, found {found}")));
         }
         Ok(Piecewise::step_decay(lr, iterations, &self.drop_at, self.drop_factor.unwrap_or(0.1)))
     }
 
-    fn plateau(&self, rates: &Rates) -> Result<Plateau, Stop> {
+    fn plateau(&self, rates: &Rates) -> Result<Plateau, Failure> {
         let mut plateau = Plateau::new(self.need("--lr", rates.lr)?);
         plateau.factor = self.factor.unwrap_or(plateau.factor);
         plateau.patience = self.patience.unwrap_or(plateau.patience);
@@ -273,7 +275,7 @@ impl ScheduleFlags {
         Ok(plateau)
     }
 
-    fn triangular(&self, rates: &Rates) -> Result<Triangular, Stop> {
+    fn triangular(&self, rates: &Rates) -> Result<Triangular, Failure> {
         Ok(Triangular {
             min_lr: self.need("--min-lr", rates.min_lr)?,
             max_lr: self.need("--max-lr", rates.max_lr)?,
@@ -283,7 +285,7 @@ impl ScheduleFlags {
         })
     }
 
-    fn one_cycle(&self, rates: &Rates) -> Result<OneCycle, Stop> {
+    fn one_cycle(&self, rates: &Rates) -> Result<OneCycle, Failure> {
         let variant = self.variant.as_deref().and_then(Variant::from_name).unwrap_or(Variant::Smith);
         let mut one_cycle = OneCycle::new(variant, self.need("--max-lr", rates.max_lr)?);
         // A suggestion's lowest useful rate is where learning starts; 1cycle starts at a share of the highest.
@@ -296,9 +298,9 @@ impl ScheduleFlags {
         Ok(one_cycle)
     }
 
-    fn need<T>(&self, flag: &str, value: Option<T>) -> Result<T, Stop> {
+    fn need<T>(&self, flag: &str, value: Option<T>) -> Result<T, Failure> {
         let name = value_name(self.name()?);
-        value.ok_or_else(|| Stop::unusable(format!("{flag}: expected a value with --schedule {name}, found none")))
+        value.ok_or_else(|| Failure::unusable(format!("{flag}: expected a value with --schedule {name}, found none")))
     }
 }
 

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use artifacts::run::Kind;
 use clap::{ArgMatches, Command};
+use cli::{Failure, arguments};
 use launch::run::{self, Asked, Request};
-use launch::stop::{self, Stop};
 use launch::{recipe, replay};
 
 use crate::flags::Arguments;
@@ -23,10 +23,12 @@ const PROGRAM: &str = "sc-train";
 const MEASUREMENTS: u64 = 20;
 
 fn main() -> ExitCode {
-    stop::exit_code(PROGRAM, launch::flags::with_what_was_given(start))
+    let (arguments, command, given) = arguments::parse_with_matches();
+    cli::run(PROGRAM, start(arguments, &command, &given))
 }
 
-fn start(mut arguments: Arguments, command: &Command, given: &ArgMatches) -> Result<u8, Stop> {
+fn start(mut arguments: Arguments, command: &Command, given: &ArgMatches) -> Result<u8, Failure> {
+    arguments.flags.quiet.apply();
     if let Some(record) = &arguments.flags.replay {
         return replay::repeat(PROGRAM, Kind::Train, record, &arguments.flags, command, given);
     }

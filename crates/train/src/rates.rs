@@ -4,9 +4,9 @@ use std::path::Path;
 
 use artifacts::suggestion::{Setting, Suggestion};
 use artifacts::{choice, suggestion};
+use cli::Failure;
 use launch::flags::value_name;
 use launch::run::Prepared;
-use launch::stop::Stop;
 
 use crate::flags::Arguments;
 
@@ -25,14 +25,14 @@ pub(crate) struct Rates {
 ///
 /// # Errors
 /// When that file cannot be used, holds for another setting, or has no rate to suggest.
-pub(crate) fn resolve(arguments: &Arguments, prepared: &Prepared) -> Result<Rates, Stop> {
+pub(crate) fn resolve(arguments: &Arguments, prepared: &Prepared) -> Result<Rates, Failure> {
     let schedule = &arguments.schedule;
     let given = Rates { lr: schedule.lr, min_lr: schedule.min_lr, max_lr: schedule.max_lr };
     let found = if let Some(path) = &arguments.suggestion {
         suggested(path, arguments, prepared)?
     } else if let Some(path) = &arguments.choice {
         let choice = choice::read(path)
-            .map_err(|error| Stop::from(error).hint("a choice is made by sc-analyze choose RUN... --out FILE"))?;
+            .map_err(|error| Failure::from(error).hint("a choice is made by sc-analyze choose RUN... --out FILE"))?;
         Rates { lr: Some(choice.lr), ..Rates::default() }
     } else {
         Rates::default()
@@ -44,9 +44,9 @@ pub(crate) fn resolve(arguments: &Arguments, prepared: &Prepared) -> Result<Rate
     })
 }
 
-fn suggested(path: &Path, arguments: &Arguments, prepared: &Prepared) -> Result<Rates, Stop> {
+fn suggested(path: &Path, arguments: &Arguments, prepared: &Prepared) -> Result<Rates, Failure> {
     let suggestion = suggestion::read(path)
-        .map_err(|error| Stop::from(error).hint("a suggestion is made by sc-analyze suggest RUN... --out FILE"))?;
+        .map_err(|error| Failure::from(error).hint("a suggestion is made by sc-analyze suggest RUN... --out FILE"))?;
     if !arguments.flags.force {
         same_setting(path, &suggestion.setting, prepared)?;
     }
@@ -54,13 +54,13 @@ fn suggested(path: &Path, arguments: &Arguments, prepared: &Prepared) -> Result<
     if max_lr.is_none() {
         let why = reasons.first().map_or("no reason given", String::as_str);
         let message = format!("{}: expected a highest rate, found none: {why}", path.display());
-        return Err(Stop::unusable(message).hint("give the rates by hand (--max-lr F), or repeat the range test"));
+        return Err(Failure::unusable(message).hint("give the rates by hand (--max-lr F), or repeat the range test"));
     }
     Ok(Rates { lr: max_lr, min_lr, max_lr })
 }
 
 /// Refuses a suggestion made for something else. What it does not say (a curve of another tool's) is not compared.
-fn same_setting(path: &Path, made_for: &Setting, prepared: &Prepared) -> Result<(), Stop> {
+fn same_setting(path: &Path, made_for: &Setting, prepared: &Prepared) -> Result<(), Failure> {
     let flags = prepared.flags();
     let (net, shortcut) = prepared.net();
     let text = |value: &Option<String>| value.clone();
@@ -79,7 +79,7 @@ fn same_setting(path: &Path, made_for: &Setting, prepared: &Prepared) -> Result<
             let message =
                 format!("{}: expected a suggestion for {what} {expected}, found one for {found}", path.display());
             return Err(
-                Stop::unusable(message).hint("make a range test of this setting, or use it all the same: --force")
+                Failure::unusable(message).hint("make a range test of this setting, or use it all the same: --force")
             );
         }
     }

@@ -1,0 +1,59 @@
+//! What the failures of the libraries below mean to a program: its exit code, and what to do about it.
+
+use cli::Failure;
+use kernels::engine::EngineError;
+use learner::plan::PlanError;
+use learner::state::RestoreError;
+use learner::training::TrainingError;
+
+/// Turns the errors of `kernels` and `learner`, which know of no exit codes, into a [`Failure`].
+pub trait OrFail<T> {
+    /// The value, or why the program cannot go on.
+    ///
+    /// # Errors
+    /// Those of `self`.
+    fn or_fail(self) -> Result<T, Failure>;
+}
+
+impl<T, E: Cause> OrFail<T> for Result<T, E> {
+    fn or_fail(self) -> Result<T, Failure> {
+        self.map_err(Cause::into_failure)
+    }
+}
+
+/// An error of a library.
+pub trait Cause {
+    /// What the program says.
+    fn into_failure(self) -> Failure;
+}
+
+impl Cause for PlanError {
+    fn into_failure(self) -> Failure {
+        Failure::unusable(self)
+    }
+}
+
+impl Cause for EngineError {
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::Unavailable { hint, .. } => Failure::unusable(self).hint(hint),
+            Self::Tensor { .. } => Failure::unusable(self),
+            Self::Device(_) => Failure::failed(self),
+        }
+    }
+}
+
+impl Cause for TrainingError {
+    fn into_failure(self) -> Failure {
+        Failure::failed(self)
+    }
+}
+
+impl Cause for RestoreError {
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::File(error) => error.into(),
+            Self::Engine(error) => error.into_failure(),
+        }
+    }
+}
