@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use crate::isa::Isa;
+
 /// Images and labels of one half of a data set.
 #[derive(Clone, Debug)]
 pub struct Images {
@@ -258,8 +260,13 @@ pub trait Engine {
     /// When a name or a length is not the optimizer's.
     fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError>;
 
-    /// What runs the numbers, for the record: such as `cpu avx512 winograd`.
+    /// What runs the numbers, for the record: such as `cpu avx512 winograd`. Meant for people to read: what a program has
+    /// to know of it has an accessor of its own, as [`Engine::isa`].
     fn description(&self) -> String;
+
+    /// The processor's instruction set that the numbers are computed with, none where that is not the processor's to say.
+    /// Equal bits are promised on one instruction set.
+    fn isa(&self) -> Option<Isa>;
 }
 
 /// An optimizer's memory between steps.

@@ -92,6 +92,10 @@ impl Engine for Late {
     fn description(&self) -> String {
         self.engine.description()
     }
+
+    fn isa(&self) -> Option<Isa> {
+        self.engine.isa()
+    }
 }
 
 /// Keeps everything, asks for a checkpoint now and then, and stops a run once.

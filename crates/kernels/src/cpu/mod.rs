@@ -329,6 +329,10 @@ impl Engine for CpuEngine {
         algorithms.sort_unstable();
         format!("cpu {} {}", self.isa, algorithms.join("+")).trim_end().to_string()
     }
+
+    fn isa(&self) -> Option<Isa> {
+        Some(self.isa)
+    }
 }
 
 /// The name of an optimizer's slot, if there is one like that.

@@ -26,6 +26,7 @@ use crate::engine::{
 };
 use crate::graph::{Graph, Op};
 use crate::input;
+use crate::isa::Isa;
 use crate::optimizer::{Scalars, slots_of};
 use columns::Columns;
 use device::{Address, Args, Gpu};
@@ -411,5 +412,9 @@ impl<G: Gpu> Engine for GpuEngine<G> {
 
     fn description(&self) -> String {
         self.gpu.description()
+    }
+
+    fn isa(&self) -> Option<Isa> {
+        None
     }
 }

@@ -11,6 +11,7 @@ use crate::cpu::{check_graph, check_lengths, known_slot};
 use crate::engine::{Batch, Buffers, DataSet, Engine, EngineError, Evaluation, OptimizerState, StepOutcome, Update};
 use crate::graph::{Graph, NodeId, Op};
 use crate::input::{self, Input};
+use crate::isa::Isa;
 use crate::optimizer::slots_of;
 use crate::softmax_cross_entropy::count_correct;
 use crate::threads::Threads;
@@ -349,5 +350,9 @@ impl Engine for CandleEngine {
             Device::Metal(_) => "metal",
         };
         format!("candle {device}")
+    }
+
+    fn isa(&self) -> Option<Isa> {
+        None
     }
 }

@@ -88,6 +88,17 @@ fn cpu_engine(graph: &Graph, isa: Isa, threads: usize) -> CpuEngine {
 }
 
 #[test]
+fn an_engine_says_which_instruction_set_it_uses() {
+    let graph = nets::tiny();
+    for isa in isas() {
+        let engine = cpu_engine(&graph, isa, 1);
+        assert_eq!(engine.isa(), Some(isa));
+        assert_eq!(engine.description(), format!("cpu {isa} direct"));
+    }
+    assert_eq!(emulated_in(Precision::Float32).open(&graph).isa(), None, "a GPU's numbers are not the processor's");
+}
+
+#[test]
 fn bits_do_not_depend_on_threads() {
     for net in nets::all() {
         for isa in isas() {
