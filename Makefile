@@ -41,7 +41,7 @@ unless_same = $(if $(call same,$(file <$1.args),$2),,FORCE)
 # ------------------------------------------------------------------------------------------------------- the programs
 CARGO ?= cargo
 BIN := target/release
-PROGRAMS := $(addprefix $(BIN)/sc-,prep init rangetest train probe analyze)
+PROGRAMS := $(addprefix $(BIN)/sc-,prep init rangetest train probe search analyze)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name '*.c' -o -name '*.cu' \
   -o -name Cargo.toml -o -path '*/assets/*' -type f)
 

@@ -2,7 +2,7 @@
 #
 # In each setting below the truth is measured: final held-out accuracy of 1cycle (Smith's variant, from a tenth of the
 # highest rate) over a grid of highest rates a factor of 2 apart, four seeds each. Rules see range tests alone: log ramps
-# of a share of the steps that they serve, from five seeds. `sc-analyze regret` reads every rule off every ramp and says how
+# of a share of the steps that they serve, from five seeds. `rule-bench` reads every rule off every ramp and says how
 # many points it costs against the best rate of the grid, in the settings that rules may be fitted on (F; O and P, which
 # judged earlier rules) and in those that judge them (J).
 # Expected: docs/the-rule.md has what was found, and the tables that this target writes.
@@ -134,10 +134,15 @@ $(foreach t,$(RULE_SETTINGS),$(foreach s,$(RULE_RAMP_SEEDS),$(eval $(call rule_p
 rule_half = $(foreach t,$(RULE_SETTINGS),$(if $(filter $1,$(call part,$t,2)),$(call part,$t,1)))
 rule_results := docs/results/rule-bench
 
+# A tool of development: not among the programs that are installed.
+$(BIN)/rule-bench: $(RUST_SOURCES)
+	@$(CARGO) build --release --workspace --bins
+	@touch $@
+
 .PHONY: rule-bench rule-bench-runs
 rule-bench-runs: $(addsuffix /result.json,$(rule_runs))
-rule-bench: rule-bench-runs | $(BIN)/sc-analyze
-	@$(BIN)/sc-analyze regret $(rule_folder) --finding $(call rule_half,F O P) --judging $(call rule_half,J) --out $(rule_results)
+rule-bench: rule-bench-runs | $(BIN)/rule-bench
+	@$(BIN)/rule-bench $(rule_folder) --finding $(call rule_half,F O P) --judging $(call rule_half,J) --out $(rule_results)
 endif
 
 ifeq ($(filter rule-bench%,$(MAKECMDGOALS)),)

@@ -4,7 +4,7 @@
 # (a grid in exponents, then bisected), the highest rate by the rule, the cycle, and the shortest training that is as
 # good as the longest. Every choice reads held-out training images; the last run trains on all of them and is the only
 # one that sees the test set. It ends with a report of every decision and with recipe.json, which `sc-train --recipe` takes.
-# Each step asks `sc-analyze next` what to run until there is nothing left to run: a search that was stopped goes on.
+# Each step asks `sc-search next` what to run until there is nothing left to run: a search that was stopped goes on.
 # Expected on the defaults: docs/streamline.md shows what was found, and how it compares with random search.
 # Cost: BUDGET, in time or in steps of BATCH images. A test made alone takes the share that it has in the search.
 
@@ -15,8 +15,8 @@ KEEP_LONGEST ?= ## 1: train as long as the budget allows, even where fewer steps
 
 # 1: folder, 2: budget
 define search_start
-$1/start.json: $1/calibration/result.json $(call unless_same,$1/start.json,$2) | $(BIN)/sc-analyze
-	@$(BIN)/sc-analyze start $1/calibration --budget $2 --out $$@
+$1/start.json: $1/calibration/result.json $(call unless_same,$1/start.json,$2) | $(BIN)/sc-search
+	@$(BIN)/sc-search start $1/calibration --budget $2 --out $$@
 	@printf '%s\n' '$(strip $2)' > $$@.args
 endef
 
@@ -24,9 +24,9 @@ endef
 # 1: folder of the runs, 2: step, 3: recipe before, 4: recipe after, 5: data file, 6: files of initial weights with
 # SEED in place of the seed, 7: seeds, 8: further flags of the step, 9: further files it reads
 define search_step
-$4: $3 $5 $9 $(foreach s,$7,$(subst SEED,$s,$6)) $(call unless_same,$4,$2 $3 $7 $8) | $(BIN)/sc-analyze $(addprefix $(RUN_BIN)/sc-,rangetest train probe)
+$4: $3 $5 $9 $(foreach s,$7,$(subst SEED,$s,$6)) $(call unless_same,$4,$2 $3 $7 $8) | $(BIN)/sc-search $(addprefix $(RUN_BIN)/sc-,rangetest train probe)
 	$(need_libraries)
-	@while work=$$$$($(BIN)/sc-analyze next $2 --recipe $3 --init $(subst SEED,%,$6) --seeds $(subst $() ,$(,),$(strip $7)) \
+	@while work=$$$$($(BIN)/sc-search next $2 --recipe $3 --init $(subst SEED,%,$6) --seeds $(subst $() ,$(,),$(strip $7)) \
 	  --runs $1 $8 --out $$@) || exit $$$$?; [ -n "$$$$work" ]; do \
 	  while read -r program flags; do \
 	    $(RUN_BIN)/$$$$program $$$$flags --data $5 --device $(strip $(DEVICE)) $(threads) $(quiet) < /dev/null || exit $$$$?; \

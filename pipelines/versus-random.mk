@@ -1,7 +1,7 @@
 # Does the streamlined search end higher than random search with the same budget over the same choices?
 #
 # In each setting and with each pair of seeds: a streamlined search, and a random search over batch size, momentum, weight
-# decay and highest rate (`sc-analyze next random` says from which ranges) whose draws train on as many images as the
+# decay and highest rate (`sc-search next random` says from which ranges) whose draws train on as many images as the
 # last run. Both may train on as many images in all, the last run counted; both end by one 1cycle run of the same number
 # of images, on all training images. Compared is its test accuracy. Here the streamlined search keeps its longest training,
 # so that both last runs are equally long.

@@ -1,4 +1,4 @@
-//! `sc-analyze regret` over a benchmark of two small settings.
+//! `rule-bench` over a benchmark of two small settings.
 
 use std::fs;
 use std::path::Path;
@@ -39,10 +39,10 @@ fn every_rule_is_scored_and_what_needs_no_range_test_costs_its_probe_alone() {
     measure(folder, "A", 0.9);
     measure(folder, "B", 0.0);
     let refused = |halves: &str, expected: &str| {
-        refused(folder, "sc-analyze", &format!("regret bench --out out {halves}"), expected);
+        refused(folder, "rule-bench", &format!("bench --out out {halves}"), expected);
     };
     refused("--finding A B --judging B", "B: expected in one half, found in both");
-    succeed(folder, "sc-analyze", "regret bench --finding A --judging B --draw around --out out");
+    succeed(folder, "rule-bench", "bench --finding A --judging B --draw around --out out");
 
     // B's momentum is 0: 2 sqrt(1 - 0) times the critical rate, and a ramp that adds nothing.
     let rate = |rule: &str, kind: &str, seed: u64| -> f64 {

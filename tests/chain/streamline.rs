@@ -31,8 +31,8 @@ fn the_comparison_with_random_search_is_planned_whole() {
     let planned = commands(checkout.path(), &["streamline-vs-random", "RULE_CIFAR=folder pictures.tar"]);
     let searches = |words: &str| planned.iter().filter(|line| line.contains(words)).count();
     // Four settings, two pairs of seeds.
-    assert_eq!(searches("sc-analyze next length"), 8, "{planned:#?}");
-    assert_eq!(searches("sc-analyze next random"), 8);
+    assert_eq!(searches("sc-search next length"), 8, "{planned:#?}");
+    assert_eq!(searches("sc-search next random"), 8);
     assert!(searches("--like") >= 8, "a random search is as long as the other");
     assert_eq!(searches("-last --resume"), 16, "each search ends by one run");
 }
@@ -43,7 +43,7 @@ fn a_search_keeps_its_budget_settles_and_looks_at_the_test_set_once() {
     let folder = checkout.path();
     let target = &[&["streamline"], &SMALL[..]].concat();
     let planned = commands(folder, target);
-    assert!(planned.iter().any(|line| line.contains("sc-analyze next weight-decay")), "{planned:#?}");
+    assert!(planned.iter().any(|line| line.contains("sc-search next weight-decay")), "{planned:#?}");
     assert!(finished(folder).is_empty(), "make -n runs nothing");
 
     let output = make(folder, target);
@@ -101,7 +101,7 @@ fn some_recipe(folder: &Path, net: &str) -> Recipe {
     let line =
         "--data data.safetensors --init init.safetensors --batch-size 16 --quiet --iterations 12 --out calibration";
     succeed(folder, "sc-train", &format!("--schedule 1cycle --max-lr 1e-3 --held-out-only {line}"));
-    succeed(folder, "sc-analyze", "start calibration --budget 500it --out recipe.json");
+    succeed(folder, "sc-search", "start calibration --budget 500it --out recipe.json");
     let mut recipe = recipe::read(&folder.join("recipe.json")).unwrap();
     assert_eq!((recipe.setting.net.as_str(), recipe.setting.test_images), (net, 200));
     let training = &mut recipe.training;

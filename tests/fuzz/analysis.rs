@@ -3,17 +3,18 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use analyze::curve::{self, csv};
+use analyze::plot;
 use analyze::report::{Report, page, summary};
-use analyze::suggest::suggest;
 use analyze::verify::{self, Sources};
-use analyze::{plot, runs};
+use artifacts::finished;
 use artifacts::metrics;
 use artifacts::run::{
     self, Config, Kind, MODEL_FILE, Machine, RESULT_FILE, RUN_FILE, ResultRecord, RunRecord, Source, Status,
 };
 use artifacts::sha256;
 use artifacts::weights::{self, Origin};
+use reading::curve::{self, csv};
+use reading::suggest::suggest;
 use serde_json::json;
 
 use crate::artifact::{metric_lines, suggestion};
@@ -261,7 +262,7 @@ fn one_file(choices: &mut Choices, corpus: &[Vec<u8>]) -> Vec<u8> {
 fn drawn(folders: &[PathBuf], path: &Path) -> Answer {
     let made = || -> anyhow::Result<usize> {
         let suggestion = artifacts::suggestion::read(path)?;
-        let (runs, warnings) = runs::load(folders)?;
+        let (runs, warnings) = finished::load(folders)?;
         let report = Report::new("title", runs, vec![suggestion], warnings)?;
         let mut drawings = Vec::new();
         for figure in &report.figures {

@@ -1,7 +1,7 @@
 """Writes what the learning rate finders of fastai, Lightning and pytorch-lr-finder answer on made-up loss curves, for
 crates/analyze/src/suggest/rivals.rs to be compared with. Needs numpy.
 
-    python3 rivals.py --out ../../crates/analyze/tests/fixtures/rivals.json
+    python3 rivals.py --out ../../crates/reading/tests/fixtures/rivals.json
 
 Each rule is written down here a second time, straight from its definition and with numpy's own gradient, together with
 the averaging, the stopping and the cuts that its tool applies before it:

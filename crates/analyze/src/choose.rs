@@ -2,10 +2,10 @@
 
 use artifacts::choice::{Candidate, Choice, FORMAT};
 
-use crate::error::BadInput;
-use crate::runs::Run;
-use crate::stats::summary;
 use crate::table::{Vary, check_comparable};
+use artifacts::finished::Run;
+use reading::error::BadInput;
+use reading::stats::summary;
 
 /// Chooses the rate with the highest mean final held-out accuracy; of equals the lowest. A run that diverged counts with
 /// the accuracy of a guess at random.

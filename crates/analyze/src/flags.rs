@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use analyze::search::budget::Given;
-use analyze::search::steps::Step;
 use analyze::table::Vary;
 use clap::{Args, Parser, Subcommand};
 
@@ -23,12 +21,6 @@ pub(crate) enum Command {
     Report(ReportFlags),
     /// Chooses the best rate of a grid of training runs, on held-out images.
     Choose(ChooseFlags),
-    /// Measures what rules for the highest rate cost, where the truth was measured: see make rule-bench.
-    Regret(RegretFlags),
-    /// Starts a search: a recipe with the setting of a short run, no rate yet, and a budget.
-    Start(StartFlags),
-    /// Says which runs a step of a search needs next, a command a line; where it needs none, decides.
-    Next(NextFlags),
     /// Shows runs side by side, and refuses those that differ in more than was asked to vary.
     Compare(CompareFlags),
     /// Shows the runs that patterns name side by side, and refuses those that differ in more than was asked to vary.
@@ -80,66 +72,6 @@ pub(crate) struct ChooseFlags {
     /// Where to write the choice.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RegretFlags {
-    /// Folder with a folder for each setting: runs of arm `truth`, and range tests.
-    #[arg(value_name = "DIR")]
-    pub(crate) folder: PathBuf,
-    /// Settings that rules may be fitted on.
-    #[arg(long, required = true, num_args = 1.., value_name = "SETTING")]
-    pub(crate) finding: Vec<String>,
-    /// Settings that judge them.
-    #[arg(long, required = true, num_args = 1.., value_name = "SETTING")]
-    pub(crate) judging: Vec<String>,
-    /// Kind of range test whose answers are drawn.
-    #[arg(long, value_name = "ARM", default_value = "around33")]
-    pub(crate) draw: String,
-    /// Folder of the tables and figures.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct StartFlags {
-    /// A short run of sc-train that holds images out: the search starts from its setting, and from its speed.
-    #[arg(value_name = "RUN")]
-    pub(crate) run: PathBuf,
-    /// What the whole search may take: a time such as 90s, 10m or 1h, or steps of the run's batch size such as 5000it.
-    #[arg(long, value_name = "BUDGET")]
-    pub(crate) budget: Given,
-    /// Where to write the recipe.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct NextFlags {
-    /// The step.
-    #[arg(value_name = "STEP", value_parser = Step::NAMES.map(|(name, _)| name))]
-    pub(crate) step: String,
-    /// What is decided so far.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) recipe: PathBuf,
-    /// Files of initial weights, with % in place of the seed.
-    #[arg(long, value_name = "PATTERN")]
-    pub(crate) init: String,
-    /// Seeds to use, the first first.
-    #[arg(long, value_name = "SEED,SEED", value_delimiter = ',', default_value = "1,2")]
-    pub(crate) seeds: Vec<u64>,
-    /// Folder of the step's runs.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) runs: PathBuf,
-    /// Where to write the recipe with the step's decision.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// length: take the longest training tried, not the shortest that is as good.
-    #[arg(long)]
-    pub(crate) longest: bool,
-    /// random: train each draw on as many images as the longest training behind this recipe.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) like: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use artifacts::run::RUN_FILE;
 
-use crate::error::BadInput;
+use reading::error::BadInput;
 
 /// The folders of runs that a pattern names, sorted; `*` and `?` stand for any characters of one name.
 ///

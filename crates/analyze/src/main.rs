@@ -3,31 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use analyze::curve::{Curve, csv, run};
-use analyze::error::{BadInput, exit_code, hint};
-use analyze::plot::render;
-use analyze::regret::bench::{Bench, Half};
-use analyze::regret::{drawing, tables};
 use analyze::report::search::SearchReport;
 use analyze::report::{PAGE, Report};
-use analyze::runs::{self, Run};
-use analyze::search::steps::Step;
-use analyze::search::trial::Weights;
-use analyze::search::{Next, Search, longest_images, start};
-use analyze::suggest::suggest;
 use analyze::table::Vary;
 use analyze::verify::{Sources, Verdict};
-use analyze::{choose, glob, number, regret, table, verify};
+use analyze::{choose, glob, table, verify};
 use anyhow::Result;
+use artifacts::finished::{self, Run};
 use artifacts::suggestion::Suggestion;
-use artifacts::{atomic, json, recipe, suggestion};
+use artifacts::{json, number, recipe, suggestion};
 use clap::Parser as _;
+use reading::curve::{Curve, csv, run};
+use reading::error::{BadInput, exit_code, hint};
+use reading::suggest::suggest;
 
 mod flags;
 
 use flags::{
-    ChooseFlags, Command, CompareFlags, Flags, NextFlags, RegretFlags, ReportFlags, ShapeFlags, StartFlags,
-    SuggestFlags, TableFlags, VerifyFlags,
+    ChooseFlags, Command, CompareFlags, Flags, ReportFlags, ShapeFlags, SuggestFlags, TableFlags, VerifyFlags,
 };
 
 fn main() -> ExitCode {
@@ -49,9 +42,6 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Suggest(flags) => suggest_command(&flags),
         Command::Report(flags) => report_command(&flags),
         Command::Choose(flags) => choose_command(&flags),
-        Command::Regret(flags) => regret_command(&flags),
-        Command::Start(flags) => start_command(&flags),
-        Command::Next(flags) => next_command(&flags),
         Command::Compare(flags) => compare_command(&flags),
         Command::Table(flags) => table_command(&flags),
     }
@@ -89,7 +79,7 @@ fn read_curve(path: &Path, classes: Option<u32>) -> Result<Curve> {
         warn(&read.warnings);
         return Ok(read.curve);
     }
-    let (curve, warnings) = run::read(&runs::folder_of(path))?;
+    let (curve, warnings) = run::read(&finished::folder_of(path))?;
     warn(&warnings);
     Ok(curve)
 }
@@ -98,7 +88,7 @@ fn print_suggestion(suggestion: &Suggestion) {
     let rate = |lr: Option<f64>| lr.map_or_else(|| "none".to_owned(), number::rate);
     println!(
         "{}: learning rates from {} to {} (confidence {})",
-        analyze::suggest::name_of(suggestion.outcome),
+        reading::suggest::name_of(suggestion.outcome),
         rate(suggestion.min_lr),
         rate(suggestion.max_lr),
         suggestion.confidence
@@ -109,7 +99,7 @@ fn print_suggestion(suggestion: &Suggestion) {
 }
 
 fn report_command(flags: &ReportFlags) -> Result<()> {
-    let (runs, warnings) = runs::load(&flags.runs)?;
+    let (runs, warnings) = finished::load(&flags.runs)?;
     warn(&warnings);
     if let Some(path) = &flags.recipe {
         let report = SearchReport::new(&flags.title, recipe::read(path)?, path, runs, warnings)?;
@@ -136,56 +126,6 @@ fn print_findings(findings: &[String], folder: &Path) {
     println!("report: {}", folder.join(PAGE).display());
 }
 
-fn start_command(flags: &StartFlags) -> Result<()> {
-    let runs = finished(std::slice::from_ref(&flags.run))?;
-    let recipe = start::recipe(&runs[0], &flags.budget)?;
-    Ok(json::write(&flags.out, &recipe)?)
-}
-
-/// Commands to stdout, one a line: program, initial weights, folder, flags. Nothing where the step is over.
-fn next_command(flags: &NextFlags) -> Result<()> {
-    let step = Step::from_name(&flags.step).ok_or_else(|| BadInput::new("unknown step", "see --help"))?;
-    let images_each = flags.like.as_ref().map(|path| anyhow::Ok(longest_images(&recipe::read(path)?))).transpose()?;
-    let search = Search {
-        step,
-        recipe: recipe::read(&flags.recipe)?,
-        folder: flags.runs.clone(),
-        seeds: flags.seeds.clone(),
-        longest: flags.longest,
-        images_each: images_each.flatten(),
-    };
-    match search.what_next()? {
-        Next::Run(trials) => {
-            for trial in trials {
-                let init = flags.init.replace('%', &trial.seed.to_string());
-                let folder = trial.folder(&search);
-                println!(
-                    "{} --init {init} --out {} {} --resume --supersede",
-                    trial.program(),
-                    folder.display(),
-                    trial.flags(&search)
-                );
-            }
-        }
-        Next::Probe(probes) => {
-            for probe in probes {
-                let weights = match &probe.weights {
-                    Weights::Initial(seed) => flags.init.replace('%', &seed.to_string()),
-                    Weights::File(path) => path.display().to_string(),
-                };
-                println!("sc-probe --init {weights} --out {} {}", probe.out.display(), probe.flags);
-            }
-        }
-        Next::Decided(decided) => {
-            json::write(&flags.out, &*decided)?;
-            for decision in &decided.decisions[search.recipe.decisions.len()..] {
-                eprintln!("{}: {}. {}", decision.step, decision.chosen, decision.reason);
-            }
-        }
-    }
-    Ok(())
-}
-
 fn choose_command(flags: &ChooseFlags) -> Result<()> {
     let runs = finished(&flags.runs)?;
     let choice = choose::choose(&runs)?;
@@ -208,7 +148,7 @@ fn choose_command(flags: &ChooseFlags) -> Result<()> {
 
 /// The runs at `paths`, every one of them finished: to choose among some would be to choose by which were quick.
 fn finished(paths: &[PathBuf]) -> Result<Vec<Run>> {
-    let (runs, unfinished) = runs::load(paths)?;
+    let (runs, unfinished) = finished::load(paths)?;
     match unfinished.first() {
         None => Ok(runs),
         Some(first) => {
@@ -216,33 +156,6 @@ fn finished(paths: &[PathBuf]) -> Result<Vec<Run>> {
             Err(BadInput::new(message, "finish the run (--resume), then choose").into())
         }
     }
-}
-
-fn regret_command(flags: &RegretFlags) -> Result<()> {
-    let bench = Bench::read(&flags.folder, &flags.finding, &flags.judging)?;
-    warn(&bench.left_out);
-    let answers = regret::answers(&bench);
-    let mut files = vec![
-        ("settings.csv".to_owned(), tables::settings(&bench).into_bytes()),
-        ("truth.csv".to_owned(), tables::truth(&bench).into_bytes()),
-        ("answers.csv".to_owned(), tables::answers(&bench, &answers).into_bytes()),
-    ];
-    let mut all = Vec::new();
-    for (name, half) in Half::NAMES {
-        let scores = regret::scores(&bench, &answers, half);
-        let figures = [drawing::rules(&scores, half), drawing::truths(&bench, &answers, half, &flags.draw)];
-        for figure in figures {
-            files.push((format!("{}.svg", figure.name), render::svg(&figure)?.into_bytes()));
-            files.push((format!("{}.png", figure.name), render::png(&figure)?));
-        }
-        println!("{name} half\n\n{}", tables::markdown(&bench, &scores, half));
-        all.extend(scores);
-    }
-    files.push(("rules.csv".to_owned(), tables::scores(&all).into_bytes()));
-    for (name, bytes) in files {
-        atomic::write(&flags.out.join(name), &bytes)?;
-    }
-    Ok(())
 }
 
 fn compare_command(flags: &CompareFlags) -> Result<()> {
@@ -254,7 +167,7 @@ fn table_command(flags: &TableFlags) -> Result<()> {
 }
 
 fn side_by_side(folders: &[PathBuf], vary: &Vary, shape: &ShapeFlags) -> Result<()> {
-    let (runs, warnings) = runs::load(folders)?;
+    let (runs, warnings) = finished::load(folders)?;
     warn(&warnings);
     table::check_comparable(&runs, vary)?;
     warn(&table::warnings(&runs));
@@ -275,7 +188,7 @@ fn verify_command(flags: &VerifyFlags) -> Result<ExitCode> {
     let mut sources = Sources::in_folder(&flags.root);
     let mut verdicts = Vec::new();
     for folder in folders(&flags.patterns)? {
-        let verdict = verify::run(&runs::folder_of(&folder), &mut sources);
+        let verdict = verify::run(&finished::folder_of(&folder), &mut sources);
         if !flags.json {
             println!("{verdict}");
         }

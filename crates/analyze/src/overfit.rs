@@ -5,7 +5,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::frame;
-use crate::runs::Run;
+use artifacts::finished::Run;
 
 /// Training accuracy from which on nothing is left to learn.
 pub const COMPLETE: f64 = 0.995;

@@ -18,7 +18,7 @@ pub const LEFT: f64 = 58.0;
 /// Right edge of the frames.
 pub const RIGHT: f64 = WIDTH - 18.0;
 /// Height of a legend's first row above the first frame's title.
-pub(crate) const LEGEND_TOP: f64 = 18.0;
+pub const LEGEND_TOP: f64 = 18.0;
 /// From a legend to the first frame: room for the frame's title.
 const TITLE_ROOM: f64 = 22.0;
 /// Below the last frame: ticks and the axis's label.

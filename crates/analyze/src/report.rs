@@ -13,12 +13,12 @@ use anyhow::Result;
 use artifacts::atomic;
 use artifacts::suggestion::Suggestion;
 
-use crate::curve::{self, Curve};
 use crate::plot::figure::Figure;
 use crate::plot::render;
-use crate::runs::Run;
 use crate::study::{Cell, Comparison, GridPoint, Saving, Score, Study, comparisons, savings};
-use crate::suggest;
+use artifacts::finished::Run;
+use reading::curve::{self, Curve};
+use reading::suggest;
 
 /// Name of the page.
 pub const PAGE: &str = "index.html";

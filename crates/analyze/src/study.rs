@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::error::BadInput;
 use crate::overfit::{self, Saturation};
-use crate::runs::Run;
-use crate::stats::{Summary, interval95, summary};
+use artifacts::finished::Run;
+use reading::error::BadInput;
+use reading::stats::{Summary, interval95, summary};
 
 /// Arm of the runs that the baseline's rate is chosen from.
 pub const GRID_ARM: &str = "grid";

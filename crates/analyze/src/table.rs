@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::error::BadInput;
-use crate::number::rate;
-use crate::runs::Run;
+use artifacts::finished::Run;
+use artifacts::number::rate;
+use reading::error::BadInput;
 
 /// A table of runs.
 #[derive(Clone, Debug)]

@@ -31,7 +31,7 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.holds() {
-            let steps = crate::number::count(self.iterations.unwrap_or(0));
+            let steps = artifacts::number::count(self.iterations.unwrap_or(0));
             write!(f, "{}: holds ({steps} steps, made from the files that it names)", self.run)
         } else {
             write!(f, "{}: does not hold: {}", self.run, self.faults.join("; "))

@@ -125,7 +125,7 @@ impl Axis {
             };
         let text = format!("{value:.digits$}");
         if magnitude >= 10_000.0 && digits == 0 {
-            return crate::number::count(magnitude as u64);
+            return artifacts::number::count(magnitude as u64);
         }
         format!("{text}{unit}")
     }

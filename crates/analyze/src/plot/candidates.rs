@@ -5,9 +5,9 @@ use plotters::style::RGBColor;
 use super::axes::{Axis, Entry, Panel, Tick, legend};
 use super::figure::Figure;
 use super::{BELOW, BETWEEN, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH, palette};
-use crate::curve::{Curve, Measure};
-use crate::smooth::WINDOW_DECADES;
-use crate::suggest::outcome::smoothed;
+use reading::curve::{Curve, Measure};
+use reading::smooth::WINDOW_DECADES;
+use reading::suggest::outcome::smoothed;
 
 /// Final accuracies of one candidate.
 #[derive(Clone, Debug)]

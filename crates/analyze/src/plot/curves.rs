@@ -5,7 +5,7 @@ use plotters::style::RGBColor;
 use super::axes::{Axis, Entry, Panel, legend};
 use super::figure::Figure;
 use super::{BELOW, BETWEEN, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH};
-use crate::stats::summary;
+use reading::stats::summary;
 
 /// One measure of one arm: a position for every column, and each seed's values there (NaN where there is none).
 #[derive(Clone, Debug, Default)]
@@ -69,7 +69,7 @@ impl Band {
 /// Loss and accuracy of the arms at one length. `score`: what the dots at the end show.
 pub fn figure(iterations: u64, arms: &[ArmCurves], score: &str) -> Figure {
     let name = format!("curves-{iterations}");
-    let steps = crate::number::count(iterations);
+    let steps = artifacts::number::count(iterations);
     let description = format!(
         "Training loss and accuracy over {steps} steps, mean of the seeds and a band of one standard deviation"
     );

@@ -3,8 +3,8 @@
 use super::axes::{Axis, Entry, Panel, legend};
 use super::figure::Figure;
 use super::{BELOW, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH, palette};
-use crate::number::count;
 use crate::study::GridPoint;
+use artifacts::number::count;
 
 /// The grid of every length.
 pub fn figure(points: &[GridPoint]) -> Option<Figure> {

@@ -3,8 +3,8 @@
 use super::axes::{Axis, Entry, Panel, Tick, legend};
 use super::figure::Figure;
 use super::{BELOW, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH, palette};
-use crate::number::count;
 use crate::study::{Cell, Score};
+use artifacts::number::count;
 
 /// Final accuracy of every arm over its lengths.
 pub fn figure(cells: &[Cell], score: Score) -> Option<Figure> {

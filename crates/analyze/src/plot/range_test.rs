@@ -6,10 +6,10 @@ use plotters::style::RGBColor;
 use super::axes::{Axis, Entry, Panel, Scale, legend};
 use super::figure::Figure;
 use super::{BELOW, BETWEEN, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH, palette};
-use crate::curve::{Curve, Measure};
-use crate::number::rate;
-use crate::smooth::{Smooth, WINDOW_DECADES};
-use crate::suggest::outcome::smoothed;
+use artifacts::number::rate;
+use reading::curve::{Curve, Measure};
+use reading::smooth::{Smooth, WINDOW_DECADES};
+use reading::suggest::outcome::smoothed;
 
 const FRAME_HEIGHT: f64 = 190.0;
 /// Points of a raw curve that are drawn at most: more would be one blot.

@@ -7,14 +7,14 @@ use artifacts::metrics::{self, TestMetrics};
 use artifacts::suggestion::Suggestion;
 use plotters::style::RGBColor;
 
-use crate::curve::Curve;
 use crate::frame;
 use crate::plot::curves::{ArmCurves, Band};
 use crate::plot::figure::Figure;
 use crate::plot::schedules::ScheduleLine;
 use crate::plot::{curves, grid, lengths, palette, range_test, schedules};
-use crate::runs::Run;
 use crate::study::{Cell, GridPoint, Score, Study};
+use artifacts::finished::Run;
+use reading::curve::Curve;
 
 /// Columns of a curve: steps are averaged into so many at most.
 const COLUMNS: u64 = 80;

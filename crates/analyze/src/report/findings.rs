@@ -1,9 +1,9 @@
 //! What was found, in plain sentences.
 
 use super::Report;
-use crate::number::{count, percent, rate};
 use crate::study::{BASELINE_ARM, Cell, Comparison, Verdict};
-use crate::suggest::name_of;
+use artifacts::number::{count, percent, rate};
+use reading::suggest::name_of;
 
 /// The findings of a report, the most wanted first.
 pub fn of(report: &Report) -> Vec<String> {

@@ -7,11 +7,11 @@ use artifacts::suggestion::{Interval, Suggestion};
 
 use super::Report;
 use crate::escape::html as escape;
-use crate::number::{count, percent, rate};
 use crate::plot::palette;
-use crate::runs::Run;
 use crate::study::{BASELINE_ARM, Cell, Comparison, GridPoint, Verdict};
-use crate::suggest::name_of;
+use artifacts::finished::Run;
+use artifacts::number::{count, percent, rate};
+use reading::suggest::name_of;
 
 pub(super) const STYLE: &str = include_str!("page.css");
 

@@ -11,16 +11,16 @@ use artifacts::{atomic, json};
 use serde_json::json;
 
 use super::{PAGE, figures, page, summary};
-use crate::curve;
 use crate::escape::html as escape;
 use crate::frame;
-use crate::number::{count, percent, rate};
 use crate::plot::candidates::{self, Line, Score};
 use crate::plot::figure::Figure;
 use crate::plot::{curves, palette, range_test, render, schedules};
-use crate::runs::{self, Run};
 use crate::study::Score as Measured;
-use crate::suggest;
+use artifacts::finished::{self, Run};
+use artifacts::number::{count, percent, rate};
+use reading::curve;
+use reading::suggest;
 
 /// Points of a loss curve: several over each other are read by their course, not by the noise of their batches.
 const LOSS_POINTS: u64 = 24;
@@ -191,7 +191,7 @@ fn chosen(training: &Training) -> String {
 fn findings(recipe: &Recipe, last: &[Run]) -> Vec<String> {
     let mut findings = Vec::new();
     let accuracies: Vec<f64> = last.iter().filter_map(|run| Measured::TestAccuracy.of(run)).collect();
-    if let Some(mean) = crate::stats::summary(&accuracies).map(|summary| summary.mean) {
+    if let Some(mean) = reading::stats::summary(&accuracies).map(|summary| summary.mean) {
         let steps = recipe.training.iterations.map_or_else(String::new, |steps| format!(" in {} steps", count(steps)));
         findings.push(format!(
             "{} on {}: test accuracy {}{steps}, measured once, after every choice was made.",
@@ -355,7 +355,7 @@ fn decision_figures(decision: &Decision, warnings: &mut Vec<String>) -> Result<V
     let mut lines = Vec::new();
     for one in &decision.candidates {
         let folders: Vec<PathBuf> = one.folders.iter().map(PathBuf::from).collect();
-        let (runs, said) = runs::load(&folders)?;
+        let (runs, said) = finished::load(&folders)?;
         warnings.extend(said);
         let chosen = is_chosen(decision, one);
         let accuracies = runs.iter().filter_map(|run| Measured::ValAccuracy.of(run)).collect();

@@ -8,8 +8,8 @@ use polars::prelude::{Column, CsvWriter, DataFrame, NamedFrom as _, ParquetWrite
 use serde_json::{Value, json};
 
 use super::Report;
-use crate::runs::Run;
 use crate::study::Study;
+use artifacts::finished::Run;
 
 /// Version of `summary.json`'s schema.
 pub const FORMAT: &str = "superconv-report/1";

@@ -1,0 +1,85 @@
+//! Finished runs as folders: what was asked and what came out.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::Result;
+use crate::run::{self, Kind, ResultRecord, RunRecord, Status};
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What was asked.
+    pub record: RunRecord,
+    /// What came out.
+    pub result: ResultRecord,
+}
+
+impl Run {
+    /// Its part in a study: the recorded arm, or else its schedule.
+    pub fn arm(&self) -> &str {
+        if self.record.arm.is_empty() { &self.record.config.schedule } else { &self.record.arm }
+    }
+
+    /// Whether it is a range test.
+    pub fn is_range_test(&self) -> bool {
+        self.record.config.kind == Kind::RangeTest
+    }
+
+    /// Whether it diverged.
+    pub fn diverged(&self) -> bool {
+        self.result.status == Status::Diverged
+    }
+
+    /// Accuracy of a guess at random.
+    pub fn chance(&self) -> f64 {
+        1.0 / self.record.classes.max(1) as f64
+    }
+
+    /// A number among the schedule's parameters.
+    pub fn parameter(&self, key: &str) -> Option<f64> {
+        self.record.config.schedule_parameters.get(key).and_then(Value::as_f64)
+    }
+
+    /// The rate that the run is known by: the highest of its schedule.
+    pub fn main_lr(&self) -> Option<f64> {
+        let first_piece = || {
+            let pieces = self.record.config.schedule_parameters.get("pieces")?.as_array()?;
+            pieces.iter().filter_map(|piece| piece.get("lr")?.as_f64()).reduce(f64::max)
+        };
+        self.parameter("max_lr").or_else(|| self.parameter("lr")).or_else(first_piece)
+    }
+}
+
+/// Reads the runs at `paths`: folders, or a file in one. A run that has not finished is left out, and said so.
+///
+/// # Errors
+/// When a record is missing or cannot be read.
+pub fn load(paths: &[PathBuf]) -> Result<(Vec<Run>, Vec<String>)> {
+    let mut runs = Vec::new();
+    let mut warnings = Vec::new();
+    for path in paths {
+        let folder = folder_of(path);
+        let record = run::read_run(&folder)?;
+        match run::read_result(&folder)? {
+            Some(result) => runs.push(Run { folder, record, result }),
+            None => {
+                warnings.push(format!("{}: has not finished (no {}): left out", folder.display(), run::RESULT_FILE));
+            }
+        }
+    }
+    Ok((runs, warnings))
+}
+
+/// The folder of a run: make names runs by their `result.json`.
+pub fn folder_of(path: &Path) -> PathBuf {
+    let names_a_file = path.file_name().is_some_and(|name| name == run::RESULT_FILE || name == run::RUN_FILE);
+    match path.parent() {
+        Some(parent) if names_a_file && !parent.as_os_str().is_empty() => parent.to_owned(),
+        Some(_) if names_a_file => PathBuf::from("."),
+        _ => path.to_owned(),
+    }
+}

@@ -1,0 +1,81 @@
+//! A range test as a run of `sc-rangetest`.
+
+use std::path::Path;
+
+use anyhow::Result;
+use artifacts::metrics::{self, Metrics};
+use artifacts::run::{self, Kind, RunRecord};
+use artifacts::suggestion::Setting;
+use serde_json::Value;
+
+use super::{Curve, Point};
+use crate::error::BadInput;
+
+/// Reads the run in `folder`, and says what the reader should be told about it.
+///
+/// # Errors
+/// When a record cannot be read, or the run is no range test.
+pub fn read(folder: &Path) -> Result<(Curve, Vec<String>)> {
+    let record = run::read_run(folder)?;
+    if record.config.kind != Kind::RangeTest {
+        let hint = "a suggestion is read from runs of sc-rangetest";
+        return Err(BadInput::file(folder, "a range test", "a training run", hint).into());
+    }
+    let mut warnings = Vec::new();
+    if run::read_result(folder)?.is_none() {
+        warnings.push(format!("{}: the range test has not finished: read as far as it went", folder.display()));
+    }
+    let (lines, torn) = metrics::read::<Metrics>(&folder.join(metrics::FILE))?;
+    if torn {
+        warnings.push(format!("{}: dropped a torn last line of metrics.jsonl", folder.display()));
+    }
+    let points = lines.iter().map(point).collect();
+    let (setting, conditions) = (setting(&record), conditions(&record));
+    let seed = Some(record.config.seed);
+    let critical_lr = record.config.schedule_parameters.get("critical_lr").and_then(Value::as_f64);
+    let (source, classes) = (record.name, Some(record.classes));
+    let curve = Curve { source, classes, seed, setting, critical_lr, conditions, points };
+    Ok((curve, warnings))
+}
+
+fn point(line: &Metrics) -> Point {
+    let measured_or_blown_up = |value: Option<f64>| value.unwrap_or(f64::NAN);
+    Point {
+        iteration: line.iteration,
+        lr: line.lr,
+        // The training loss is measured at every step: null says that it was not finite.
+        train_loss: Some(measured_or_blown_up(line.train_loss)),
+        train_accuracy: line.train_accuracy,
+        grad_norm: line.grad_norm,
+        // An accuracy without a loss beside it says the same of the held-out loss.
+        val_loss: line.val_accuracy.map(|_| measured_or_blown_up(line.val_loss)),
+        val_accuracy: line.val_accuracy,
+    }
+}
+
+/// What a suggestion read from this run holds for.
+pub fn setting(record: &RunRecord) -> Setting {
+    let config = &record.config;
+    Setting {
+        data_sha256: Some(record.data.sha256.clone()),
+        data_name: Some(record.data_name.clone()),
+        net: Some(config.net.clone()),
+        shortcut: Some(config.shortcut.clone()),
+        batch_size: Some(config.batch_size),
+        optimizer: Some(config.optimizer.clone()),
+        momentum: Some(config.momentum),
+        weight_decay: Some(config.weight_decay),
+        iterations: Some(config.iterations),
+    }
+}
+
+/// What changes the curve besides the setting: curves read together must agree in it.
+fn conditions(record: &RunRecord) -> Vec<(&'static str, String)> {
+    let config = &record.config;
+    vec![
+        ("augment", config.augment.clone()),
+        ("bn_momentum", config.bn_momentum.to_string()),
+        ("bn_reestimate", config.bn_reestimate.to_string()),
+        ("train_images", record.train_images.to_string()),
+    ]
+}

@@ -1,0 +1,12 @@
+//! Reads range tests: curves from runs and from CSV files, their smoothing, what happened along them, the rates that they
+//! suggest, and what other tools' rules answer.
+//!
+//! Knows the files that runs leave behind (crate `artifacts`) and nothing of nets, training, flags or terminals.
+
+#![forbid(unsafe_code)]
+
+pub mod curve;
+pub mod error;
+pub mod smooth;
+pub mod stats;
+pub mod suggest;

@@ -1,0 +1,26 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// What rules for the highest rate cost, in points of accuracy, where the best rate was measured: see make rule-bench.
+#[derive(Debug, Parser)]
+#[command(name = "rule-bench", version, about)]
+pub(crate) struct Flags {
+    /// Folder with a folder for each setting: runs of arm `truth`, and range tests.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Settings that rules may be fitted on.
+    #[arg(long, required = true, num_args = 1.., value_name = "SETTING")]
+    pub(crate) finding: Vec<String>,
+    /// Settings that judge them.
+    #[arg(long, required = true, num_args = 1.., value_name = "SETTING")]
+    pub(crate) judging: Vec<String>,
+    /// Kind of range test whose answers are drawn.
+    #[arg(long, value_name = "ARM", default_value = "around33")]
+    pub(crate) draw: String,
+    /// Folder of the tables and figures.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}

@@ -1,0 +1,116 @@
+//! The rival: random search over the same choices (Bergstra and Bengio, JMLR 13, 2012). Every draw is trained as long as
+//! the last run, and the best by held-out accuracy is taken.
+
+use anyhow::Result;
+use artifacts::recipe::{Decision, Training, Unit};
+use artifacts::sha256;
+
+use super::LEAST_STEPS;
+use crate::contest::{self, Contestant, Scored};
+use crate::{Next, Search, candidate};
+use artifacts::number::{rate, round_digits};
+use reading::error::BadInput;
+
+const QUESTION: &str = "Which of some random draws reaches the highest held-out accuracy?";
+
+pub(super) fn next(search: &Search) -> Result<Next> {
+    let purse = search.purse();
+    let Some(images) = search.images_each.filter(|_| purse.unit == Unit::Images) else {
+        let hint = "for example BUDGET=5000it, and --like with the recipe that it is compared with";
+        return Err(
+            BadInput::new("expected a budget in steps and the length of the trainings, found none", hint).into()
+        );
+    };
+    let draws = ((purse.left / images) as usize).saturating_sub(1);
+    let contestants: Vec<Contestant> = (0..draws).map(|k| drawn(search, k, images)).collect();
+    let trials: Vec<_> = contestants.iter().map(|contestant| contest::trial(contestant, search.seeds[0])).collect();
+    let missing = search.missing(&trials)?;
+    if !missing.is_empty() {
+        return Ok(Next::Run(missing));
+    }
+    let mut scored = Vec::new();
+    for (contestant, trial) in contestants.into_iter().zip(&trials) {
+        scored.extend(search.done(trial)?.map(|done| Scored::of(&contestant, &done)));
+    }
+    let accuracy = |one: &Scored| one.mean_accuracy().unwrap_or(0.0);
+    let best = scored.iter().reduce(|best, one| if accuracy(one) > accuracy(best) { one } else { best });
+    let Some(best) = best else {
+        return Err(
+            BadInput::new("the budget is too small for a single draw beside the last run", "give more BUDGET").into()
+        );
+    };
+    let chosen = best.contestant.clone();
+    let decision = Decision {
+        step: search.step.name().to_owned(),
+        question: QUESTION.to_owned(),
+        candidates: scored.iter().map(|one| candidate(one, Vec::new())).collect(),
+        chosen: chosen.name.clone(),
+        reason: format!("{draws} draws, one run each; {} has the highest held-out accuracy.", chosen.name),
+        spent: search.spent(&trials)?,
+    };
+    search.decided(
+        |training| {
+            *training = chosen.training;
+            training.iterations = Some(chosen.iterations);
+        },
+        decision,
+        &trials,
+    )
+}
+
+/// Draw number `k`: batch size one of those that the streamlined search tries; momentum .95 to .85 in one of five, else
+/// 1 - momentum log-uniform from 0.01 to 0.2; weight decay log-uniform from 1e-9 to 1e-2; highest rate log-uniform from
+/// 1e-3 to 10 (adaptive methods: 1e-5 to 0.1).
+fn drawn(search: &Search, k: usize, images: f64) -> Contestant {
+    let training = &search.recipe.training;
+    let draw = |what: &str| uniform(&format!("{} {k} {what}", search.seeds[0]));
+    let log_uniform = |what: &str, low: f64, high: f64| low * (high / low).powf(draw(what));
+    let most = (search.recipe.setting.train_images / 4).min((images / LEAST_STEPS as f64) as usize);
+    let sizes: Vec<usize> = [0.25, 0.5, 1.0, 2.0, 4.0]
+        .iter()
+        .map(|factor| (training.batch_size as f64 * factor) as usize)
+        .filter(|size| *size == training.batch_size || (*size >= 8 && *size <= most))
+        .collect();
+    let batch_size = sizes[((draw("batch size") * sizes.len() as f64) as usize).min(sizes.len() - 1)];
+    let cycles = draw("cycle") < 0.2;
+    let momentum = if cycles { 0.85 } else { round_digits(1.0 - log_uniform("momentum", 0.01, 0.2), 3) };
+    let adaptive = matches!(training.optimizer.as_str(), "adam" | "adamw" | "rmsprop");
+    let (low, high) = if adaptive { (1e-5, 0.1) } else { (1e-3, 10.0) };
+    let training = Training {
+        batch_size,
+        momentum,
+        max_momentum: cycles.then_some(0.95),
+        min_momentum: cycles.then_some(0.85),
+        weight_decay: round_digits(log_uniform("weight decay", 1e-9, 1e-2), 3),
+        max_lr: Some(round_digits(log_uniform("rate", low, high), 3)),
+        ..training.clone()
+    };
+    let name = format!(
+        "draw{}-bs{batch_size}-m{momentum}-wd{}-lr{}",
+        k + 1,
+        rate(training.weight_decay),
+        rate(training.max_lr.unwrap_or_default())
+    );
+    Contestant { name, iterations: (images / batch_size as f64) as u64, training }
+}
+
+/// A number from 0 to below 1 that depends on `what` alone: the first 52 bits of its SHA-256.
+fn uniform(what: &str) -> f64 {
+    let bytes = sha256::digest(what.as_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&bytes[..8]);
+    (u64::from_be_bytes(first) >> 12) as f64 / (1u64 << 52) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_are_spread_over_the_unit_interval_and_repeat() {
+        let draws: Vec<f64> = (0..1000).map(|k| uniform(&format!("1 {k} rate"))).collect();
+        let mean = draws.iter().sum::<f64>() / 1000.0;
+        assert!((mean - 0.5).abs() < 0.03 && draws.iter().all(|u| (0.0..1.0).contains(u)), "{mean}");
+        assert_eq!(draws[7], uniform("1 7 rate"));
+    }
+}

@@ -1,0 +1,179 @@
+//! The highest rate, by the rule that `sc-analyze suggest` applies to range tests of the setting as it now is; and the
+//! cycle that follows from it.
+
+use anyhow::Result;
+use artifacts::recipe::{Candidate, Decision, Recipe, Spent, Training};
+use artifacts::suggestion::Suggestion;
+
+use super::{LEAST_STEPS, LEAST_TRAINING, RampOf, Ramps, folders, no_rate, probe_cost, ramp_steps, suggested};
+use crate::contest::{self, Contestant, Scored, Standing};
+use crate::length_of;
+use crate::pick::noise;
+use crate::{Next, Search, candidate};
+use artifacts::number::{rate, round_digits};
+
+const QUESTION: &str = "How high may the learning rate go?";
+/// Rates nearer than this factor are not compared by runs.
+const SAME: f64 = 1.15;
+
+pub(super) fn next(search: &Search) -> Result<Next> {
+    let (purse, training) = (search.purse(), &search.recipe.training);
+    let allotment = search.allotment();
+    // As long as the training that is to come asks for, but at most half of what this step may cost.
+    let served = length_of(&purse, &search.recipe, purse.left - allotment);
+    let seeds = &search.seeds[..search.seeds.len().min(2)];
+    let each = 0.5 * allotment / seeds.len() as f64 - probe_cost(&purse, training.batch_size);
+    let afford = purse.steps(each.max(0.0), training.batch_size);
+    let steps = ramp_steps(served).min(afford).max(LEAST_STEPS);
+    let seeds = if afford < LEAST_STEPS { &seeds[..1] } else { seeds };
+    let of: Vec<RampOf> = seeds.iter().map(|seed| ("rate".to_owned(), training.clone(), *seed)).collect();
+    let ramps = match super::ramps(search, &of, &vec![steps; of.len()])? {
+        Ramps::Ask(next) => return Ok(next),
+        Ramps::Ready(ramps) => ramps,
+    };
+    let suggestion = suggested(search, &ramps)?;
+    let by_rule = suggestion.as_ref().and_then(|suggestion| suggestion.max_lr);
+    let why = suggestion.map(|suggestion| why(&suggestion)).unwrap_or_default();
+    let left = allotment - search.spent(&ramps)?.amount(purse.unit);
+    let (chosen, reason, candidates, trials) = match (by_rule, training.max_lr) {
+        (None, None) => return Err(no_rate(search)),
+        (None, Some(before)) => (
+            before,
+            "The rule found no rate here: the one that the steps before used was kept.".to_owned(),
+            Vec::new(),
+            ramps.clone(),
+        ),
+        (Some(rule), before) => {
+            let contest = contest_of(search, rule, before, left);
+            let sizes = contest::rounds(contest.len(), 2.min(search.seeds.len()));
+            let scored = match contest::standing(search, &contest, &sizes, left)? {
+                Standing::Run(missing) => return Ok(Next::Run(missing)),
+                Standing::Over(scored) => scored,
+            };
+            let (chosen, sentence) = guarded(search, rule, &scored);
+            let mut trials = ramps.clone();
+            trials.extend(contest::trials(search, &scored));
+            let ramps = folders(search, &ramps);
+            let mut candidates: Vec<Candidate> = scored.iter().map(|one| candidate(one, ramps.clone())).collect();
+            if candidates.is_empty() {
+                candidates.push(without_runs(search, rule, ramps));
+            }
+            (chosen, format!("{why} {sentence}{}", contest::settled_sentence(&scored)), candidates, trials)
+        }
+    };
+    let decision = Decision {
+        step: search.step.name().to_owned(),
+        question: QUESTION.to_owned(),
+        candidates,
+        chosen: rate(chosen),
+        reason: reason.trim().to_owned(),
+        spent: search.spent(&trials)?,
+    };
+    let next = search.decided(|training| set_cycle(training, chosen), decision, &trials)?;
+    Ok(match next {
+        Next::Decided(recipe) => Next::Decided(Box::new(with_cycle(*recipe))),
+        other => other,
+    })
+}
+
+/// What a reader of the decision needs of the suggestion's reasons: what happened, and where the rate comes from.
+fn why(suggestion: &Suggestion) -> String {
+    let rate = suggestion.reasons.iter().find(|reason| reason.starts_with("highest rate: "));
+    let sentences = suggestion.reasons.first().into_iter().chain(rate).map(|sentence| {
+        let mut letters = sentence.chars();
+        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    });
+    sentences.collect::<Vec<String>>().join(" ")
+}
+
+/// The rule's rate where nothing was run to check it: the report still shows its range tests.
+fn without_runs(search: &Search, rule: f64, range_tests: Vec<String>) -> Candidate {
+    let training = Training { max_lr: Some(rule), ..search.recipe.training.clone() };
+    let contestant = Contestant { name: format!("{} (rule)", rate(rule)), training, iterations: 0 };
+    candidate(&Scored::new(&contestant), range_tests)
+}
+
+/// The rule's rate against the one that the steps before used: the costly error is a rate past the cliff.
+fn contest_of(search: &Search, rule: f64, before: Option<f64>, left: f64) -> Vec<Contestant> {
+    let training = &search.recipe.training;
+    let contestant = |name: &str, max_lr: f64, iterations: u64| Contestant {
+        name: format!("{} ({name})", rate(max_lr)),
+        training: Training { max_lr: Some(max_lr), ..training.clone() },
+        iterations,
+    };
+    let differs = |before: &f64| (before / rule).max(rule / before) > SAME;
+    let Some(before) = before.filter(differs) else {
+        return Vec::new();
+    };
+    let runs = contest::runs(2, 2.min(search.seeds.len())) as f64;
+    let steps = [runs, 2.0].map(|runs| search.purse().steps(left / runs, training.batch_size));
+    match steps.into_iter().find(|steps| *steps >= LEAST_TRAINING) {
+        Some(steps) => vec![contestant("rule", rule, steps), contestant("before", before, steps)],
+        None => Vec::new(),
+    }
+}
+
+/// The rule's rate, unless short runs show that the other ends higher beyond noise.
+fn guarded(search: &Search, rule: f64, scored: &[Scored]) -> (f64, String) {
+    let means: Vec<f64> = scored.iter().filter_map(Scored::mean_accuracy).collect();
+    let [of_rule, of_before] = means[..] else {
+        return (rule, "Taken as the rule gives it.".to_owned());
+    };
+    let rule = scored[0].contestant.training.max_lr.unwrap_or(rule);
+    let noise = noise(scored, &[0, 1], of_rule.max(of_before), search.recipe.setting.held_out_images);
+    let before = scored[1].contestant.training.max_lr.unwrap_or(rule);
+    let points = |fraction: f64| format!("{:.1}", 100.0 * fraction);
+    let compared = format!(
+        "short runs at {} end at {}% and at {}, the rate of the steps before, at {}% held-out accuracy (noise {} points)",
+        rate(rule),
+        points(of_rule),
+        rate(before),
+        points(of_before),
+        points(noise)
+    );
+    if of_before - of_rule > noise {
+        (before, format!("But {compared}: that rate was kept."))
+    } else {
+        (rule, format!("In support, {compared}."))
+    }
+}
+
+fn set_cycle(training: &mut Training, max_lr: f64) {
+    training.max_lr = Some(max_lr);
+    if matches!(training.variant.as_str(), "smith" | "paper") {
+        let min_lr = round_digits(max_lr / 10.0, 4);
+        training.min_lr = Some(min_lr);
+        training.final_lr = Some(round_digits(min_lr / 1000.0, 4));
+    }
+}
+
+/// Adds the decision that needs no run: where the cycle starts and how it ends.
+fn with_cycle(mut recipe: Recipe) -> Recipe {
+    let training = &recipe.training;
+    let momentum = match (training.max_momentum, training.min_momentum) {
+        (Some(max), Some(min)) => format!("momentum cycles from {max} down to {min} and back, against the rate"),
+        _ => format!("momentum stays at {}", training.momentum),
+    };
+    let (chosen, reason) = match (training.min_lr, training.final_lr) {
+        (Some(min_lr), Some(final_lr)) => (
+            format!("{}, from {}, tail {}", training.variant, rate(min_lr), rate(final_lr)),
+            format!(
+                "From a tenth of the highest rate up in 45% of the steps, down in as many, and a tail of the last tenth at a \
+                 thousandth of where it started, as Smith ran it; {momentum}. No run was spent on this."
+            ),
+        ),
+        _ => (
+            training.variant.clone(),
+            format!("As --variant {} has it; {momentum}. No run was spent on this.", training.variant),
+        ),
+    };
+    recipe.decisions.push(Decision {
+        step: "cycle".to_owned(),
+        question: "Where does the cycle start, and how does it end?".to_owned(),
+        candidates: Vec::new(),
+        chosen,
+        reason,
+        spent: Spent::default(),
+    });
+    recipe
+}
