@@ -5,7 +5,7 @@ use std::fs;
 use artifacts::run::{self, Status};
 use end_to_end::study::{checkout, make};
 use end_to_end::{run as run_program, small_setting, succeed};
-use learner::plan::OPTIMIZERS;
+use learner::spec::OPTIMIZERS;
 
 const SHARED: &str = "--data data.safetensors --init init.safetensors --batch-size 16 --quiet --bn-reestimate 1";
 

@@ -57,18 +57,22 @@ fn dependencies_point_one_way() {
     for package in all.keys().filter(|package| !draws.contains(&package.as_str())) {
         knows_not(package, &["polars", "plotters"]);
     }
-    for library in ["artifacts", "reading", "kernels", "learner"] {
+    for library in ["artifacts", "reading", "kernels", "learner", "schedules"] {
         knows_not(library, &["clap", "indicatif", "ctrlc"]);
     }
     knows_not("kernels", &["artifacts", "learner"]);
     knows_not("artifacts", &["kernels", "learner"]);
+    let serde = ["serde", "serde_core", "serde_derive", "proc-macro2", "quote", "syn", "unicode-ident"];
+    let beyond: Vec<_> =
+        all["schedules"].iter().filter(|name| *name != "libm" && !serde.contains(&name.as_str())).collect();
+    assert!(beyond.is_empty(), "schedules is built from serde and libm alone, not {beyond:?}");
 }
 
 #[test]
 fn libraries_do_not_print_exit_or_read_clock_and_environment() {
     let forbidden =
         ["println!", "eprintln!", "print!(", "process::exit", "env::var", "Instant::now", "SystemTime::now"];
-    for library in ["artifacts", "reading", "kernels", "learner"] {
+    for library in ["artifacts", "reading", "kernels", "learner", "schedules"] {
         for (path, text) in sources(&workspace().join("crates").join(library).join("src")) {
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
             for word in forbidden {

@@ -1,6 +1,6 @@
-"""Writes what PyTorch's schedulers (and fastai's formulas) give, for the schedules of crates/learner to be compared with.
+"""Writes what PyTorch's schedulers (and fastai's formulas) give, for the schedules of crates/schedules to be compared with.
 
-    python3 schedules.py --out ../../crates/learner/tests/fixtures/schedules.json
+    python3 schedules.py --out ../../crates/schedules/tests/fixtures/schedules.json
 
 Every case names one of our schedules as its JSON and lists rows of step (from 1), rate and momentum, all in float64.
 Long runs are thinned out, but for the ends and the turning points.

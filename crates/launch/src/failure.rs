@@ -1,12 +1,16 @@
-//! What the failures of the libraries below mean to a program: its exit code, and what to do about it.
+//! What the failures of the libraries below mean to a program: its exit code, the flags that it calls things by, and what to
+//! do about it.
 
 use cli::Failure;
 use kernels::engine::EngineError;
-use learner::plan::PlanError;
+use learner::spec::ConfigError;
 use learner::state::RestoreError;
 use learner::training::TrainingError;
+use schedules::ParameterError;
 
-/// Turns the errors of `kernels` and `learner`, which know of no exit codes, into a [`Failure`].
+use crate::flags::flag;
+
+/// Turns the errors of `kernels`, `learner` and `schedules`, which know of no flags and exit codes, into a [`Failure`].
 pub trait OrFail<T> {
     /// The value, or why the program cannot go on.
     ///
@@ -27,9 +31,15 @@ pub trait Cause {
     fn into_failure(self) -> Failure;
 }
 
-impl Cause for PlanError {
+impl Cause for ConfigError {
     fn into_failure(self) -> Failure {
-        Failure::unusable(self)
+        Failure::unusable(self.message(flag))
+    }
+}
+
+impl Cause for ParameterError {
+    fn into_failure(self) -> Failure {
+        Failure::unusable(self.message(flag))
     }
 }
 

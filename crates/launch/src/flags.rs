@@ -190,6 +190,11 @@ fn seconds(text: &str) -> Result<f64, String> {
     found.filter(|seconds| (0.0..=1e9).contains(seconds)).ok_or_else(|| "expected seconds, from 0 to 1e9".to_owned())
 }
 
+/// The flag that sets a value of a run's configuration, or a parameter of its schedule, such as `--max-lr` for `max_lr`.
+pub fn flag(key: &str) -> String {
+    format!("--{}", key.replace('_', "-"))
+}
+
 /// The name of a flag's value as the record keeps it.
 pub fn value_name(value: impl ValueEnum + Copy) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())

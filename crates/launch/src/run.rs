@@ -11,11 +11,11 @@ use cli::{DIVERGED, FAILED, Failure, INTERRUPTED, output, signals};
 use kernels::device::{self, Device, Options};
 use kernels::engine::Engine;
 use kernels::isa::Isa;
-use learner::plan::Plan;
 use learner::samples::{self, Division, Samples};
-use learner::schedule::Schedule;
+use learner::spec::RunSpec;
 use learner::state;
-use learner::training::{Ending, FinalMeasurement, Measured, Training, means};
+use learner::training::{Ending, FinalMeasurement, Measure, Training, means};
+use schedules::Schedule;
 
 use crate::failure::{Cause, OrFail};
 use crate::flags::{Flags, value_name};
@@ -120,7 +120,7 @@ impl Prepared {
     /// # Errors
     /// As [`Prepared::launch`].
     pub fn execute(self, config: Config) -> Result<u8, Failure> {
-        let plan = Plan::new(config).or_fail()?;
+        let plan = RunSpec::new(config).or_fail()?;
         let division = self.divide(&plan)?;
         let flags = &self.request.flags;
         let path = flags
@@ -164,7 +164,7 @@ impl Prepared {
 
     fn train(
         &self,
-        plan: &Plan,
+        plan: &RunSpec,
         division: Division,
         folder: &RunFolder,
         engine: &mut dyn Engine,
@@ -220,7 +220,7 @@ impl Prepared {
                 result.divergence = Some(divergence);
             }
             Ending::Completed => {
-                let what = if flags.held_out_only { Measured::HeldOut } else { Measured::All };
+                let what = if flags.held_out_only { Measure::ValidationOnly } else { Measure::All };
                 let measured = training.measure(what).or_fail()?;
                 self.keep_model(plan, path, training.parameters().or_fail()?, &measured)?;
                 fill_in(&mut result, &measured);
@@ -235,7 +235,7 @@ impl Prepared {
 
     fn keep_model(
         &self,
-        plan: &Plan,
+        plan: &RunSpec,
         path: &Path,
         parameters: Vec<Vec<f32>>,
         measured: &FinalMeasurement,
@@ -249,7 +249,7 @@ impl Prepared {
     }
 
     /// How many looks at the test set the first `done` steps took; none where there are none to take.
-    fn test_lines(&self, plan: &Plan, done: u64) -> Option<u64> {
+    fn test_lines(&self, plan: &RunSpec, done: u64) -> Option<u64> {
         let every = plan.config.test_every;
         let none_to_look_at = self.inputs.data.test.labels.is_empty();
         (every > 0).then(|| if none_to_look_at { 0 } else { done / every })
@@ -275,7 +275,7 @@ impl Prepared {
             batch_size: flags.batch_size,
             iterations,
             schedule: schedule.name().to_owned(),
-            schedule_parameters: Plan::schedule_parameters(schedule),
+            schedule_parameters: RunSpec::schedule_parameters(schedule),
             optimizer: value_name(flags.optimizer),
             momentum: flags.momentum,
             weight_decay: flags.weight_decay,
@@ -291,7 +291,7 @@ impl Prepared {
         })
     }
 
-    fn divide(&self, plan: &Plan) -> Result<Division, Failure> {
+    fn divide(&self, plan: &RunSpec) -> Result<Division, Failure> {
         let Config { val_from_train, train_limit, batch_size, .. } = plan.config;
         let division =
             samples::divide(&self.inputs.data.train.labels, self.inputs.data.classes, val_from_train, train_limit);
@@ -305,7 +305,7 @@ impl Prepared {
 
     /// The instruction set that a flag asks for; or else that of the run that goes on, if this processor has it; or else
     /// the best.
-    fn isa(&self, plan: &Plan, path: &Path) -> Result<Isa, Failure> {
+    fn isa(&self, plan: &RunSpec, path: &Path) -> Result<Isa, Failure> {
         let flags = self.flags();
         let (data, init) = self.sources();
         let begun_with = || folder::kernels_of(path, &plan.config, data, init).and_then(|kernels| isa_of(&kernels));
@@ -331,7 +331,7 @@ impl Prepared {
 
     fn record(
         &self,
-        plan: &Plan,
+        plan: &RunSpec,
         division: &Division,
         path: &Path,
         device: &Device,
@@ -424,7 +424,7 @@ fn summary(result: &ResultRecord) -> String {
 }
 
 /// Order and augmentation are functions of seed and step, so the whole record can be made before the run.
-fn record_batches(plan: &Plan, division: &Division) -> batches::Batches {
+fn record_batches(plan: &RunSpec, division: &Division) -> batches::Batches {
     let Config { seed, batch_size, iterations, .. } = plan.config;
     let mut samples = Samples::new(division.train.clone(), seed, batch_size, plan.augment);
     let mut all = batches::Batches { batch_size, ..batches::Batches::default() };

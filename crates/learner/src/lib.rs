@@ -1,15 +1,17 @@
-//! Nets, schedules, optimizers, augmentation, and the one loop that range test and training share.
+//! Nets as graphs, initial weights, random streams, the order and augmentation of images, and the one training loop that
+//! range tests and training runs share.
 //!
-//! Nothing here parses flags, prints, exits, or reads the clock or the environment: random streams, the engine and an
-//! observer of what happens are passed in.
+//! Nothing here parses flags, prints, exits, or reads the clock or the environment: the engine and an observer of the run
+//! are passed in.
+
+#![forbid(unsafe_code)]
 
 pub mod data;
 pub mod initial;
 pub mod nets;
-pub mod plan;
 pub mod probe;
 pub mod samples;
-pub mod schedule;
+pub mod spec;
 pub mod state;
 pub mod stream;
 pub mod training;

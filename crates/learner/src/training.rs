@@ -1,11 +1,12 @@
-//! The one loop: step, record, measure, save. A range test and a training run differ in their schedule and in what ends
-//! them, and in nothing else.
+//! The one training loop: step, record, evaluate, save. A range test and a training run differ in their schedule and in what
+//! ends them, and in nothing else.
 //!
-//! An engine may hand the outcomes of steps over late and several at a time, so that its device need not wait for the
-//! loop. Records, divergence and measurements are then the same as with outcomes at once; what comes late is seen late,
-//! and steps that were made beyond a divergence leave no trace.
+//! An engine may return the outcomes of steps late and several at a time, so that its device need not wait for the loop.
+//! Records, divergence and evaluations are the same as with immediate outcomes, only later; steps that were made beyond a
+//! divergence leave no trace.
 
 use std::collections::VecDeque;
+use std::path::Path;
 
 use artifacts::ArtifactError;
 use artifacts::checkpoint::Checkpoint;
@@ -13,37 +14,37 @@ use artifacts::metrics::{Metrics, TestMetrics, finite};
 use artifacts::run::Divergence;
 use kernels::engine::{Batch, Buffers, Engine, EngineError, Evaluation, Split, StepOutcome, Update};
 use kernels::graph::Graph;
+use schedules::{PlateauState, StepParameters};
 
-use crate::plan::Plan;
 use crate::samples::{Division, Samples};
-use crate::schedule::{PlateauState, Rates};
+use crate::spec::RunSpec;
 use crate::state;
 
-/// Training images that the final training accuracy is measured on, at most.
-pub const FINAL_TRAIN_IMAGES: usize = 5000;
+/// The final training accuracy is measured on at most this many training images.
+const FINAL_TRAIN_IMAGES: usize = 5000;
 
-/// Steps under way, at most, before their outcomes are waited for.
-const MOST_UNDER_WAY: usize = 50;
+/// With this many outcomes pending, the loop waits for them.
+const MAX_PENDING_STEPS: usize = 50;
 
-/// Who watches a run: keeps its records, tells the time, and may stop it.
+/// What a run reports to: it keeps the records and the time, and may stop the run.
 pub trait Observer {
-    /// A training step is about to begin; with [`Observer::step_finished`], the time to measure.
+    /// A training step is about to begin. The time to [`Observer::step_finished`] is that of training.
     fn step_started(&mut self);
-    /// A training step is done, its evaluation not yet begun.
+    /// A training step is done; no evaluation after it has begun.
     fn step_finished(&mut self);
     /// The record of a step.
     ///
     /// # Errors
     /// When it cannot be kept.
     fn metrics(&mut self, line: &Metrics) -> Result<(), ArtifactError>;
-    /// A look at the test set along the way.
+    /// The record of an evaluation on the test set during the run.
     ///
     /// # Errors
     /// When it cannot be kept.
     fn test(&mut self, line: &TestMetrics) -> Result<(), ArtifactError>;
-    /// Whether a checkpoint should be made after this step.
+    /// Whether a checkpoint is due after this step.
     fn checkpoint_due(&self, iteration: u64) -> bool;
-    /// A checkpoint, to be kept together with all records so far.
+    /// A checkpoint, to be kept with all records so far.
     ///
     /// # Errors
     /// When it cannot be kept.
@@ -59,42 +60,42 @@ pub enum Ending {
     Completed,
     /// The loss (in a range test: the weights) was no longer finite.
     Diverged(Divergence),
-    /// Stopped by the observer, a checkpoint made.
+    /// Stopped by the observer, after a checkpoint.
     Interrupted {
         /// Steps done.
         iteration: u64,
     },
 }
 
-/// What a finished run is to measure at its end.
+/// What is measured at the end of a finished run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measured {
-    /// Held-out images, training images and the test set.
+pub enum Measure {
+    /// Validation images, training images and the test set.
     All,
-    /// Held-out images alone: a choice needs no more, and the test set stays unseen.
-    HeldOut,
+    /// Validation images alone: all that choosing needs, and the test set stays unseen.
+    ValidationOnly,
 }
 
 /// What a finished run measured at its end.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FinalMeasurement {
-    /// On the held-out training images; none where none are held out.
+    /// On the validation images, if there are any.
     pub val: Option<Evaluation>,
-    /// On training images as they are, where asked for.
+    /// On training images without augmentation, if asked for.
     pub train: Option<Evaluation>,
-    /// On the test images, where asked for; none where there are none.
+    /// On the test images, if asked for and if there are any.
     pub test: Option<Evaluation>,
     /// Batch norm's statistics as the evaluations used them.
     pub buffers: Buffers,
 }
 
-/// What stops a run before its end.
+/// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
-    /// The device.
+    /// The device failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A record.
+    /// A record could not be kept.
     #[error(transparent)]
     Record(#[from] ArtifactError),
 }
@@ -103,56 +104,58 @@ type Result<T, E = TrainingError> = std::result::Result<T, E>;
 
 /// A run in progress.
 pub struct Training<'a> {
-    plan: &'a Plan,
+    spec: &'a RunSpec,
     graph: &'a Graph,
     engine: &'a mut dyn Engine,
     samples: Samples,
     val: Vec<u32>,
     test: Vec<u32>,
+    /// Training batches that batch norm's statistics are estimated from before an evaluation; empty where its running
+    /// statistics are used.
     reestimation: Vec<Vec<u32>>,
     plateau: PlateauState,
     iteration: u64,
-    /// Steps that were begun and whose outcomes are not known yet: number and rates.
-    under_way: VecDeque<(u64, Rates)>,
+    /// Steps whose outcomes the engine has not returned yet, oldest first.
+    pending: VecDeque<(u64, StepParameters)>,
     last_finite_loss: Option<f64>,
 }
 
 impl<'a> Training<'a> {
     /// A run at its start. The engine holds the initial weights; `test_images` is the size of the test set.
     pub fn new(
-        plan: &'a Plan,
+        spec: &'a RunSpec,
         graph: &'a Graph,
         engine: &'a mut dyn Engine,
         division: Division,
         test_images: usize,
     ) -> Self {
-        let config = &plan.config;
-        let samples = Samples::new(division.train, config.seed, config.batch_size, plan.augment);
-        let reestimate = if graph.buffers.is_empty() { 0 } else { config.bn_reestimate };
+        let config = &spec.config;
+        let samples = Samples::new(division.train, config.seed, config.batch_size, spec.augment);
+        let reestimation_batches = if graph.buffers.is_empty() { 0 } else { config.bn_reestimate };
         Self {
-            plan,
+            spec,
             graph,
             engine,
-            reestimation: samples.fixed_batches(reestimate),
+            reestimation: samples.fixed_batches(reestimation_batches),
             samples,
             val: division.val,
             test: (0..test_images as u32).collect(),
             plateau: PlateauState::default(),
             iteration: 0,
-            under_way: VecDeque::new(),
+            pending: VecDeque::new(),
             last_finite_loss: None,
         }
     }
 
-    /// Goes back to where a checkpoint was made.
+    /// Returns to where a checkpoint, read from `path`, was made.
     ///
     /// # Errors
     /// When the checkpoint is not of this run.
-    pub fn restore(&mut self, path: &std::path::Path, checkpoint: Checkpoint) -> Result<(), state::RestoreError> {
+    pub fn restore(&mut self, path: &Path, checkpoint: Checkpoint) -> Result<(), state::RestoreError> {
         let parse = |error| ArtifactError::content(path, "the state of a schedule", error);
         self.plateau = serde_json::from_str(&checkpoint.schedule).map_err(parse)?;
         self.last_finite_loss = serde_json::from_str(&checkpoint.last_finite_loss).map_err(parse)?;
-        let iterations = self.plan.config.iterations;
+        let iterations = self.spec.config.iterations;
         if checkpoint.iteration > iterations {
             let expected = format!("an iteration up to {iterations}");
             return Err(ArtifactError::content(path, expected, checkpoint.iteration).into());
@@ -166,23 +169,17 @@ impl<'a> Training<'a> {
     /// # Errors
     /// When the device or a record fails.
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Ending> {
-        let iterations = self.plan.config.iterations;
-        while self.iteration < iterations {
+        while !self.is_complete() {
             observer.step_started();
             let outcomes = self.step()?;
             observer.step_finished();
-            if let Some(divergence) = self.settle(observer, outcomes)? {
+            if let Some(divergence) = self.record_all(observer, outcomes)? {
                 return Ok(Ending::Diverged(divergence));
             }
-            let is_last = self.iteration == iterations;
-            let interrupted = observer.interrupted() && !is_last;
-            if !is_last && (interrupted || observer.checkpoint_due(self.iteration)) {
-                let outcomes = self.engine.outcomes()?;
-                if let Some(divergence) = self.settle(observer, outcomes)? {
-                    return Ok(Ending::Diverged(divergence));
-                }
-                let checkpoint = self.checkpoint()?;
-                observer.checkpoint(checkpoint)?;
+            let interrupted = !self.is_complete() && observer.interrupted();
+            let checkpoint_due = !self.is_complete() && (interrupted || observer.checkpoint_due(self.iteration));
+            if checkpoint_due && let Some(divergence) = self.save(observer)? {
+                return Ok(Ending::Diverged(divergence));
             }
             if interrupted {
                 return Ok(Ending::Interrupted { iteration: self.iteration });
@@ -191,23 +188,25 @@ impl<'a> Training<'a> {
         Ok(Ending::Completed)
     }
 
-    /// The last measurements of a run that made all its steps.
+    /// The measurements at the end of a run that made all its steps.
     ///
     /// # Errors
     /// When the device fails.
-    pub fn measure(&mut self, what: Measured) -> Result<FinalMeasurement> {
+    pub fn measure(&mut self, what: Measure) -> Result<FinalMeasurement> {
         let statistics = self.statistics()?;
-        let train = self.samples.fixed_images(FINAL_TRAIN_IMAGES);
-        let all = what == Measured::All;
-        let on = |engine: &mut dyn Engine, split, images: &[u32]| {
-            engine.evaluate(&Batch::plain(split, images), statistics.as_ref())
-        };
-        Ok(FinalMeasurement {
-            val: (!self.val.is_empty()).then(|| on(self.engine, Split::Train, &self.val)).transpose()?,
-            train: all.then(|| on(self.engine, Split::Train, &train)).transpose()?,
-            test: (all && !self.test.is_empty()).then(|| on(self.engine, Split::Test, &self.test)).transpose()?,
-            buffers: statistics.map_or_else(|| self.engine.buffers(), Ok)?,
-        })
+        let mut measurement = FinalMeasurement::default();
+        if !self.val.is_empty() {
+            measurement.val = Some(self.evaluate_val(statistics.as_ref())?);
+        }
+        if what == Measure::All {
+            let train = self.samples.fixed_images(FINAL_TRAIN_IMAGES);
+            measurement.train = Some(self.engine.evaluate(&Batch::plain(Split::Train, &train), statistics.as_ref())?);
+            if !self.test.is_empty() {
+                measurement.test = Some(self.evaluate_test(statistics.as_ref())?);
+            }
+        }
+        measurement.buffers = statistics.map_or_else(|| self.engine.buffers(), Ok)?;
+        Ok(measurement)
     }
 
     /// Steps done.
@@ -215,7 +214,7 @@ impl<'a> Training<'a> {
         self.iteration
     }
 
-    /// The weights as they are.
+    /// The current weights, in the graph's order.
     ///
     /// # Errors
     /// When the device fails.
@@ -223,122 +222,138 @@ impl<'a> Training<'a> {
         Ok(self.engine.parameters()?)
     }
 
-    fn rates(&self, iteration: u64) -> Rates {
-        let config = &self.plan.config;
-        self.plan.schedule.rates(iteration, config.iterations, config.momentum, &self.plateau)
+    fn is_complete(&self) -> bool {
+        self.iteration == self.spec.config.iterations
     }
 
-    /// Begins the next step; the outcomes that are known now, oldest first.
+    /// Begins the next step. Returns the outcomes that are known by now, oldest first.
     fn step(&mut self) -> Result<Vec<StepOutcome>> {
-        let Plan { config, optimizer, .. } = self.plan;
-        let rates = self.rates(self.iteration + 1);
-        let batch = self.samples.batch(self.iteration + 1);
-        let update =
-            Update { optimizer: *optimizer, lr: rates.lr, momentum: rates.momentum, weight_decay: config.weight_decay };
-        let at_once = self.engine.begin_step(&batch, config.bn_momentum, &update)?;
-        self.iteration += 1;
-        self.under_way.push_back((self.iteration, rates));
-        match at_once {
+        let RunSpec { config, schedule, optimizer, .. } = self.spec;
+        let next = self.iteration + 1;
+        let parameters = schedule.at(next, config.iterations, config.momentum, &self.plateau);
+        let StepParameters { lr, momentum } = parameters;
+        let update = Update { optimizer: *optimizer, lr, momentum, weight_decay: config.weight_decay };
+        let outcome = self.engine.begin_step(&self.samples.batch(next), config.bn_momentum, &update)?;
+        self.iteration = next;
+        self.pending.push_back((next, parameters));
+        match outcome {
             Some(outcome) => Ok(vec![outcome]),
-            None if self.has_to_wait() => Ok(self.engine.outcomes()?),
+            None if self.needs_outcomes() => Ok(self.engine.outcomes()?),
             None => Ok(Vec::new()),
         }
     }
 
-    /// Whether the loop cannot go on without the outcomes of all steps so far.
-    fn has_to_wait(&self) -> bool {
-        let is_last = self.iteration == self.plan.config.iterations;
-        is_last
-            || self.under_way.len() >= MOST_UNDER_WAY
-            || self.looks_at_val(self.iteration, false)
-            || self.looks_at_test(self.iteration, false)
+    /// Whether the loop cannot continue without the outcomes of all steps so far.
+    fn needs_outcomes(&self) -> bool {
+        self.is_complete()
+            || self.pending.len() >= MAX_PENDING_STEPS
+            || self.val_due(self.iteration, false)
+            || self.test_due(self.iteration, false)
     }
 
-    /// Records the oldest steps under way, whose outcomes these are; the divergence that ends the run, if there is one.
-    fn settle(&mut self, observer: &mut dyn Observer, outcomes: Vec<StepOutcome>) -> Result<Option<Divergence>> {
+    /// Records the outcomes of the oldest pending steps. Returns the divergence that ends the run, if there is one.
+    fn record_all(&mut self, observer: &mut dyn Observer, outcomes: Vec<StepOutcome>) -> Result<Option<Divergence>> {
         for outcome in outcomes {
-            let (iteration, rates) = self.under_way.pop_front().expect("an outcome is of a step");
+            let (iteration, parameters) = self.pending.pop_front().expect("an outcome belongs to a pending step");
             if outcome.loss.is_finite() {
                 self.last_finite_loss = Some(outcome.loss);
             }
-            let diverged = self.diverged(iteration, rates, &outcome)?;
-            let is_last = iteration == self.plan.config.iterations && diverged.is_none();
-            self.record(observer, iteration, rates, &outcome, is_last)?;
-            if diverged.is_some() {
+            let divergence = self.divergence(iteration, parameters.lr, &outcome)?;
+            let is_last = iteration == self.spec.config.iterations && divergence.is_none();
+            self.record(observer, iteration, parameters, &outcome, is_last)?;
+            if divergence.is_some() {
                 // Steps beyond this one do not count.
                 self.iteration = iteration;
-                return Ok(diverged);
+                return Ok(divergence);
             }
         }
         Ok(None)
     }
 
-    /// A training run ends at the first loss that is not finite, a range test at weights that are not; the weights are
-    /// looked at only where loss or gradient gives cause, and after the last step.
-    fn diverged(&self, iteration: u64, rates: Rates, outcome: &StepOutcome) -> Result<Option<Divergence>> {
+    /// A training run diverges at the first loss that is not finite, a range test at weights that are not. The weights are
+    /// looked at only where loss or gradient is suspicious, and after the last step.
+    fn divergence(&self, iteration: u64, lr: f64, outcome: &StepOutcome) -> Result<Option<Divergence>> {
         let bad_loss = !outcome.loss.is_finite();
-        let suspicious = bad_loss || !outcome.grad_norm.is_finite() || iteration == self.plan.config.iterations;
-        let weights_are_finite = || outcome.weights_finite.map_or_else(|| self.weights_are_finite(), Ok);
-        let ended = (bad_loss && !self.plan.outlives_bad_loss()) || (suspicious && !weights_are_finite()?);
-        Ok(ended.then_some(Divergence { iteration, lr: rates.lr, last_finite_loss: self.last_finite_loss }))
+        let is_last = iteration == self.spec.config.iterations;
+        let suspicious = bad_loss || !outcome.grad_norm.is_finite() || is_last;
+        let diverged = (bad_loss && !self.spec.outlives_bad_loss())
+            || (suspicious && !outcome.weights_finite.map_or_else(|| self.weights_are_finite(), Ok)?);
+        Ok(diverged.then_some(Divergence { iteration, lr, last_finite_loss: self.last_finite_loss }))
     }
 
     fn weights_are_finite(&self) -> Result<bool> {
         Ok(self.engine.parameters()?.iter().flatten().all(|weight| weight.is_finite()))
     }
 
+    /// Records a step, after the evaluations that are due.
     fn record(
         &mut self,
         observer: &mut dyn Observer,
         iteration: u64,
-        rates: Rates,
+        parameters: StepParameters,
         outcome: &StepOutcome,
         is_last: bool,
     ) -> Result<()> {
-        let config = &self.plan.config;
-        let (looks_at_val, looks_at_test) =
-            (self.looks_at_val(iteration, is_last), self.looks_at_test(iteration, is_last));
-        let statistics = if looks_at_val || looks_at_test { self.statistics()? } else { None };
+        let (val_due, test_due) = (self.val_due(iteration, is_last), self.test_due(iteration, is_last));
+        let statistics = if val_due || test_due { self.statistics()? } else { None };
         let mut line = Metrics {
             iteration,
             epoch: self.samples.epochs(iteration),
-            lr: rates.lr,
-            momentum: rates.momentum,
+            lr: parameters.lr,
+            momentum: parameters.momentum,
             train_loss: finite(outcome.loss),
-            train_accuracy: Some(outcome.correct as f64 / config.batch_size as f64),
+            train_accuracy: Some(outcome.correct as f64 / self.spec.config.batch_size as f64),
             grad_norm: finite(outcome.grad_norm),
             val_loss: None,
             val_accuracy: None,
         };
-        if looks_at_val {
-            let val = self.engine.evaluate(&Batch::plain(Split::Train, &self.val), statistics.as_ref())?;
+        if val_due {
+            let val = self.evaluate_val(statistics.as_ref())?;
             (line.val_loss, line.val_accuracy) = means(&val);
-            self.plan.schedule.observe(&mut self.plateau, val.loss_sum / val.count as f64);
+            self.spec.schedule.observe(&mut self.plateau, val.loss_sum / val.count as f64);
         }
         observer.metrics(&line)?;
-        if looks_at_test {
-            let test = self.engine.evaluate(&Batch::plain(Split::Test, &self.test), statistics.as_ref())?;
-            let (test_loss, test_accuracy) = means(&test);
+        if test_due {
+            let (test_loss, test_accuracy) = means(&self.evaluate_test(statistics.as_ref())?);
             observer.test(&TestMetrics { iteration, test_loss, test_accuracy })?;
         }
         Ok(())
     }
 
-    fn looks_at_val(&self, iteration: u64, is_last: bool) -> bool {
-        !self.val.is_empty() && is_due(iteration, self.plan.config.val_every, is_last)
+    fn val_due(&self, iteration: u64, is_last: bool) -> bool {
+        !self.val.is_empty() && (is_last || is_multiple(iteration, self.spec.config.val_every))
     }
 
-    fn looks_at_test(&self, iteration: u64, is_last: bool) -> bool {
-        let every = self.plan.config.test_every;
-        !self.test.is_empty() && every > 0 && is_due(iteration, every, is_last)
+    fn test_due(&self, iteration: u64, is_last: bool) -> bool {
+        let every = self.spec.config.test_every;
+        !self.test.is_empty() && every > 0 && (is_last || is_multiple(iteration, every))
     }
 
+    fn evaluate_val(&mut self, statistics: Option<&Buffers>) -> Result<Evaluation> {
+        Ok(self.engine.evaluate(&Batch::plain(Split::Train, &self.val), statistics)?)
+    }
+
+    fn evaluate_test(&mut self, statistics: Option<&Buffers>) -> Result<Evaluation> {
+        Ok(self.engine.evaluate(&Batch::plain(Split::Test, &self.test), statistics)?)
+    }
+
+    /// Batch norm's statistics for an evaluation; none where the running ones are used.
     fn statistics(&mut self) -> Result<Option<Buffers>> {
         if self.reestimation.is_empty() {
             return Ok(None);
         }
         let batches: Vec<_> = self.reestimation.iter().map(|indices| Batch::plain(Split::Train, indices)).collect();
         Ok(Some(self.engine.batch_statistics(&batches)?))
+    }
+
+    /// Hands a checkpoint over, all steps so far recorded. Returns the divergence that one of those may show.
+    fn save(&mut self, observer: &mut dyn Observer) -> Result<Option<Divergence>> {
+        let outcomes = self.engine.outcomes()?;
+        let divergence = self.record_all(observer, outcomes)?;
+        if divergence.is_none() {
+            observer.checkpoint(self.checkpoint()?)?;
+        }
+        Ok(divergence)
     }
 
     fn checkpoint(&self) -> Result<Checkpoint> {
@@ -354,8 +369,8 @@ impl<'a> Training<'a> {
     }
 }
 
-fn is_due(iteration: u64, every: u64, is_last: bool) -> bool {
-    is_last || (every > 0 && iteration.is_multiple_of(every))
+fn is_multiple(iteration: u64, every: u64) -> bool {
+    every > 0 && iteration.is_multiple_of(every)
 }
 
 /// Mean loss (none where it is not finite) and accuracy of an evaluation.

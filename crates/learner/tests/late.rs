@@ -14,10 +14,10 @@ use kernels::engine::{
 use kernels::graph::Graph;
 use kernels::isa::Isa;
 use learner::initial::{self, Scheme};
-use learner::plan::Plan;
 use learner::samples;
-use learner::schedule::{Constant, RangeRamp, Scale, Schedule};
+use learner::spec::RunSpec;
 use learner::training::{Ending, Observer, Training};
+use schedules::{Constant, RampScale, RangeRamp, Schedule};
 
 const BATCH: usize = 8;
 const IMAGES: usize = 60;
@@ -157,7 +157,7 @@ fn graph() -> Graph {
     g
 }
 
-fn plan(kind: Kind, schedule: &Schedule) -> Plan {
+fn spec(kind: Kind, schedule: &Schedule) -> RunSpec {
     let config = Config {
         kind,
         net: String::new(),
@@ -166,7 +166,7 @@ fn plan(kind: Kind, schedule: &Schedule) -> Plan {
         batch_size: BATCH,
         iterations: 140,
         schedule: schedule.name().to_owned(),
-        schedule_parameters: Plan::schedule_parameters(schedule),
+        schedule_parameters: RunSpec::schedule_parameters(schedule),
         optimizer: "sgd".to_owned(),
         momentum: 0.9,
         weight_decay: 1e-4,
@@ -180,11 +180,11 @@ fn plan(kind: Kind, schedule: &Schedule) -> Plan {
         exact_conv: false,
         precision: "float32".to_owned(),
     };
-    Plan::new(config).unwrap()
+    RunSpec::new(config).unwrap()
 }
 
 /// How a run ends, what was recorded, the number of steps, and the weights at its end.
-fn run(plan: &Plan, late: bool, stop_after: Option<usize>) -> (Ending, Watch, u64, Vec<Vec<f32>>) {
+fn run(spec: &RunSpec, late: bool, stop_after: Option<usize>) -> (Ending, Watch, u64, Vec<Vec<f32>>) {
     let (data, graph) = (data(), graph());
     let options = Options { threads: 1, isa: Isa::Portable, exact_conv: true, precision: Precision::Float32 };
     let mut engine = device::open(&Device::Cpu, &graph, &data, BATCH, &options).unwrap();
@@ -193,16 +193,16 @@ fn run(plan: &Plan, late: bool, stop_after: Option<usize>) -> (Ending, Watch, u6
     }
     let (parameters, buffers) = initial::draw(&graph, 1, Scheme::Kaiming);
     engine.set_state(&parameters, &buffers).unwrap();
-    let division = samples::divide(&data.train.labels, data.classes, plan.config.val_from_train, None);
-    let mut training = Training::new(plan, &graph, engine.as_mut(), division, data.test.labels.len());
+    let division = samples::divide(&data.train.labels, data.classes, spec.config.val_from_train, None);
+    let mut training = Training::new(spec, &graph, engine.as_mut(), division, data.test.labels.len());
     let mut watch = Watch { stop_after, ..Watch::default() };
     let ending = training.run(&mut watch).unwrap();
     (ending, watch, training.iteration(), training.parameters().unwrap())
 }
 
-fn assert_same(plan: &Plan, stop_after: Option<usize>) -> Ending {
-    let (ending, at_once, iteration, weights) = run(plan, false, stop_after);
-    let (late_ending, late, late_iteration, late_weights) = run(plan, true, stop_after);
+fn assert_same(spec: &RunSpec, stop_after: Option<usize>) -> Ending {
+    let (ending, at_once, iteration, weights) = run(spec, false, stop_after);
+    let (late_ending, late, late_iteration, late_weights) = run(spec, true, stop_after);
     assert_eq!(ending, late_ending);
     assert_eq!(iteration, late_iteration);
     assert_eq!(at_once.lines, late.lines);
@@ -217,21 +217,21 @@ fn assert_same(plan: &Plan, stop_after: Option<usize>) -> Ending {
 
 #[test]
 fn a_run_that_completes() {
-    let plan = plan(Kind::Train, &Schedule::Constant(Constant { lr: 0.1 }));
-    assert_eq!(assert_same(&plan, None), Ending::Completed);
+    let spec = spec(Kind::Train, &Schedule::Constant(Constant { lr: 0.1 }));
+    assert_eq!(assert_same(&spec, None), Ending::Completed);
 }
 
 #[test]
 fn a_run_that_is_interrupted() {
-    let plan = plan(Kind::Train, &Schedule::Constant(Constant { lr: 0.1 }));
-    assert_eq!(assert_same(&plan, Some(43)), Ending::Interrupted { iteration: 43 });
+    let spec = spec(Kind::Train, &Schedule::Constant(Constant { lr: 0.1 }));
+    assert_eq!(assert_same(&spec, Some(43)), Ending::Interrupted { iteration: 43 });
 }
 
 #[test]
 fn a_run_that_diverges_between_two_looks() {
     for kind in [Kind::Train, Kind::RangeTest] {
-        let ramp = RangeRamp::new(Scale::Log, 1e-3, 1e38);
-        let ending = assert_same(&plan(kind, &Schedule::Ramp(ramp)), None);
+        let ramp = RangeRamp::new(RampScale::Log, 1e-3, 1e38);
+        let ending = assert_same(&spec(kind, &Schedule::Ramp(ramp)), None);
         let Ending::Diverged(divergence) = ending else { panic!("{kind:?}: {ending:?}") };
         assert!(divergence.iteration < 139, "{divergence:?}");
     }

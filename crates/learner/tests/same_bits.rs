@@ -11,11 +11,11 @@ use kernels::graph::Graph;
 use kernels::isa::Isa;
 use learner::initial::{self, Scheme};
 use learner::nets;
-use learner::plan::{OPTIMIZERS, Plan};
 use learner::samples::{self, Division};
-use learner::schedule::{Plateau, Schedule};
-use learner::training::{Ending, Measured, Observer, Training};
+use learner::spec::{OPTIMIZERS, RunSpec};
+use learner::training::{Ending, Measure, Observer, Training};
 use rand_chacha::rand_core::Rng;
+use schedules::{Plateau, Schedule};
 
 const CLASSES: usize = 10;
 const IMAGES: usize = 40;
@@ -59,14 +59,14 @@ impl Observer for Witness {
     }
 }
 
-/// A run to be made again and again.
-struct Setting {
-    plan: Plan,
+/// A run that is repeated in different ways.
+struct Case {
+    spec: RunSpec,
     graph: Graph,
     data: DataSet,
 }
 
-impl Setting {
+impl Case {
     /// A plateau schedule, which has a state of its own to lose, on random images.
     fn new(net: &str, optimizer: &str, shape: [usize; 3]) -> Self {
         let schedule = Schedule::Plateau(Plateau { patience: 0, threshold: 0.5, ..Plateau::new(0.01) });
@@ -78,7 +78,7 @@ impl Setting {
             batch_size: 5,
             iterations: STEPS,
             schedule: schedule.name().to_owned(),
-            schedule_parameters: Plan::schedule_parameters(&schedule),
+            schedule_parameters: RunSpec::schedule_parameters(&schedule),
             optimizer: optimizer.to_owned(),
             momentum: 0.9,
             weight_decay: 1e-4,
@@ -93,12 +93,12 @@ impl Setting {
             precision: Precision::Float32.to_string(),
         };
         let graph = nets::build(net, &config.shortcut, shape, CLASSES).unwrap();
-        Self { plan: Plan::new(config).unwrap(), graph, data: random_data(shape) }
+        Self { spec: RunSpec::new(config).unwrap(), graph, data: random_data(shape) }
     }
 
     fn engine(&self, threads: usize) -> Box<dyn Engine> {
         let options = Options { threads, isa: Isa::detect(), exact_conv: false, precision: Precision::Float32 };
-        let batch_size = self.plan.config.batch_size;
+        let batch_size = self.spec.config.batch_size;
         let mut engine = device::open(&Device::Cpu, &self.graph, &self.data, batch_size, &options).unwrap();
         let (parameters, buffers) = initial::draw(&self.graph, 1, Scheme::Kaiming);
         engine.set_state(&parameters, &buffers).unwrap();
@@ -106,7 +106,7 @@ impl Setting {
     }
 
     fn division(&self) -> Division {
-        samples::divide(&self.data.train.labels, CLASSES, self.plan.config.val_from_train, None)
+        samples::divide(&self.data.train.labels, CLASSES, self.spec.config.val_from_train, None)
     }
 
     /// What a run left, its numbers as bits: lines, final losses, weights and buffers. It is stopped after each of the steps
@@ -116,7 +116,7 @@ impl Setting {
         for until in stops.iter().map(|stop| Some(*stop)).chain([None]) {
             let mut engine = self.engine(threads);
             let test_images = self.data.test.labels.len();
-            let mut training = Training::new(&self.plan, &self.graph, engine.as_mut(), self.division(), test_images);
+            let mut training = Training::new(&self.spec, &self.graph, engine.as_mut(), self.division(), test_images);
             if let Some(checkpoint) = witness.checkpoint.take() {
                 training.restore("checkpoint".as_ref(), checkpoint).unwrap();
             }
@@ -124,7 +124,7 @@ impl Setting {
             let ending = training.run(&mut witness).unwrap();
             if until.is_none() {
                 assert_eq!(ending, Ending::Completed);
-                let measured = training.measure(Measured::All).unwrap();
+                let measured = training.measure(Measure::All).unwrap();
                 let losses =
                     [measured.val, measured.train, measured.test].map(|evaluation| evaluation.unwrap().loss_sum);
                 let state = training.parameters().unwrap().into_iter().chain(measured.buffers);
@@ -137,7 +137,7 @@ impl Setting {
     }
 
     fn check(&self) {
-        let name = format!("{} with {}", self.plan.config.net, self.plan.config.optimizer);
+        let name = format!("{} with {}", self.spec.config.net, self.spec.config.optimizer);
         let straight = self.outcome(1, &[]);
         assert_eq!(
             straight.0.len() as u64,
@@ -163,13 +163,13 @@ fn random_data(shape: [usize; 3]) -> DataSet {
 #[test]
 fn every_net_whatever_the_threads_and_stops() {
     for net in nets::NAMES {
-        Setting::new(net, "sgd", [3, 16, 16]).check();
+        Case::new(net, "sgd", [3, 16, 16]).check();
     }
 }
 
 #[test]
 fn every_optimizer_whatever_the_threads_and_stops() {
     for (optimizer, _) in OPTIMIZERS {
-        Setting::new("resnet8", optimizer, [1, 28, 28]).check();
+        Case::new("resnet8", optimizer, [1, 28, 28]).check();
     }
 }

@@ -17,9 +17,9 @@ use launch::flags::{OptimizerName, value_name};
 use launch::inputs::Inputs;
 use launch::machine;
 use learner::initial::{self, Scheme};
-use learner::plan::OPTIMIZERS;
 use learner::probe::{self, CriticalRate};
 use learner::samples::{self, Augment, Samples};
+use learner::spec::OPTIMIZERS;
 use learner::state::Parameters;
 
 const PROGRAM: &str = "sc-probe";

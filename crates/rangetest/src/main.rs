@@ -7,10 +7,11 @@ use artifacts::probe;
 use artifacts::run::Kind;
 use clap::{ArgMatches, Command, Parser, ValueEnum};
 use cli::{Failure, arguments};
+use launch::failure::OrFail;
 use launch::flags::{Flags, value_name};
 use launch::run::{self, Asked, Prepared, Request};
 use launch::{recipe, replay};
-use learner::schedule::{RangeRamp, Scale as RampScale, Schedule};
+use schedules::{RampScale, RangeRamp, Schedule};
 
 /// Large buffers come and go; this allocator keeps their pages.
 #[global_allocator]
@@ -90,7 +91,7 @@ fn start(mut arguments: Arguments, command: &Command, given: &ArgMatches) -> Res
     }
     let schedule = Schedule::Ramp(arguments.ramp()?);
     let (_, _, iterations) = flags.required()?;
-    schedule.validate(iterations).map_err(Failure::unusable)?;
+    schedule.validate(iterations).or_fail()?;
     run::prepare(request)?.launch(&schedule)
 }
 

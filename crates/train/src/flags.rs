@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 
 use artifacts::recipe::Training;
-use clap::{Args, Parser, ValueEnum};
+use clap::{ArgMatches, Args, Parser, ValueEnum};
 use cli::Failure;
 use cli::arguments::EXIT_CODES_OF_A_RUN;
-use launch::flags::{Flags, value_name};
-use learner::schedule::{
-    Constant, Cosine, ExpRange, OneCycle, Piecewise, Plateau, Poly, Schedule, Sgdr, Triangular, Variant,
+use launch::failure::OrFail;
+use launch::flags::{Flags, flag, value_name};
+use launch::recipe;
+use schedules::{
+    Constant, Cosine, ExpRange, OneCycle, Piecewise, Plateau, Poly, Rise, Schedule, Sgdr, Triangular, Variant,
 };
 
-use crate::rates::Rates;
+use crate::rates::ScheduleRates;
 
 /// The two ways to ask for a run.
 const USAGE: &str = "sc-train --data FILE --init FILE --schedule NAME --iterations N [OPTIONS]
@@ -25,11 +27,10 @@ pub(crate) struct Arguments {
     /// Schedule and its parameters
     #[command(flatten)]
     pub(crate) schedule: ScheduleFlags,
-    /// Take --min-lr and --max-lr (or --lr) from a file that sc-analyze suggest made; exit 2 where it holds for another
-    /// setting
+    /// Take --min-lr and --max-lr (or --lr) from a file made by sc-analyze suggest; exit 2 where it holds for another setting
     #[arg(long, value_name = "FILE", conflicts_with_all = ["choice", "recipe"])]
     pub(crate) suggestion: Option<PathBuf>,
-    /// Take --lr from a file that sc-analyze choose made
+    /// Take --lr from a file made by sc-analyze choose
     #[arg(long, value_name = "FILE", conflicts_with = "recipe")]
     pub(crate) choice: Option<PathBuf>,
     /// What is run on what
@@ -51,13 +52,13 @@ pub(crate) enum Name {
     Constant,
     /// Given pieces (--pieces), or --lr that drops at shares of the run (--drop-at)
     Piecewise,
-    /// --lr, lowered whenever the held-out loss evens out
+    /// --lr, lowered whenever the validation loss stops improving
     Plateau,
     /// Cycles between --min-lr and --max-lr: --step-size
     Triangular,
     /// Cycles, each half as high as the one before
     Triangular2,
-    /// Cycles whose height decays by --gamma a step
+    /// Cycles whose height decays by --gamma per step
     ExpRange,
     /// One rise to --max-lr, one fall, and a tail
     #[value(name = "1cycle")]
@@ -66,12 +67,51 @@ pub(crate) enum Name {
     Cosine,
     /// Half cosines with warm restarts: --t-0, --t-mult
     Sgdr,
-    /// A power of the share of steps still to come
+    /// A power of the share of steps that remain
     Poly,
 }
 
+/// The schedules that cycle between two rates.
+const CYCLICAL: &[Name] = &[Name::Triangular, Name::Triangular2, Name::ExpRange, Name::OneCycle];
+
+/// Every parameter of a schedule, and the schedules that it applies to.
+const APPLIES_TO: [(&str, &[Name]); 20] = [
+    ("lr", &[Name::Constant, Name::Piecewise, Name::Plateau, Name::Cosine, Name::Sgdr, Name::Poly]),
+    (
+        "min_lr",
+        &[Name::Triangular, Name::Triangular2, Name::ExpRange, Name::OneCycle, Name::Plateau, Name::Cosine, Name::Sgdr],
+    ),
+    ("max_lr", CYCLICAL),
+    ("step_size", CYCLICAL),
+    ("max_momentum", CYCLICAL),
+    ("min_momentum", CYCLICAL),
+    ("gamma", &[Name::ExpRange]),
+    ("variant", &[Name::OneCycle]),
+    ("pct_start", &[Name::OneCycle]),
+    ("final_lr", &[Name::OneCycle]),
+    ("pieces", &[Name::Piecewise]),
+    ("drop_at", &[Name::Piecewise]),
+    ("drop_factor", &[Name::Piecewise]),
+    ("factor", &[Name::Plateau]),
+    ("patience", &[Name::Plateau]),
+    ("threshold", &[Name::Plateau]),
+    ("cooldown", &[Name::Plateau]),
+    ("t_0", &[Name::Sgdr]),
+    ("t_mult", &[Name::Sgdr]),
+    ("power", &[Name::Poly]),
+];
+
+/// Defaults of the schedules that have them, whatever their rate.
+const PLATEAU: Plateau = Plateau::new(1.0);
+const SGDR: Sgdr = Sgdr::new(1.0, 1);
+const POLY: Poly = Poly::new(1.0);
+
+/// What `--lr` is multiplied by at each drop, as in the customary baseline.
+const DROP_FACTOR: f64 = 0.1;
+
 /// The schedule and its parameters; those of another schedule are refused.
 #[derive(Args)]
+#[command(next_help_heading = "Schedule")]
 pub(crate) struct ScheduleFlags {
     /// Learning rate schedule [with --recipe: 1cycle]
     #[arg(long = "schedule", value_enum, required_unless_present_any = ["replay", "recipe"])]
@@ -82,8 +122,7 @@ pub(crate) struct ScheduleFlags {
     /// Highest rate of a cycle; there is no upper limit
     #[arg(long, value_name = "F")]
     pub(crate) max_lr: Option<f64>,
-    /// Lowest rate: where a cycle starts (1cycle: a tenth of --max-lr by default), or where plateau, cosine and sgdr end
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", help = min_lr_help())]
     pub(crate) min_lr: Option<f64>,
     /// Pieces of a piecewise constant rate, STEPS:RATE,STEPS:RATE,...
     #[arg(long, value_name = "LIST", conflicts_with_all = ["lr", "drop_at"])]
@@ -91,20 +130,16 @@ pub(crate) struct ScheduleFlags {
     /// Shares of the run at which a piecewise constant rate drops, such as 0.5,0.75
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) drop_at: Vec<f64>,
-    /// What the rate is multiplied by at each drop
-    #[arg(long, value_name = "F")]
-    pub(crate) drop_factor: Option<f64>,
-    /// Variant of 1cycle: smith (default), paper, torch, torch-three-phase or fastai
-    #[arg(long, value_name = "NAME", value_parser = Variant::NAMES.map(|(name, _)| name))]
+    /// What a piecewise constant rate is multiplied by at each drop
+    #[arg(long, value_name = "F", default_value_t = DROP_FACTOR)]
+    pub(crate) drop_factor: f64,
+    #[arg(long, value_name = "NAME", value_parser = Variant::NAMES.map(|(name, _)| name), help = variant_help())]
     pub(crate) variant: Option<String>,
-    /// Steps of half a cycle (1cycle: 45% of the run by default)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help = step_size_help())]
     pub(crate) step_size: Option<u64>,
-    /// 1cycle, all but smith and paper: share of the run that is the rise [default: 0.3; fastai: 0.25]
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", help = pct_start_help())]
     pub(crate) pct_start: Option<f64>,
-    /// 1cycle: rate of the tail or at its end [default: the variant's]
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", help = final_lr_help())]
     pub(crate) final_lr: Option<f64>,
     /// Momentum at the lowest rate; with --min-momentum, momentum cycles against the rate
     #[arg(long, value_name = "F", requires = "min_momentum")]
@@ -112,42 +147,75 @@ pub(crate) struct ScheduleFlags {
     /// Momentum at the highest rate
     #[arg(long, value_name = "F", requires = "max_momentum")]
     pub(crate) min_momentum: Option<f64>,
-    /// exp-range: factor of the cycle's height a step
+    /// exp-range: factor of a cycle's height per step
     #[arg(long, value_name = "F")]
     pub(crate) gamma: Option<f64>,
-    /// plateau: what the rate is multiplied by [default: 0.1]
-    #[arg(long, value_name = "F")]
-    pub(crate) factor: Option<f64>,
-    /// plateau: measurements without progress that are borne [default: 10]
-    #[arg(long, value_name = "N")]
-    pub(crate) patience: Option<u64>,
-    /// plateau: relative progress that counts [default: 1e-4]
-    #[arg(long, value_name = "F")]
-    pub(crate) threshold: Option<f64>,
-    /// plateau: measurements after a drop that do not count [default: 0]
-    #[arg(long, value_name = "N")]
-    pub(crate) cooldown: Option<u64>,
+    /// plateau: what the rate is multiplied by
+    #[arg(long, value_name = "F", default_value_t = PLATEAU.factor)]
+    pub(crate) factor: f64,
+    /// plateau: measurements in a row without improvement that are tolerated
+    #[arg(long, value_name = "N", default_value_t = PLATEAU.patience)]
+    pub(crate) patience: u64,
+    /// plateau: relative decrease of the validation loss that counts as an improvement
+    #[arg(long, value_name = "F", default_value_t = PLATEAU.threshold)]
+    pub(crate) threshold: f64,
+    /// plateau: measurements after a drop that are not counted
+    #[arg(long, value_name = "N", default_value_t = PLATEAU.cooldown)]
+    pub(crate) cooldown: u64,
     /// sgdr: steps of the first period
     #[arg(long = "t-0", value_name = "N")]
     pub(crate) t_0: Option<u64>,
-    /// sgdr: factor of each further period's length [default: 1]
-    #[arg(long, value_name = "N")]
-    pub(crate) t_mult: Option<u64>,
-    /// poly: exponent [default: 1]
-    #[arg(long, value_name = "F")]
-    pub(crate) power: Option<f64>,
+    /// sgdr: how many times as long each period is as the one before
+    #[arg(long, value_name = "N", default_value_t = SGDR.t_mult)]
+    pub(crate) t_mult: u64,
+    /// poly: exponent
+    #[arg(long, value_name = "F", default_value_t = POLY.power)]
+    pub(crate) power: f64,
+}
+
+fn min_lr_help() -> String {
+    let defaults = Variant::in_words(|defaults| Some(format!("max/{}", defaults.div_factor)));
+    format!(
+        "Lowest rate: where a cycle starts [1cycle's default: {defaults}], or what plateau, cosine and sgdr end at [default: {}]",
+        PLATEAU.min_lr
+    )
+}
+
+fn variant_help() -> String {
+    format!("1cycle: whose variant [default: {}]", Variant::default().name())
+}
+
+fn step_size_help() -> String {
+    let defaults = Variant::in_words(|defaults| match defaults.rise {
+        Rise::StepSize { percent } => Some(format!("{percent}% of the run")),
+        Rise::PctStart(_) => None,
+    });
+    format!("Steps of half a cycle [1cycle's default: {defaults}]")
+}
+
+fn pct_start_help() -> String {
+    let defaults = Variant::in_words(|defaults| match defaults.rise {
+        Rise::PctStart(share) => Some(share.to_string()),
+        Rise::StepSize { .. } => None,
+    });
+    format!("1cycle: share of the run that is the rise [default: {defaults}]")
+}
+
+fn final_lr_help() -> String {
+    let defaults = Variant::in_words(|defaults| Some(defaults.final_lr.to_string()));
+    format!("1cycle: rate of the tail, or at its end [default: {defaults}]")
 }
 
 impl ScheduleFlags {
     fn name(&self) -> Result<Name, Failure> {
-        self.name.ok_or_else(|| Failure::unusable("--schedule: expected a value, found none"))
+        self.name.ok_or_else(|| Failure::unusable("--schedule is missing"))
     }
 
     /// Fills in what no flag says from a recipe, whose schedule is 1cycle. Another highest rate or length than the recipe's
     /// keeps the shape of its cycle: the other rates in proportion to the highest, the cycle's share of the run. Another
     /// variant has a shape of its own, and another schedule takes nothing.
     ///
-    /// `iterations`: steps of the run. `constant_momentum`: a flag gave one.
+    /// `iterations`: steps of the run. `constant_momentum`: whether a flag gave one.
     pub(crate) fn take_from(&mut self, recipe: &Training, iterations: u64, constant_momentum: bool) {
         if *self.name.get_or_insert(Name::OneCycle) != Name::OneCycle {
             return;
@@ -167,141 +235,241 @@ impl ScheduleFlags {
         }
     }
 
-    /// Refuses parameters of another schedule: they would be ignored in silence.
+    /// Refuses parameters of another schedule, which would have no effect. `given`: the flags as they were parsed.
     ///
     /// # Errors
     /// At the first such flag.
-    pub(crate) fn check_flags(&self) -> Result<(), Failure> {
+    pub(crate) fn check_flags(&self, given: &ArgMatches) -> Result<(), Failure> {
         let name = self.name()?;
-        let takes: &[&str] = match name {
-            Name::Constant => &["--lr"],
-            Name::Piecewise => &["--lr", "--pieces", "--drop-at", "--drop-factor"],
-            Name::Plateau => &["--lr", "--min-lr", "--factor", "--patience", "--threshold", "--cooldown"],
-            Name::Triangular | Name::Triangular2 => CYCLE,
-            Name::ExpRange => &[CYCLE[0], CYCLE[1], CYCLE[2], CYCLE[3], CYCLE[4], "--gamma"],
-            Name::OneCycle => {
-                &[CYCLE[0], CYCLE[1], CYCLE[2], CYCLE[3], CYCLE[4], "--variant", "--pct-start", "--final-lr"]
-            }
-            Name::Cosine => &["--lr", "--min-lr"],
-            Name::Sgdr => &["--lr", "--min-lr", "--t-0", "--t-mult"],
-            Name::Poly => &["--lr", "--power"],
+        let misplaced = |(id, schedules): &&(&str, &[Name])| recipe::given(given, id) && !schedules.contains(&name);
+        let Some((id, _)) = APPLIES_TO.iter().find(misplaced) else {
+            return Ok(());
         };
-        let given = [
-            ("--lr", self.lr.is_some()),
-            ("--max-lr", self.max_lr.is_some()),
-            ("--min-lr", self.min_lr.is_some()),
-            ("--pieces", self.pieces.is_some()),
-            ("--drop-at", !self.drop_at.is_empty()),
-            ("--drop-factor", self.drop_factor.is_some()),
-            ("--variant", self.variant.is_some()),
-            ("--step-size", self.step_size.is_some()),
-            ("--pct-start", self.pct_start.is_some()),
-            ("--final-lr", self.final_lr.is_some()),
-            ("--max-momentum", self.max_momentum.is_some()),
-            ("--min-momentum", self.min_momentum.is_some()),
-            ("--gamma", self.gamma.is_some()),
-            ("--factor", self.factor.is_some()),
-            ("--patience", self.patience.is_some()),
-            ("--threshold", self.threshold.is_some()),
-            ("--cooldown", self.cooldown.is_some()),
-            ("--t-0", self.t_0.is_some()),
-            ("--t-mult", self.t_mult.is_some()),
-            ("--power", self.power.is_some()),
-        ];
-        match given.iter().find(|(flag, is_given)| *is_given && !takes.contains(flag)) {
-            None => Ok(()),
-            Some((flag, _)) => {
-                let message = format!("{flag}: expected no such flag with --schedule {}, found one", value_name(name));
-                Err(Failure::unusable(message).hint(format!("it takes {}", takes.join(", "))))
-            }
-        }
+        let applicable = APPLIES_TO.iter().filter(|(_, schedules)| schedules.contains(&name));
+        let flags: Vec<String> = applicable.map(|(id, _)| flag(id)).collect();
+        let message = format!("{} does not apply to --schedule {}", flag(id), value_name(name));
+        Err(Failure::unusable(message).hint(format!("--schedule {} takes {}", value_name(name), flags.join(", "))))
     }
 
-    /// The schedule, its rates out of the flags or out of a file.
+    /// The schedule, with its rates from the flags or from a file.
     ///
     /// # Errors
     /// When a parameter is missing or cannot be used.
-    pub(crate) fn build(&self, rates: &Rates, iterations: u64) -> Result<Schedule, Failure> {
+    pub(crate) fn build(&self, rates: &ScheduleRates, iterations: u64) -> Result<Schedule, Failure> {
         let schedule = match self.name()? {
-            Name::Constant => Schedule::Constant(Constant { lr: self.need("--lr", rates.lr)? }),
+            Name::Constant => Schedule::Constant(Constant { lr: self.lr(rates)? }),
             Name::Piecewise => Schedule::Piecewise(self.piecewise(rates, iterations)?),
             Name::Plateau => Schedule::Plateau(self.plateau(rates)?),
             Name::Triangular => Schedule::Triangular(self.triangular(rates)?),
             Name::Triangular2 => Schedule::Triangular2(self.triangular(rates)?),
             Name::ExpRange => {
-                let gamma = self.need("--gamma", self.gamma)?;
+                let gamma = self.need("gamma", self.gamma)?;
                 Schedule::ExpRange(ExpRange::new(self.triangular(rates)?, gamma))
             }
             Name::OneCycle => Schedule::OneCycle(self.one_cycle(rates)?),
-            Name::Cosine => {
-                let lr = self.need("--lr", rates.lr)?;
-                Schedule::Cosine(Cosine { lr, min_lr: self.min_lr.unwrap_or(0.0) })
-            }
-            Name::Sgdr => Schedule::Sgdr(Sgdr {
-                lr: self.need("--lr", rates.lr)?,
-                min_lr: self.min_lr.unwrap_or(0.0),
-                t_0: self.need("--t-0", self.t_0)?,
-                t_mult: self.t_mult.unwrap_or(1),
-            }),
-            Name::Poly => Schedule::Poly(Poly { lr: self.need("--lr", rates.lr)?, power: self.power.unwrap_or(1.0) }),
+            Name::Cosine => Schedule::Cosine(self.cosine(rates)?),
+            Name::Sgdr => Schedule::Sgdr(self.sgdr(rates)?),
+            Name::Poly => Schedule::Poly(Poly { lr: self.lr(rates)?, power: self.power }),
         };
-        schedule.validate(iterations).map_err(Failure::unusable)?;
+        schedule.validate(iterations).or_fail()?;
         Ok(schedule)
     }
 
-    fn piecewise(&self, rates: &Rates, iterations: u64) -> Result<Piecewise, Failure> {
+    fn piecewise(&self, rates: &ScheduleRates, iterations: u64) -> Result<Piecewise, Failure> {
         if let Some(pieces) = &self.pieces {
             return Ok(pieces.clone());
         }
-        let lr = self.need("--pieces or --lr", rates.lr)?;
+        let missing = || Failure::unusable("--schedule piecewise needs --pieces, or --lr and --drop-at");
+        let lr = rates.lr.ok_or_else(missing)?;
         if self.drop_at.is_empty() {
-            return Err(Failure::unusable("--drop-at: expected shares of the run, such as 0.5,0.75, found none"));
+            return Err(missing());
         }
-        let ordered = self.drop_at.is_sorted_by(|a, b| a < b);
-        if !ordered || self.drop_at.iter().any(|share| !(*share > 0.0 && *share < 1.0)) {
+        let increasing = self.drop_at.is_sorted_by(|a, b| a < b);
+        if !increasing || self.drop_at.iter().any(|share| !(*share > 0.0 && *share < 1.0)) {
             let found = self.drop_at.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-            return Err(Failure::unusable(format!("--drop-at: expected rising shares between 0 and 1, found {found}")));
+            return Err(Failure::unusable(format!(
+                "--drop-at: expected increasing shares between 0 and 1, found {found}"
+            )));
         }
-        Ok(Piecewise::step_decay(lr, iterations, &self.drop_at, self.drop_factor.unwrap_or(0.1)))
+        Ok(Piecewise::step_decay(lr, iterations, &self.drop_at, self.drop_factor))
     }
 
-    fn plateau(&self, rates: &Rates) -> Result<Plateau, Failure> {
-        let mut plateau = Plateau::new(self.need("--lr", rates.lr)?);
-        plateau.factor = self.factor.unwrap_or(plateau.factor);
-        plateau.patience = self.patience.unwrap_or(plateau.patience);
-        plateau.threshold = self.threshold.unwrap_or(plateau.threshold);
-        plateau.cooldown = self.cooldown.unwrap_or(plateau.cooldown);
-        plateau.min_lr = self.min_lr.unwrap_or(plateau.min_lr);
-        Ok(plateau)
+    fn plateau(&self, rates: &ScheduleRates) -> Result<Plateau, Failure> {
+        Ok(Plateau {
+            lr: self.lr(rates)?,
+            factor: self.factor,
+            patience: self.patience,
+            threshold: self.threshold,
+            cooldown: self.cooldown,
+            min_lr: self.min_lr.unwrap_or(PLATEAU.min_lr),
+        })
     }
 
-    fn triangular(&self, rates: &Rates) -> Result<Triangular, Failure> {
+    fn triangular(&self, rates: &ScheduleRates) -> Result<Triangular, Failure> {
         Ok(Triangular {
-            min_lr: self.need("--min-lr", rates.min_lr)?,
-            max_lr: self.need("--max-lr", rates.max_lr)?,
-            step_size: self.need("--step-size", self.step_size)?,
+            min_lr: self.need("min_lr", rates.min_lr).map_err(or_suggestion)?,
+            max_lr: self.max_lr(rates)?,
+            step_size: self.need("step_size", self.step_size)?,
             max_momentum: self.max_momentum,
             min_momentum: self.min_momentum,
         })
     }
 
-    fn one_cycle(&self, rates: &Rates) -> Result<OneCycle, Failure> {
-        let variant = self.variant.as_deref().and_then(Variant::from_name).unwrap_or(Variant::Smith);
-        let mut one_cycle = OneCycle::new(variant, self.need("--max-lr", rates.max_lr)?);
-        // A suggestion's lowest useful rate is where learning starts; 1cycle starts at a share of the highest.
-        one_cycle.min_lr = self.min_lr.or(one_cycle.min_lr);
-        one_cycle.step_size = self.step_size.or(one_cycle.step_size);
-        one_cycle.pct_start = self.pct_start.or(one_cycle.pct_start);
-        one_cycle.final_lr = self.final_lr.or(one_cycle.final_lr);
-        one_cycle.max_momentum = self.max_momentum;
-        one_cycle.min_momentum = self.min_momentum;
-        Ok(one_cycle)
+    fn one_cycle(&self, rates: &ScheduleRates) -> Result<OneCycle, Failure> {
+        Ok(OneCycle {
+            variant: self.variant.as_deref().and_then(Variant::from_name).unwrap_or_default(),
+            max_lr: self.max_lr(rates)?,
+            // Not that of a suggestion: its lowest useful rate is where learning starts, 1cycle's a fraction of the highest.
+            min_lr: self.min_lr,
+            final_lr: self.final_lr,
+            step_size: self.step_size,
+            pct_start: self.pct_start,
+            max_momentum: self.max_momentum,
+            min_momentum: self.min_momentum,
+        })
     }
 
-    fn need<T>(&self, flag: &str, value: Option<T>) -> Result<T, Failure> {
+    fn cosine(&self, rates: &ScheduleRates) -> Result<Cosine, Failure> {
+        let default = Cosine::new(self.lr(rates)?);
+        Ok(Cosine { min_lr: self.min_lr.unwrap_or(default.min_lr), ..default })
+    }
+
+    fn sgdr(&self, rates: &ScheduleRates) -> Result<Sgdr, Failure> {
+        let default = Sgdr::new(self.lr(rates)?, self.need("t_0", self.t_0)?);
+        Ok(Sgdr { min_lr: self.min_lr.unwrap_or(default.min_lr), t_mult: self.t_mult, ..default })
+    }
+
+    fn lr(&self, rates: &ScheduleRates) -> Result<f64, Failure> {
+        let hint = "give it by hand, or take it from a file: --suggestion FILE or --choice FILE";
+        self.need("lr", rates.lr).map_err(|failure| failure.hint(hint))
+    }
+
+    fn max_lr(&self, rates: &ScheduleRates) -> Result<f64, Failure> {
+        self.need("max_lr", rates.max_lr).map_err(or_suggestion)
+    }
+
+    fn need<T>(&self, parameter: &str, value: Option<T>) -> Result<T, Failure> {
         let name = value_name(self.name()?);
-        value.ok_or_else(|| Failure::unusable(format!("{flag}: expected a value with --schedule {name}, found none")))
+        value.ok_or_else(|| Failure::unusable(format!("--schedule {name} needs {}", flag(parameter))))
     }
 }
 
-const CYCLE: &[&str] = &["--min-lr", "--max-lr", "--step-size", "--max-momentum", "--min-momentum"];
+fn or_suggestion(failure: Failure) -> Failure {
+    failure.hint("give it by hand, or take it from a range test: --suggestion FILE")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn message(line: &str) -> String {
+        let matches = Arguments::command()
+            .try_get_matches_from(format!("sc-train --replay x {line}").split_whitespace())
+            .unwrap();
+        let flags = <ScheduleFlags as clap::FromArgMatches>::from_arg_matches(&matches).unwrap();
+        let rates = ScheduleRates { lr: flags.lr, min_lr: flags.min_lr, max_lr: flags.max_lr };
+        let outcome = flags.check_flags(&matches).and_then(|()| flags.build(&rates, 100));
+        outcome.map_or_else(|failure| failure.message, |schedule| schedule.name().to_owned())
+    }
+
+    #[test]
+    fn every_parameter_of_a_schedule_says_where_it_applies() {
+        let command = ScheduleFlags::augment_args(clap::Command::new("sc-train"));
+        let mut ids: Vec<&str> = command.get_arguments().map(|argument| argument.get_id().as_str()).collect();
+        ids.retain(|id| *id != "name");
+        let mut listed: Vec<&str> = APPLIES_TO.iter().map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(ids, listed);
+        for argument in command.get_arguments().filter(|argument| argument.get_id() != "name") {
+            assert_eq!(format!("--{}", argument.get_long().unwrap()), flag(argument.get_id().as_str()));
+        }
+    }
+
+    #[test]
+    fn parameters_of_another_schedule_are_refused() {
+        for (line, expected) in [
+            ("--schedule cosine --lr 1 --gamma 0.9", "--gamma does not apply to --schedule cosine"),
+            ("--schedule constant --lr 1 --factor 0.1", "--factor does not apply to --schedule constant"),
+            ("--schedule 1cycle --lr 1", "--lr does not apply to --schedule 1cycle"),
+            ("--schedule 1cycle --max-lr 1 --pct-start 0.3", "--pct-start does not apply to --variant smith"),
+            (
+                "--schedule 1cycle --max-lr 1 --variant fastai --step-size 9",
+                "--step-size does not apply to --variant fastai",
+            ),
+        ] {
+            assert_eq!(message(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_schedule_names_what_it_needs() {
+        for (schedule, needed, given) in [
+            ("constant", "--lr", "--lr 1"),
+            ("piecewise", "--pieces, or --lr and --drop-at", "--lr 1 --drop-at 0.5"),
+            ("plateau", "--lr", "--lr 1"),
+            ("triangular", "--min-lr", "--min-lr 0.1 --max-lr 1 --step-size 9"),
+            ("triangular2", "--min-lr", "--min-lr 0.1 --max-lr 1 --step-size 9"),
+            ("exp-range", "--gamma", "--min-lr 0.1 --max-lr 1 --step-size 9 --gamma 0.9"),
+            ("1cycle", "--max-lr", "--max-lr 1"),
+            ("cosine", "--lr", "--lr 1"),
+            ("sgdr", "--lr", "--lr 1 --t-0 9"),
+            ("poly", "--lr", "--lr 1"),
+        ] {
+            assert_eq!(message(&format!("--schedule {schedule}")), format!("--schedule {schedule} needs {needed}"));
+            assert_eq!(message(&format!("--schedule {schedule} {given}")), schedule);
+        }
+    }
+
+    #[test]
+    fn unusable_values_are_refused_by_their_flags() {
+        for (line, expected) in [
+            ("--schedule constant --lr 0", "--lr: expected a finite number above 0, found 0"),
+            ("--schedule 1cycle --max-lr 1 --min-lr 2", "--min-lr: expected a rate below --max-lr (1), found 2"),
+            (
+                "--schedule 1cycle --max-lr 1 --step-size 51",
+                "--step-size: expected at most 50, half of --iterations (100), found 51",
+            ),
+            (
+                "--schedule piecewise --lr 1 --drop-at 0.75,0.5",
+                "--drop-at: expected increasing shares between 0 and 1, found 0.75,0.5",
+            ),
+            (
+                "--schedule piecewise --pieces 9:1,9:0.1",
+                "--pieces: expected pieces that add up to --iterations (100), found 18",
+            ),
+        ] {
+            assert_eq!(message(line), expected, "{line}");
+        }
+    }
+
+    /// `docs/schedules.md` lists the flags of every schedule with their defaults.
+    #[test]
+    fn the_documentation_lists_the_flags_of_every_schedule() {
+        let page = include_str!("../../../docs/schedules.md");
+        let row = |name: Name| {
+            let start = format!("| `{}` |", value_name(name));
+            page.lines().find(|line| line.starts_with(&start)).unwrap().to_owned()
+        };
+        for (id, schedules) in APPLIES_TO {
+            let flag = flag(id);
+            for name in schedules.iter().filter(|name| !CYCLICAL.contains(name)) {
+                assert!(row(*name).contains(&flag), "{flag} of {name:?}");
+            }
+        }
+        for (flag, default) in [
+            ("--factor", PLATEAU.factor.to_string()),
+            ("--patience", PLATEAU.patience.to_string()),
+            ("--threshold", PLATEAU.threshold.to_string()),
+            ("--cooldown", PLATEAU.cooldown.to_string()),
+            ("--min-lr", PLATEAU.min_lr.to_string()),
+        ] {
+            let text = format!("{flag} ({default})");
+            assert!(row(Name::Plateau).contains(&text), "{text}");
+        }
+        assert!(row(Name::Sgdr).contains(&format!("--t-mult ({})", SGDR.t_mult)));
+        assert!(row(Name::Poly).contains(&format!("--power ({})", POLY.power)));
+    }
+}

@@ -36,7 +36,7 @@ fn start(mut arguments: Arguments, command: &Command, given: &ArgMatches) -> Res
         let constant_momentum = recipe::given(given, "momentum");
         arguments.schedule.take_from(&recipe.training, arguments.flags.steps(), constant_momentum);
     }
-    arguments.schedule.check_flags()?;
+    arguments.schedule.check_flags(given)?;
     let flags = &arguments.flags;
     let (_, _, iterations) = flags.required()?;
     let request = Request {

@@ -10,10 +10,10 @@ use launch::run::Prepared;
 
 use crate::flags::Arguments;
 
-/// The rates that a schedule may ask for.
+/// The rates that a schedule may need.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Rates {
-    /// The rate of schedules that know one.
+pub(crate) struct ScheduleRates {
+    /// The rate of a schedule that has one.
     pub(crate) lr: Option<f64>,
     /// Lower bound of a cycle.
     pub(crate) min_lr: Option<f64>,
@@ -25,26 +25,26 @@ pub(crate) struct Rates {
 ///
 /// # Errors
 /// When that file cannot be used, holds for another setting, or has no rate to suggest.
-pub(crate) fn resolve(arguments: &Arguments, prepared: &Prepared) -> Result<Rates, Failure> {
+pub(crate) fn resolve(arguments: &Arguments, prepared: &Prepared) -> Result<ScheduleRates, Failure> {
     let schedule = &arguments.schedule;
-    let given = Rates { lr: schedule.lr, min_lr: schedule.min_lr, max_lr: schedule.max_lr };
+    let given = ScheduleRates { lr: schedule.lr, min_lr: schedule.min_lr, max_lr: schedule.max_lr };
     let found = if let Some(path) = &arguments.suggestion {
         suggested(path, arguments, prepared)?
     } else if let Some(path) = &arguments.choice {
         let choice = choice::read(path)
             .map_err(|error| Failure::from(error).hint("a choice is made by sc-analyze choose RUN... --out FILE"))?;
-        Rates { lr: Some(choice.lr), ..Rates::default() }
+        ScheduleRates { lr: Some(choice.lr), ..ScheduleRates::default() }
     } else {
-        Rates::default()
+        ScheduleRates::default()
     };
-    Ok(Rates {
+    Ok(ScheduleRates {
         lr: given.lr.or(found.lr),
         min_lr: given.min_lr.or(found.min_lr),
         max_lr: given.max_lr.or(found.max_lr),
     })
 }
 
-fn suggested(path: &Path, arguments: &Arguments, prepared: &Prepared) -> Result<Rates, Failure> {
+fn suggested(path: &Path, arguments: &Arguments, prepared: &Prepared) -> Result<ScheduleRates, Failure> {
     let suggestion = suggestion::read(path)
         .map_err(|error| Failure::from(error).hint("a suggestion is made by sc-analyze suggest RUN... --out FILE"))?;
     if !arguments.flags.force {
@@ -56,7 +56,7 @@ fn suggested(path: &Path, arguments: &Arguments, prepared: &Prepared) -> Result<
         let message = format!("{}: expected a highest rate, found none: {why}", path.display());
         return Err(Failure::unusable(message).hint("give the rates by hand (--max-lr F), or repeat the range test"));
     }
-    Ok(Rates { lr: max_lr, min_lr, max_lr })
+    Ok(ScheduleRates { lr: max_lr, min_lr, max_lr })
 }
 
 /// Refuses a suggestion made for something else. What it does not say (a curve of another tool's) is not compared.

@@ -1,19 +1,19 @@
-//! Ways from one value to another.
+//! Interpolation between two values.
 
 use std::f64::consts::PI;
 
-/// In a straight line; exact at fractions 0 and 1.
-pub(super) fn linear(start: f64, end: f64, fraction: f64) -> f64 {
+/// Along a straight line; exact at fractions 0 and 1.
+pub(crate) fn linear(start: f64, end: f64, fraction: f64) -> f64 {
     start * (1.0 - fraction) + end * fraction
 }
 
 /// Along half a cosine: flat at both ends.
-pub(super) fn cosine(start: f64, end: f64, fraction: f64) -> f64 {
+pub(crate) fn cosine(start: f64, end: f64, fraction: f64) -> f64 {
     end + (start - end) / 2.0 * (1.0 + libm::cos(PI * fraction))
 }
 
-/// By equal factors, both ends above 0; exact at fractions 0 and 1.
-pub(super) fn geometric(start: f64, end: f64, fraction: f64) -> f64 {
+/// By equal factors, which needs both ends above 0; exact at fractions 0 and 1.
+pub(crate) fn geometric(start: f64, end: f64, fraction: f64) -> f64 {
     if fraction == 1.0 { end } else { start * libm::pow(end / start, fraction) }
 }
 
@@ -21,7 +21,7 @@ pub(super) fn geometric(start: f64, end: f64, fraction: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// A cosine starts within the rounding of the larger end: 30 + (1e-7 - 30) is not 1e-7.
+    /// A cosine starts only within the rounding error of the larger end: 30 + (1e-7 - 30) is not 1e-7.
     #[test]
     fn ends_are_exact() {
         for (start, end) in [(0.1f64, 3.0f64), (3.0, 0.1), (1e-7, 30.0), (0.3, 0.7)] {

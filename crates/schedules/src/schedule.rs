@@ -1,46 +1,23 @@
-//! Learning rate and momentum of every step: schedules as values.
-//!
-//! A schedule is plain data; what step k of N runs at is a pure function of both. Steps are numbered from 1; the formulas
-//! count from 0, as their sources do (Caffe's `iter`, PyTorch's `last_epoch`), so step k is their k - 1. The one schedule
-//! that looks back, [`Plateau`], keeps what it saw in a [`PlateauState`] that the caller holds. `docs/schedules.md` shows
-//! them all.
-
-mod check;
-mod constant;
-mod cosine;
-mod curve;
-mod cyclical;
-mod momentum;
-mod one_cycle;
-mod piecewise;
-mod plateau;
-mod poly;
-mod ramp;
-mod sgdr;
-
-pub use check::ScheduleError;
-pub use constant::Constant;
-pub use cosine::Cosine;
-pub use cyclical::{ExpRange, Triangular};
-pub use one_cycle::{OneCycle, Variant};
-pub use piecewise::{Piece, Piecewise};
-pub use plateau::{Plateau, PlateauState};
-pub use poly::Poly;
-pub use ramp::{RangeRamp, Scale};
-pub use sgdr::Sgdr;
+//! A schedule of any kind, and what a step runs with.
 
 use serde::{Deserialize, Serialize};
 
-/// What a step runs at.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rates {
+use crate::error::{ParameterError, at_least_one};
+use crate::{
+    Constant, Cosine, ExpRange, OneCycle, Piecewise, Plateau, PlateauState, Poly, RampScale, RangeRamp, Sgdr,
+    Triangular,
+};
+
+/// What a schedule gives for a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepParameters {
     /// Learning rate.
     pub lr: f64,
-    /// Momentum of SGD; `beta1` of Adam.
+    /// Momentum of SGD, `beta1` of Adam.
     pub momentum: f64,
 }
 
-/// A learning rate schedule with its parameters. In JSON an object whose `schedule` names it, its parameters beside.
+/// A learning rate schedule with its parameters. In JSON it is one object: `schedule` names it, beside its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "schedule")]
 pub enum Schedule {
@@ -50,7 +27,7 @@ pub enum Schedule {
     /// Given rates for given numbers of steps.
     #[serde(rename = "piecewise")]
     Piecewise(Piecewise),
-    /// Lowered whenever the validation loss evens out.
+    /// Lowered whenever the validation loss stops improving.
     #[serde(rename = "plateau")]
     Plateau(Plateau),
     /// Cycles of constant height.
@@ -62,7 +39,7 @@ pub enum Schedule {
     /// Cycles whose height decays with every step.
     #[serde(rename = "exp-range")]
     ExpRange(ExpRange),
-    /// Up once, down once, and a tail.
+    /// One rise, one fall, and a tail.
     #[serde(rename = "1cycle")]
     OneCycle(OneCycle),
     /// Half a cosine, down.
@@ -71,7 +48,7 @@ pub enum Schedule {
     /// Half cosines with warm restarts.
     #[serde(rename = "sgdr")]
     Sgdr(Sgdr),
-    /// A power of the share of steps still to come.
+    /// A power of the share of steps that remain.
     #[serde(rename = "poly")]
     Poly(Poly),
     /// A range test's ramp.
@@ -80,13 +57,13 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// Whether a run of `iterations` steps can follow this schedule: rates finite, positive and in order. There is no
+    /// Checks that a run of `iterations` steps can follow this schedule: rates finite, positive and in order. There is no
     /// upper limit on a rate.
     ///
     /// # Errors
-    /// At the first parameter that cannot be used, named by its flag.
-    pub fn validate(&self, iterations: u64) -> Result<(), ScheduleError> {
-        check::iterations(iterations)?;
+    /// At the first parameter that cannot be used.
+    pub fn validate(&self, iterations: u64) -> Result<(), ParameterError> {
+        at_least_one("iterations", iterations)?;
         match self {
             Self::Constant(schedule) => schedule.validate(),
             Self::Piecewise(schedule) => schedule.validate(iterations),
@@ -101,7 +78,7 @@ impl Schedule {
         }
     }
 
-    /// The same schedule with every default that depends on the length filled in, as a record should keep it.
+    /// The same schedule with its defaults for a run of `iterations` steps filled in, as a record should keep it.
     #[must_use]
     pub fn resolved(&self, iterations: u64) -> Self {
         match self {
@@ -110,34 +87,34 @@ impl Schedule {
         }
     }
 
-    /// Rates of step `step` of `iterations`, numbered from 1. `base_momentum` holds where the schedule does not cycle
-    /// the momentum; `plateau` is what a plateau schedule has seen so far, and nothing to the others.
-    pub fn rates(&self, step: u64, iterations: u64, base_momentum: f64, plateau: &PlateauState) -> Rates {
+    /// What step `step` of `iterations`, numbered from 1, runs with. `base_momentum` applies where the schedule does not
+    /// cycle the momentum; `plateau` is what a plateau schedule has seen so far, which the others ignore.
+    pub fn at(&self, step: u64, iterations: u64, base_momentum: f64, plateau: &PlateauState) -> StepParameters {
         let elapsed = step.saturating_sub(1);
         let lr = match self {
             Self::Constant(schedule) => schedule.lr,
             Self::Piecewise(schedule) => schedule.lr(elapsed),
             Self::Plateau(schedule) => plateau.lr(schedule),
-            Self::Triangular(schedule) => return schedule.rates(elapsed, base_momentum),
-            Self::Triangular2(schedule) => return schedule.halving_rates(elapsed, base_momentum),
-            Self::ExpRange(schedule) => return schedule.rates(elapsed, base_momentum),
-            Self::OneCycle(schedule) => return schedule.rates(elapsed, iterations, base_momentum),
+            Self::Triangular(schedule) => return schedule.parameters(elapsed, base_momentum),
+            Self::Triangular2(schedule) => return schedule.halving_parameters(elapsed, base_momentum),
+            Self::ExpRange(schedule) => return schedule.parameters(elapsed, base_momentum),
+            Self::OneCycle(schedule) => return schedule.parameters(elapsed, iterations, base_momentum),
             Self::Cosine(schedule) => schedule.lr(elapsed, iterations),
             Self::Sgdr(schedule) => schedule.lr(elapsed),
             Self::Poly(schedule) => schedule.lr(elapsed, iterations),
             Self::Ramp(schedule) => schedule.lr(elapsed, iterations),
         };
-        Rates { lr, momentum: base_momentum }
+        StepParameters { lr, momentum: base_momentum }
     }
 
-    /// Tells a plateau schedule the validation loss just measured; nothing to the others.
+    /// Tells a plateau schedule the validation loss that was just measured; the others ignore it.
     pub fn observe(&self, state: &mut PlateauState, val_loss: f64) {
         if let Self::Plateau(schedule) = self {
             state.observe(schedule, val_loss);
         }
     }
 
-    /// Its name, as `--schedule` takes it; a ramp's says its scale.
+    /// Its name, as flags and records have it; that of a ramp includes its scale.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Constant(_) => "constant",
@@ -150,8 +127,8 @@ impl Schedule {
             Self::Cosine(_) => "cosine",
             Self::Sgdr(_) => "sgdr",
             Self::Poly(_) => "poly",
-            Self::Ramp(RangeRamp { scale: Scale::Linear, .. }) => "ramp-linear",
-            Self::Ramp(RangeRamp { scale: Scale::Log, .. }) => "ramp-log",
+            Self::Ramp(RangeRamp { scale: RampScale::Linear, .. }) => "ramp-linear",
+            Self::Ramp(RangeRamp { scale: RampScale::Log, .. }) => "ramp-log",
         }
     }
 }
@@ -159,6 +136,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Variant;
 
     fn one_of_each() -> Vec<Schedule> {
         let triangular = Triangular { min_lr: 0.1, max_lr: 3.0, step_size: 45, max_momentum: None, min_momentum: None };
@@ -173,8 +151,8 @@ mod tests {
             Schedule::Cosine(Cosine { lr: 0.1, min_lr: 0.0 }),
             Schedule::Sgdr(Sgdr { lr: 0.1, min_lr: 0.0, t_0: 10, t_mult: 2 }),
             Schedule::Poly(Poly { lr: 0.1, power: 1.0 }),
-            Schedule::Ramp(RangeRamp::new(Scale::Linear, 0.0, 30.0)),
-            Schedule::Ramp(RangeRamp::new(Scale::Log, 1e-4, 30.0)),
+            Schedule::Ramp(RangeRamp::new(RampScale::Linear, 0.0, 30.0)),
+            Schedule::Ramp(RangeRamp::new(RampScale::Log, 1e-4, 30.0)),
         ]
     }
 
@@ -199,20 +177,20 @@ mod tests {
     }
 
     #[test]
-    fn resolving_changes_no_rate() {
+    fn resolving_changes_no_step() {
         for schedule in one_of_each() {
             let resolved = schedule.resolved(100);
             let state = PlateauState::default();
             for step in 1..=100 {
-                assert_eq!(schedule.rates(step, 100, 0.9, &state), resolved.rates(step, 100, 0.9, &state));
+                assert_eq!(schedule.at(step, 100, 0.9, &state), resolved.at(step, 100, 0.9, &state));
             }
         }
     }
 
     #[test]
-    fn no_iterations_no_schedule() {
+    fn a_run_without_steps_is_refused() {
         for schedule in one_of_each() {
-            assert_eq!(schedule.validate(0).unwrap_err().flag, "--iterations");
+            assert_eq!(schedule.validate(0).unwrap_err().to_string(), "iterations: expected at least 1, found 0");
         }
     }
 }

@@ -1,13 +1,11 @@
-//! Given rates for given numbers of steps: the customary baseline.
+//! Given rates for given numbers of steps, the usual baseline: PyTorch's `MultiStepLR`, and more general.
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{self, Result, ScheduleError, wrong};
-
-/// The flag that sets the pieces.
-const FLAG: &str = "--pieces";
+use crate::error::{Result, require, require_bound};
 
 /// A number of steps at one rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,19 +17,18 @@ pub struct Piece {
     pub lr: f64,
 }
 
-/// Pieces one after the other. They add up to the length of the run, no more and no less: a sum that differs from
-/// `--iterations` is a slip in one of the two, and the schedule would not be the one that was meant.
+/// Pieces one after the other. They have to add up to the length of the run: where they do not, one of the two is a
+/// mistake, and the schedule would not be the one that was meant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Piecewise {
-    /// `--pieces`
+    /// The pieces, in order.
     pub pieces: Vec<Piece>,
 }
 
 impl Piecewise {
-    /// Starts at `lr` and multiplies by `factor` at each of the given shares of the run. With `&[0.5, 0.75]` and `0.1`
-    /// the baseline that 1cycle is compared with. A share falls on the nearest step; pieces left without a step are
-    /// dropped.
+    /// Starts at `lr` and multiplies by `factor` at each of the given shares of the run; with `&[0.5, 0.75]` and `0.1` it is
+    /// the baseline that 1cycle is compared with. A share is rounded to the nearest step; a piece without a step is left out.
     pub fn step_decay(lr: f64, iterations: u64, shares: &[f64], factor: f64) -> Self {
         let ends = shares.iter().map(|share| (share * iterations as f64).round() as u64).chain([iterations]);
         let mut pieces = Vec::new();
@@ -46,23 +43,23 @@ impl Piecewise {
         Self { pieces }
     }
 
-    /// Steps in all.
-    pub fn iterations(&self) -> u64 {
+    /// Steps of all pieces together.
+    fn iterations(&self) -> u64 {
         self.pieces.iter().fold(0, |sum, piece| sum.saturating_add(piece.iterations))
     }
 
-    pub(super) fn validate(&self, iterations: u64) -> Result {
+    pub(crate) fn validate(&self, iterations: u64) -> Result {
         for piece in &self.pieces {
             let Piece { iterations, lr } = piece;
-            check::require(*iterations > 0, FLAG, "pieces of at least 1 iteration", format_args!("{iterations}:{lr}"))?;
-            let usable = *lr > 0.0 && lr.is_finite();
-            check::require(usable, FLAG, "finite rates above 0", format_args!("{iterations}:{lr}"))?;
+            let found = format!("{iterations}:{lr}");
+            require(*iterations > 0, "pieces", "pieces of at least 1 iteration", &found)?;
+            require(*lr > 0.0 && lr.is_finite(), "pieces", "finite rates above 0", &found)?;
         }
-        let expected = format!("pieces that add up to --iterations {iterations}");
-        check::require(self.iterations() == iterations, FLAG, &expected, self.iterations())
+        let sum = self.iterations();
+        require_bound(sum == iterations, "pieces", "pieces that add up to", ("iterations", iterations), sum)
     }
 
-    pub(super) fn lr(&self, elapsed: u64) -> f64 {
+    pub(crate) fn lr(&self, elapsed: u64) -> f64 {
         let mut end = 0u64;
         let current = self.pieces.iter().find(|piece| {
             end = end.saturating_add(piece.iterations);
@@ -72,23 +69,33 @@ impl Piecewise {
     }
 }
 
-impl FromStr for Piecewise {
-    type Err = ScheduleError;
+/// A text that is no list of pieces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParsePiecesError {
+    part: String,
+}
 
-    /// Reads `iterations:rate` pairs separated by commas, such as `1000:0.1,100:0.01`.
-    fn from_str(text: &str) -> std::result::Result<Self, ScheduleError> {
-        let pieces = text.split(',').map(|part| piece(part.trim())).collect::<std::result::Result<_, _>>()?;
-        Ok(Self { pieces })
+impl fmt::Display for ParsePiecesError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "expected iterations:rate pairs such as 1000:0.1,100:0.01, found {:?}", self.part)
     }
 }
 
-fn piece(text: &str) -> std::result::Result<Piece, ScheduleError> {
-    let error = || wrong(FLAG, "iterations:rate pairs such as 1000:0.1,100:0.01", format_args!("{text:?}"));
-    let (iterations, lr) = text.split_once(':').ok_or_else(error)?;
-    Ok(Piece {
-        iterations: iterations.trim().parse().map_err(|_| error())?,
-        lr: lr.trim().parse().map_err(|_| error())?,
-    })
+impl std::error::Error for ParsePiecesError {}
+
+impl FromStr for Piecewise {
+    type Err = ParsePiecesError;
+
+    /// Reads `iterations:rate` pairs separated by commas, such as `1000:0.1,100:0.01`.
+    fn from_str(text: &str) -> std::result::Result<Self, ParsePiecesError> {
+        let pieces = text.split(',').map(|part| piece(part).ok_or_else(|| ParsePiecesError { part: part.to_owned() }));
+        Ok(Self { pieces: pieces.collect::<std::result::Result<_, _>>()? })
+    }
+}
+
+fn piece(text: &str) -> Option<Piece> {
+    let (iterations, lr) = text.split_once(':')?;
+    Some(Piece { iterations: iterations.trim().parse().ok()?, lr: lr.trim().parse().ok()? })
 }
 
 #[cfg(test)]
@@ -126,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_run_drops_pieces_without_steps() {
+    fn pieces_without_steps_are_left_out() {
         let schedule = Piecewise::step_decay(0.4, 1, &[0.5, 0.75], 0.1);
         assert_eq!(schedule.pieces, [Piece { iterations: 1, lr: 0.4 }]);
     }
@@ -136,14 +143,14 @@ mod tests {
         let schedule: Piecewise = "10:0.1,5:0.01".parse().unwrap();
         assert_eq!(schedule.validate(15), Ok(()));
         let message = schedule.validate(20).unwrap_err().to_string();
-        assert_eq!(message, "--pieces: expected pieces that add up to --iterations 20, found 15");
+        assert_eq!(message, "pieces: expected pieces that add up to iterations (20), found 15");
     }
 
     #[test]
-    fn unreadable_pieces_are_named() {
+    fn unusable_pieces_are_refused() {
         for text in ["", "10", "10:", ":0.1", "10=0.1", "1e3:0.1", "-5:0.1", "10:0.1,"] {
             let message = text.parse::<Piecewise>().unwrap_err().to_string();
-            assert!(message.starts_with("--pieces: expected iterations:rate pairs"), "{message}");
+            assert!(message.starts_with("expected iterations:rate pairs"), "{message}");
         }
         for (text, part) in [("0:0.1,5:1", "at least 1 iteration, found 0:0.1"), ("5:0", "above 0, found 5:0")] {
             let message = text.parse::<Piecewise>().unwrap().validate(5).unwrap_err().to_string();

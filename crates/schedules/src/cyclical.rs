@@ -1,93 +1,96 @@
 //! Cyclical learning rates (Smith, arXiv:1506.01186): the rate goes up and down in straight lines, again and again.
 //!
-//! Counting from 0, step i lies in cycle c = floor(i / 2S) at the height h = 1 - |i / S - 2c - 1| between its two bounds.
-//! The cycles are of constant height (`triangular`), each half as high as the one before (`triangular2`), or gamma^i as
-//! high (`exp-range`). A cycled momentum mirrors the rate, scaled alike. `torch.optim.lr_scheduler.CyclicLR` is the same.
+//! Counting from 0, step i lies in cycle c = floor(i / 2S) at the height h = 1 - |i / S - 2c - 1| between the two bounds, S
+//! being the step size. The cycles are of constant height (`triangular`), each half as high as the one before
+//! (`triangular2`), or gamma^i as high (`exp-range`). A cycled momentum mirrors the rate, scaled alike. The same as
+//! `torch.optim.lr_scheduler.CyclicLR`.
 
 use serde::{Deserialize, Serialize};
 
-use super::Rates;
-use super::check::{self, Result, require};
-use super::curve;
-use super::momentum::{self, Bounds};
+use crate::StepParameters;
+use crate::curve;
+use crate::error::{self, Result, require};
+use crate::momentum::{self, Bounds};
 
 /// Cycles between two rates.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Triangular {
-    /// `--min-lr`, where every cycle starts and ends; may be 0.
+    /// Rate at which every cycle starts and ends; may be 0.
     pub min_lr: f64,
-    /// `--max-lr`, in the middle of the first cycle.
+    /// Rate in the middle of the first cycle.
     pub max_lr: f64,
-    /// `--step-size`: steps from one bound to the other; a cycle takes two of these.
+    /// Steps from one bound to the other, half a cycle.
     pub step_size: u64,
-    /// `--max-momentum`, at `min_lr`.
+    /// Momentum at `min_lr`; constant where it has no bounds.
     #[serde(default)]
     pub max_momentum: Option<f64>,
-    /// `--min-momentum`, at `max_lr`.
+    /// Momentum at `max_lr`.
     #[serde(default)]
     pub min_momentum: Option<f64>,
 }
 
 impl Triangular {
-    pub(super) fn validate(&self) -> Result {
-        bounds(self.min_lr, self.max_lr)?;
-        check::counted("--step-size", self.step_size)?;
+    pub(crate) fn validate(&self) -> Result {
+        error::not_negative("min_lr", self.min_lr)?;
+        error::positive("max_lr", self.max_lr)?;
+        error::below("min_lr", self.min_lr, ("max_lr", self.max_lr))?;
+        error::at_least_one("step_size", self.step_size)?;
         momentum::validate(self.max_momentum, self.min_momentum)
     }
 
-    pub(super) fn rates(&self, elapsed: u64, base_momentum: f64) -> Rates {
-        self.at(height(elapsed, self.step_size), base_momentum)
+    pub(crate) fn parameters(&self, elapsed: u64, base_momentum: f64) -> StepParameters {
+        self.at_height(height(elapsed, self.step_size), base_momentum)
     }
 
-    pub(super) fn halving_rates(&self, elapsed: u64, base_momentum: f64) -> Rates {
-        self.at(halving_height(elapsed, self.step_size), base_momentum)
+    pub(crate) fn halving_parameters(&self, elapsed: u64, base_momentum: f64) -> StepParameters {
+        self.at_height(halving_height(elapsed, self.step_size), base_momentum)
     }
 
-    fn at(&self, height: f64, base_momentum: f64) -> Rates {
-        let momentum = Bounds::of(self.max_momentum, self.min_momentum);
-        Rates {
+    fn at_height(&self, height: f64, base_momentum: f64) -> StepParameters {
+        let momentum = Bounds::new(self.max_momentum, self.min_momentum);
+        StepParameters {
             lr: curve::linear(self.min_lr, self.max_lr, height),
             momentum: momentum.map_or(base_momentum, |bounds| bounds.at(height)),
         }
     }
 }
 
-/// Cycles whose height decays by a factor at every step.
+/// Cycles whose height decays at every step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpRange {
-    /// `--min-lr`, where every cycle starts and ends; may be 0.
+    /// Rate at which every cycle starts and ends; may be 0.
     pub min_lr: f64,
-    /// `--max-lr`, which the first cycle would reach without the decay.
+    /// Rate that the first cycle would reach without the decay.
     pub max_lr: f64,
-    /// `--step-size`: steps from one bound to the other; a cycle takes two of these.
+    /// Steps from one bound to the other, half a cycle.
     pub step_size: u64,
-    /// `--gamma`: what the height is multiplied by at every step, above 0 and at most 1.
+    /// Factor of a cycle's height per step, above 0 and at most 1.
     pub gamma: f64,
-    /// `--max-momentum`, at `min_lr`.
+    /// Momentum at `min_lr`; constant where it has no bounds.
     #[serde(default)]
     pub max_momentum: Option<f64>,
-    /// `--min-momentum`, at `max_lr`.
+    /// Momentum at `max_lr`.
     #[serde(default)]
     pub min_momentum: Option<f64>,
 }
 
 impl ExpRange {
-    /// The given cycles with their height decaying by `gamma`.
+    /// The given cycles, their height decaying by the factor `gamma` per step.
     pub fn new(cycles: Triangular, gamma: f64) -> Self {
         let Triangular { min_lr, max_lr, step_size, max_momentum, min_momentum } = cycles;
         Self { min_lr, max_lr, step_size, gamma, max_momentum, min_momentum }
     }
 
-    pub(super) fn validate(&self) -> Result {
+    pub(crate) fn validate(&self) -> Result {
         self.cycles().validate()?;
-        require(self.gamma > 0.0 && self.gamma <= 1.0, "--gamma", "a number above 0 and at most 1", self.gamma)
+        require(self.gamma > 0.0 && self.gamma <= 1.0, "gamma", "a number above 0 and at most 1", self.gamma)
     }
 
-    pub(super) fn rates(&self, elapsed: u64, base_momentum: f64) -> Rates {
+    pub(crate) fn parameters(&self, elapsed: u64, base_momentum: f64) -> StepParameters {
         let height = height(elapsed, self.step_size) * libm::pow(self.gamma, elapsed as f64);
-        self.cycles().at(height, base_momentum)
+        self.cycles().at_height(height, base_momentum)
     }
 
     fn cycles(&self) -> Triangular {
@@ -96,22 +99,16 @@ impl ExpRange {
     }
 }
 
-fn bounds(min_lr: f64, max_lr: f64) -> Result {
-    check::not_negative("--min-lr", min_lr)?;
-    check::positive("--max-lr", max_lr)?;
-    check::ordered(min_lr, "--max-lr", max_lr)
-}
-
 /// Height in a cycle, 0 at its ends and 1 in its middle.
 fn height(elapsed: u64, step_size: u64) -> f64 {
     let within = elapsed % step_size.saturating_mul(2);
     within.min(step_size.saturating_mul(2) - within) as f64 / step_size as f64
 }
 
-/// The same, halved once for every cycle that has passed.
-pub(super) fn halving_height(elapsed: u64, step_size: u64) -> f64 {
-    let passed = elapsed / step_size.saturating_mul(2);
-    height(elapsed, step_size) * 0.5f64.powi(i32::try_from(passed).unwrap_or(i32::MAX))
+/// The same, halved once for every cycle that is over.
+pub(crate) fn halving_height(elapsed: u64, step_size: u64) -> f64 {
+    let cycles = elapsed / step_size.saturating_mul(2);
+    height(elapsed, step_size) * 0.5f64.powi(i32::try_from(cycles).unwrap_or(i32::MAX))
 }
 
 #[cfg(test)]
@@ -121,9 +118,9 @@ mod tests {
     const CYCLES: Triangular =
         Triangular { min_lr: 0.5, max_lr: 2.5, step_size: 4, max_momentum: Some(0.95), min_momentum: Some(0.85) };
 
-    fn check(rates: impl Fn(u64) -> Rates, table: &[(u64, f64, f64)]) {
+    fn check(schedule: impl Fn(u64) -> StepParameters, table: &[(u64, f64, f64)]) {
         for &(step, lr, momentum) in table {
-            let found = rates(step - 1);
+            let found = schedule(step - 1);
             let close = |found: f64, expected: f64| (found - expected).abs() < 1e-15;
             assert!(close(found.lr, lr) && close(found.momentum, momentum), "step {step}: {found:?}");
         }
@@ -132,7 +129,7 @@ mod tests {
     #[test]
     fn triangular_goes_up_and_down() {
         check(
-            |elapsed| CYCLES.rates(elapsed, 0.9),
+            |elapsed| CYCLES.parameters(elapsed, 0.9),
             &[
                 (1, 0.5, 0.95),
                 (2, 1.0, 0.925),
@@ -151,7 +148,7 @@ mod tests {
     #[test]
     fn triangular2_halves_every_cycle() {
         check(
-            |elapsed| CYCLES.halving_rates(elapsed, 0.9),
+            |elapsed| CYCLES.halving_parameters(elapsed, 0.9),
             &[
                 (1, 0.5, 0.95),
                 (5, 2.5, 0.85),
@@ -169,38 +166,38 @@ mod tests {
     fn exp_range_decays_every_step() {
         let schedule = ExpRange::new(CYCLES, 0.5);
         check(
-            |elapsed| schedule.rates(elapsed, 0.9),
+            |elapsed| schedule.parameters(elapsed, 0.9),
             &[(1, 0.5, 0.95), (2, 0.75, 0.9375), (3, 0.75, 0.9375), (5, 0.625, 0.94375), (9, 0.5, 0.95)],
         );
     }
 
     #[test]
-    fn momentum_stays_without_bounds() {
+    fn momentum_is_constant_without_bounds() {
         let constant = Triangular { max_momentum: None, min_momentum: None, ..CYCLES };
-        check(|elapsed| constant.rates(elapsed, 0.8), &[(1, 0.5, 0.8), (5, 2.5, 0.8), (9, 0.5, 0.8)]);
+        check(|elapsed| constant.parameters(elapsed, 0.8), &[(1, 0.5, 0.8), (5, 2.5, 0.8), (9, 0.5, 0.8)]);
     }
 
     #[test]
     fn a_far_cycle_is_flat() {
         let short = Triangular { step_size: 1, ..CYCLES };
-        assert_eq!(short.halving_rates(9_999_999, 0.9).lr, 0.5);
+        assert_eq!(short.halving_parameters(9_999_999, 0.9).lr, 0.5);
         let endless = Triangular { step_size: u64::MAX, ..CYCLES };
-        assert_eq!(endless.rates(0, 0.9).lr, 0.5);
+        assert_eq!(endless.parameters(0, 0.9).lr, 0.5);
     }
 
     #[test]
-    fn unusable_parameters_are_named() {
+    fn unusable_parameters_are_refused_by_name() {
         for (schedule, message) in [
-            (Triangular { step_size: 0, ..CYCLES }, "--step-size: expected at least 1, found 0"),
-            (Triangular { min_lr: 3.0, ..CYCLES }, "--min-lr: expected a rate below --max-lr 2.5, found 3"),
-            (Triangular { min_lr: -1.0, ..CYCLES }, "--min-lr: expected a finite number of at least 0, found -1"),
-            (Triangular { max_lr: 0.0, ..CYCLES }, "--max-lr: expected a finite number above 0, found 0"),
+            (Triangular { step_size: 0, ..CYCLES }, "step_size: expected at least 1, found 0"),
+            (Triangular { min_lr: 3.0, ..CYCLES }, "min_lr: expected a rate below max_lr (2.5), found 3"),
+            (Triangular { min_lr: -1.0, ..CYCLES }, "min_lr: expected a finite number of at least 0, found -1"),
+            (Triangular { max_lr: 0.0, ..CYCLES }, "max_lr: expected a finite number above 0, found 0"),
         ] {
             assert_eq!(schedule.validate().unwrap_err().to_string(), message);
         }
         for gamma in [0.0, 1.5, f64::NAN] {
             let message = ExpRange::new(CYCLES, gamma).validate().unwrap_err().to_string();
-            assert_eq!(message, format!("--gamma: expected a number above 0 and at most 1, found {gamma}"));
+            assert_eq!(message, format!("gamma: expected a number above 0 and at most 1, found {gamma}"));
         }
         assert_eq!(Triangular { min_lr: 0.0, max_lr: 100.0, ..CYCLES }.validate(), Ok(()));
     }

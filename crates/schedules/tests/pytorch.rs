@@ -1,12 +1,12 @@
-//! Schedules against PyTorch's schedulers, to the step. `tests/parity/schedules.py` made the fixture; what PyTorch has no
-//! counterpart of (ramps, `smith`, `paper`) is in hand tables beside the code.
+//! Schedules against PyTorch's schedulers, step by step. The fixture was made by `tests/parity/schedules.py`. What PyTorch has
+//! no counterpart of (ramps, `smith`, `paper`) is compared with tables beside the code.
 
-use learner::schedule::{PlateauState, Schedule};
+use schedules::{PlateauState, Schedule};
 use serde::Deserialize;
 
-/// Of the value itself.
+/// Relative tolerance.
 const RELATIVE: f64 = 1e-12;
-/// Of the largest rate: the sources' formulas subtract it, or nearly, where the rate is small.
+/// Tolerance as a share of the largest rate, which the formulas subtract from a number of its size where the rate is small.
 const OF_LARGEST: f64 = 1e-15;
 
 #[derive(Deserialize)]
@@ -41,15 +41,15 @@ fn assert_close(found: f64, expected: f64, largest: f64, context: &str) {
 }
 
 #[test]
-fn every_step_is_the_reference_s() {
+fn every_step_is_as_in_the_reference() {
     let Fixture { base_momentum, cases, .. } = fixture();
     assert!(cases.len() > 40, "{} cases", cases.len());
     for Case { source, schedule, iterations, rows } in cases {
         schedule.validate(iterations).unwrap();
-        assert_eq!((rows[0].0, rows[rows.len() - 1].0), (1, iterations), "the ends of every run are looked at");
+        assert_eq!((rows[0].0, rows[rows.len() - 1].0), (1, iterations), "both ends of every run are compared");
         let largest = rows.iter().map(|row| row.1).fold(0.0, f64::max);
         for (step, lr, momentum) in rows {
-            let found = schedule.rates(step, iterations, base_momentum, &PlateauState::default());
+            let found = schedule.at(step, iterations, base_momentum, &PlateauState::default());
             let context = format!("{source}, {} of {iterations}, step {step}", schedule.name());
             assert_close(found.lr, lr, largest, &context);
             assert_close(found.momentum, momentum, 1.0, &context);
@@ -66,7 +66,7 @@ fn plateau_lowers_the_rate_when_pytorch_does() {
         let mut state = PlateauState::default();
         for (step, (loss, expected)) in (1..).zip(losses.iter().zip(lr)) {
             schedule.observe(&mut state, *loss);
-            let found = schedule.rates(step + 1, 1000, base_momentum, &state);
+            let found = schedule.at(step + 1, 1000, base_momentum, &state);
             assert_close(found.lr, expected, 0.0, &format!("{schedule:?}, measurement {step}"));
         }
     }
