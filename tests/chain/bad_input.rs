@@ -27,9 +27,9 @@ fn flags_that_cannot_be_run() {
         ("--schedule constant --lr 0.1 --weight-decay -1", "--weight-decay"),
         ("--schedule constant --lr 0.1 --bn-momentum 2", "--bn-momentum: expected a number from 0 to 1"),
         ("--schedule constant --lr 0.1 --val-from-train 1", "--val-from-train"),
-        ("--schedule constant --lr 0.1 --train-limit 10", "--batch-size: expected at most 10, the images trained on"),
+        ("--schedule constant --lr 0.1 --train-limit 10", "--batch-size 16 is more than the 10 images to train on"),
         ("--schedule constant --lr 0.1 --device tpu", "--device: expected cpu, cuda or cuda:N, found \"tpu\""),
-        ("--schedule constant --lr 0.1 --kernels sse9", "expected portable, avx2 or avx512"),
+        ("--schedule constant --lr 0.1 --isa sse9", "expected portable, avx2 or avx512"),
     ] {
         refused(folder, "sc-train", &format!("{flags} {TRAIN}"), expected);
     }
@@ -110,7 +110,7 @@ fn a_data_set_larger_than_memory() {
         ("sc-init", "--net lenet --data data.safetensors --seed 1 --out o".to_owned()),
     ] {
         let flags = flags.replace("data.safetensors", "huge.safetensors");
-        refused(folder, program, &flags, "as twice as much has to fit into free memory, found 4194304 MiB");
+        refused(folder, program, &flags, "huge.safetensors has 4194304 MiB; loading it takes 2 times that");
     }
 }
 
@@ -179,9 +179,19 @@ fn a_folder_that_is_taken() {
     let train = |lr: &str, more: &str| format!("--schedule constant --lr {lr} {TRAIN} {more}");
     succeed(folder, "sc-train", &train("0.01", ""));
     let first = bytes(folder, "runs/x/metrics.jsonl");
-    refused(folder, "sc-train", &train("0.01", ""), "go on with that run: --resume");
-    refused(folder, "sc-train", &train("0.02", "--resume"), "run.json: expected schedule_parameters");
-    refused(folder, "sc-train", &train("0.01", "--resume --seed 2"), "run.json: expected seed 2, found 1");
+    refused(folder, "sc-train", &train("0.01", ""), "sc-train: runs/x already exists; pass --resume to continue it");
+    refused(
+        folder,
+        "sc-train",
+        &train("0.02", "--resume"),
+        "runs/x/run.json: the run was started with lr 0.01, not 0.02\n",
+    );
+    refused(
+        folder,
+        "sc-train",
+        &train("0.01", "--resume --seed 2"),
+        "runs/x/run.json: the run was started with seed 1, not 2\n",
+    );
     succeed(folder, "sc-train", &train("0.01", "--resume"));
     succeed(folder, "sc-train", &train("0.02", "--resume --supersede"));
     assert_eq!(bytes(folder, "runs/x.superseded-1/metrics.jsonl"), first);
@@ -190,7 +200,7 @@ fn a_folder_that_is_taken() {
     fs::create_dir(folder.join("mine")).unwrap();
     fs::write(folder.join("mine/thesis.tex"), b"").unwrap();
     let other = train("0.01", "--resume").replace("runs/x", "mine");
-    refused(folder, "sc-train", &other, "expected the folder of a run, found other files");
+    refused(folder, "sc-train", &other, "mine is not the folder of a run: it has files, but no run.json");
 }
 
 #[test]

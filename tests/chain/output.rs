@@ -30,15 +30,18 @@ fn commands() -> Vec<(&'static str, String)> {
     commands
 }
 
-/// Runs every command with what `stdout` gives for its standard output.
+/// Runs every command with what `stdout` gives for its standard output. What it had to write to files is there after all.
 fn each(stdout: impl Fn() -> Stdio, check: impl Fn(&str, &Output)) {
     let setting = small_setting("lenet");
     let folder = setting.path();
     succeed(folder, "sc-train", &format!("--schedule constant --lr 0.002 --iterations 4 {SHARED} --out made"));
     for (at, (program, arguments)) in commands().into_iter().enumerate() {
-        let arguments = arguments.replace("{}", &format!("new{at}"));
+        let (out, writes) = (format!("new{at}"), arguments.contains("--out"));
+        let arguments = arguments.replace("{}", &out);
         let output = command(folder, program, &arguments).stdout(stdout()).stderr(Stdio::piped()).output().unwrap();
         check(&format!("{program} {arguments}"), &output);
+        let out = folder.join(out);
+        assert_eq!(out.is_file() || out.join("result.json").is_file(), writes, "{program} {arguments}");
     }
 }
 

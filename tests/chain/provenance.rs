@@ -61,16 +61,16 @@ fn a_run_is_repeated_to_the_bit_elsewhere() {
         there,
         "sc-train",
         replay,
-        &["data.safetensors: expected the data of copy/run.json, found no such file", "--data FILE"],
+        &["data.safetensors does not exist, but copy/run.json was made from it", "--data FILE"],
     );
     refused(
         there,
         "sc-train",
         &format!("{replay} --data images"),
-        &["init.safetensors: expected the initial weights of copy/run.json, found no such file", "--init FILE"],
+        &["init.safetensors does not exist, but copy/run.json was made from it", "--init FILE"],
     );
     let said = succeed(there, "sc-train", &format!("{replay} --data images --init weights"));
-    assert!(said.contains("copy: has not finished, so there is nothing to compare with"), "{said}");
+    assert!(said.contains("copy is not finished, so there is nothing to compare with"), "{said}");
     for file in ["metrics.jsonl", "test.jsonl", "model.safetensors"] {
         assert!(bytes(here, &format!("runs/a/{file}")) == bytes(there, &format!("b/{file}")), "{file}");
     }
@@ -95,7 +95,7 @@ fn a_range_test_is_repeated_and_a_difference_is_told() {
     let output = run_program(folder, "sc-rangetest", "--replay runs/ramp/run.json --quiet --out runs/again");
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
-    let expected = "runs/again/metrics.jsonl: expected the bits of runs/ramp/metrics.jsonl, found others from line 4";
+    let expected = "runs/again/metrics.jsonl differs from runs/ramp/metrics.jsonl from line 4";
     assert!(message.contains(expected), "{message}");
 }
 
@@ -108,13 +108,13 @@ fn a_replay_of_something_else() {
         folder,
         "sc-rangetest",
         "--replay runs/a/run.json",
-        &["expected the record of a range test", "sc-train --replay"],
+        &["runs/a/run.json is the record of a training run, not of a range test", "sc-train --replay"],
     );
     refused(folder, "sc-train", "--replay runs/none/run.json", &["runs/none/run.json: cannot read"]);
     refused(folder, "sc-train", "--replay runs/a/result.json", &["runs/a/result.json: expected the record of a run"]);
     for flag in ["--lr 3", "--seed 1", "--iterations 4", "--momentum 0.9", "--exact-conv", "--study s"] {
         let name = flag.split(' ').next().unwrap();
-        let expected = format!("{name}: expected no such flag with --replay");
+        let expected = format!("{name} does not apply to --replay");
         refused(folder, "sc-train", &format!("--replay runs/a {flag}"), &[&expected]);
     }
     succeed(folder, "sc-init", "--net lenet --data data.safetensors --seed 2 --out other.safetensors --quiet");
@@ -122,7 +122,10 @@ fn a_replay_of_something_else() {
         folder,
         "sc-train",
         "--replay runs/a --init other.safetensors",
-        &["other.safetensors: expected the initial weights of runs/a/run.json (sha256 ", "--init FILE"],
+        &[
+            "other.safetensors is not the initial weights that runs/a/run.json was made from: its SHA-256 is ",
+            "--init FILE",
+        ],
     );
     assert!(!folder.join("runs/a-replay").exists(), "a refusal writes nothing");
     refused(folder, "sc-train", &format!("--schedule constant --lr 1 {SHARED}"), &["--iterations"]);
@@ -136,21 +139,24 @@ fn a_replay_of_something_else() {
     assert!(run::read_run(&folder.join("runs/p-replay")).unwrap().kernels.contains("portable"));
     if Isa::detect() != Isa::Portable {
         let best = Isa::detect();
-        let output = run_program(folder, "sc-train", &format!("--replay runs/p --quiet --kernels {best} --out runs/q"));
+        let output = run_program(folder, "sc-train", &format!("--replay runs/p --isa {best} --out runs/q"));
         let message = String::from_utf8_lossy(&output.stderr);
-        let expected = format!("warning: recorded with kernels portable, repeated with {best}: numbers may differ");
+        let expected =
+            format!("warning: recorded with instruction set portable, repeated with {best}: numbers may differ");
         assert!(message.contains(&expected), "{message}");
     }
 }
 
-/// A run that goes on keeps the kernels that it was begun with, unless a flag names others.
+/// A run that is resumed keeps the instruction set that it was started with, unless a flag names another. The flag's old
+/// name is understood.
 #[test]
-fn a_run_goes_on_with_the_kernels_that_it_was_begun_with() {
+fn a_resumed_run_keeps_its_instruction_set() {
     let setting = small_setting("lenet");
     let folder = setting.path();
     let train = |more: &str| {
+        let shared = SHARED.trim_end_matches("--quiet");
         format!(
-            "--schedule constant --lr 0.002 --iterations 30 --checkpoint-every 10 {SHARED} --out runs/a --resume {more}"
+            "--schedule constant --lr 0.002 --iterations 30 --checkpoint-every 10 {shared} --out runs/a --resume {more}"
         )
     };
     succeed(folder, "sc-train", &train("--kernels portable"));
@@ -162,9 +168,9 @@ fn a_run_goes_on_with_the_kernels_that_it_was_begun_with() {
     assert_eq!(bytes(folder, "runs/a/model.safetensors"), model);
     if Isa::detect() != Isa::Portable {
         unfinish();
-        let output = run_program(folder, "sc-train", &train(&format!("--kernels {}", Isa::detect())));
+        let output = run_program(folder, "sc-train", &train(&format!("--isa {}", Isa::detect())));
         let message = String::from_utf8_lossy(&output.stderr);
-        assert!(message.contains("warning: a was begun with cpu portable"), "{message}");
+        assert!(message.contains("warning: a was started with cpu portable"), "{message}");
     }
 }
 
@@ -189,11 +195,16 @@ fn a_file_that_changed_under_its_name_is_noticed() {
                 succeed(folder, make, &format!("--net lenet --data data.safetensors --seed 2 --out {file} --quiet"));
             }
         }
-        let expected = format!("{file}: expected the {what} that runs/a was begun with (sha256 ");
+        let expected = format!("{file} is not the {what} that runs/a was started with: its SHA-256 is ");
         refused(folder, "sc-train", &train, &[&expected, "it has changed since"]);
-        let output = run_program(folder, "sc-train", &format!("{train} --supersede"));
+        let loud = train.replace("--quiet", "");
+        let output = run_program(folder, "sc-train", &format!("{loud} --supersede"));
         let message = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && message.contains(&format!("was made with another {what}")), "{message}");
+        assert!(
+            output.status.success()
+                && message.contains(&format!("runs/a was started with other {what}; moved it to runs/a.superseded-1")),
+            "{message}"
+        );
         fs::write(folder.join(file), before).unwrap();
         fs::remove_dir_all(folder.join("runs")).unwrap();
         succeed(folder, "sc-train", &train);

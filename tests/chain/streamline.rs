@@ -168,7 +168,7 @@ fn a_recipe_for_something_else_is_refused() {
     refused("expected a recipe for data (sha256)", "sc-train", "");
     recipe.training.iterations = None;
     artifacts::json::write(&folder.join("recipe.json"), &recipe).unwrap();
-    refused("expected a number of steps, found none", "sc-train", "--force");
+    refused("sets no number of steps", "sc-train", "--force");
     fs::write(folder.join("recipe.json"), b"{\"format\": 1}").unwrap();
     refused("recipe.json: expected a recipe", "sc-train", "");
 }

@@ -23,6 +23,11 @@ Exit codes:
   3    diverged, with --fail-on-divergence
   130  interrupted; progress was saved, --resume continues";
 
+/// Heading in `--help` of the flags that name files.
+pub const FILES: &str = "Files";
+/// Heading in `--help` of the flags that decide what is printed.
+pub const OUTPUT: &str = "Output";
+
 /// Help is wrapped at so many columns where the terminal is wider.
 const WIDTH: usize = 100;
 

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use crate::Failure;
+use crate::arguments::OUTPUT;
 
 /// Stderr is one for the whole process, and so is whether it is to be quiet.
 static QUIET: AtomicBool = AtomicBool::new(false);
@@ -21,7 +22,7 @@ static QUIET: AtomicBool = AtomicBool::new(false);
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
 pub struct Quiet {
     /// Print no progress, notes or warnings on stderr; errors are printed, and results on stdout
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, help_heading = OUTPUT)]
     pub quiet: bool,
 }
 

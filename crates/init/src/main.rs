@@ -1,11 +1,14 @@
 //! `sc-init`: writes the seeded initial weights of a net, or takes them from a file of PyTorch's.
 
+#![forbid(unsafe_code)]
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use artifacts::ArtifactError;
 use artifacts::weights::{self, Origin};
 use clap::Parser;
+use cli::arguments::FILES;
 use cli::output::Quiet;
 use cli::{Failure, arguments, output};
 use kernels::engine::Buffers;
@@ -17,31 +20,34 @@ use learner::state::{self, Parameters};
 
 const PROGRAM: &str = "sc-init";
 
+/// Heading in `--help` of the flags that say what is written.
+const NET: &str = "Net";
+
 /// Write the initial weights of a net: one seed, one file, bit for bit, on every machine
 #[derive(Parser)]
 #[command(name = PROGRAM, version, after_help = arguments::EXIT_CODES)]
 struct Arguments {
-    /// The net: lenet, shallow, resnet8, 20, 32, 44, 56 or 110, bottleneck11, 29, 56 or 164
-    #[arg(long, value_name = "NAME")]
-    net: String,
-    /// Data set that it is for, made by sc-prep: decides channels, side and classes
-    #[arg(long, value_name = "FILE")]
+    /// Data set, made by sc-prep; decides channels, side and classes of the net
+    #[arg(long, help_heading = FILES, value_name = "FILE")]
     data: PathBuf,
-    /// Seed of the weights
-    #[arg(long, value_name = "N", required_unless_present = "from_torch")]
-    seed: Option<u64>,
-    /// Where the weights go
-    #[arg(long, value_name = "FILE")]
+    /// File to write; an existing one is replaced
+    #[arg(long, help_heading = FILES, value_name = "FILE")]
     out: PathBuf,
-    /// How a residual block narrows its input: a (every second pixel) or avgpool (3x3 average) [default: a]
-    #[arg(long, value_name = "NAME", value_parser = names(&Shortcut::NAMES))]
-    shortcut: Option<String>,
-    /// How weights are drawn: kaiming (normal, fan-in), kaiming-fan-out, or torch (what PyTorch's layers start with)
-    #[arg(long, value_name = "NAME", default_value = "kaiming", value_parser = names(&Scheme::NAMES))]
-    scheme: String,
-    /// Take the weights from a safetensors file of a PyTorch state_dict in place of a seed
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "scheme"])]
+    /// Take the weights from a safetensors file of a PyTorch state_dict, not from a seed
+    #[arg(long, help_heading = FILES, value_name = "FILE", conflicts_with_all = ["seed", "scheme"])]
     from_torch: Option<PathBuf>,
+    /// Net: lenet, shallow, resnet8, 20, 32, 44, 56 or 110, bottleneck11, 29, 56 or 164
+    #[arg(long, help_heading = NET, value_name = "NAME")]
+    net: String,
+    /// How a residual block narrows its input: a (every second pixel) or avgpool (3x3 average) [default: a]
+    #[arg(long, help_heading = NET, value_name = "NAME", value_parser = names(&Shortcut::NAMES))]
+    shortcut: Option<String>,
+    /// Seed of the weights
+    #[arg(long, help_heading = NET, value_name = "N", required_unless_present = "from_torch")]
+    seed: Option<u64>,
+    /// How weights are drawn: kaiming (normal, fan-in), kaiming-fan-out, or torch (as PyTorch's layers start)
+    #[arg(long, help_heading = NET, value_name = "NAME", default_value = "kaiming", value_parser = names(&Scheme::NAMES))]
+    scheme: String,
     #[command(flatten)]
     quiet: Quiet,
 }
@@ -71,9 +77,7 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
         from_torch(&graph, path, net)?
     } else {
         let seed = arguments.seed.unwrap_or_default();
-        let scheme = Scheme::from_name(&arguments.scheme).ok_or_else(|| {
-            Failure::unusable(format!("--scheme: expected a known scheme, found {:?}", arguments.scheme))
-        })?;
+        let scheme = Scheme::from_name(&arguments.scheme).expect("the flag takes known names alone");
         origin.seed = seed.to_string();
         origin.scheme.clone_from(&arguments.scheme);
         initial::draw(&graph, seed, scheme)

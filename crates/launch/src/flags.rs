@@ -5,123 +5,144 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use cli::Failure;
+use cli::arguments::{FILES, OUTPUT};
 use cli::output::Quiet;
 use kernels::device::Precision;
 use kernels::isa::Isa;
+
+use self::headings::{BATCH_NORM, MACHINE, OPTIMIZER, RECORDS, TRAINING, VALIDATION};
+
+/// Headings of groups of flags in `--help`.
+pub mod headings {
+    /// What a step is.
+    pub const TRAINING: &str = "Training";
+    /// How weights are updated.
+    pub const OPTIMIZER: &str = "Optimizer";
+    /// Statistics of batch norm.
+    pub const BATCH_NORM: &str = "Batch norm";
+    /// What is measured besides training.
+    pub const VALIDATION: &str = "Validation";
+    /// What is kept of a run.
+    pub const RECORDS: &str = "Records";
+    /// What computes, and how.
+    pub const MACHINE: &str = "Machine";
+}
 
 /// What is run on what.
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "flags are")]
 pub struct Flags {
     /// Data set, made by sc-prep
-    #[arg(long, value_name = "FILE", required_unless_present = "replay")]
+    #[arg(long, help_heading = FILES, value_name = "FILE", required_unless_present = "replay")]
     pub data: Option<PathBuf>,
     /// Initial weights, made by sc-init
-    #[arg(long, value_name = "FILE", required_unless_present = "replay")]
+    #[arg(long, help_heading = FILES, value_name = "FILE", required_unless_present = "replay")]
     pub init: Option<PathBuf>,
-    /// Repeat, to the bit, the run that this run.json records: its whole configuration, its data and initial weights
-    /// (where those lie elsewhere now: --data, --init), its kernels [--out: the recorded folder's name and -replay]
-    #[arg(long, value_name = "RUN.JSON")]
-    pub replay: Option<PathBuf>,
-    /// Folder of the run [default: runs/ and a name made of the hyper-parameters]
-    #[arg(long, value_name = "DIR")]
+    /// Folder of the run [default: runs/ and a name made of the hyperparameters]
+    #[arg(long, help_heading = FILES, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Go on with the run in --out: start it if absent, finish it if begun, do nothing if finished
-    #[arg(long)]
+    /// Continue the run in --out: start it if absent, do nothing if finished
+    #[arg(long, help_heading = FILES)]
     pub resume: bool,
-    /// With --resume: where --out holds a run of another configuration, rename that one and start anew
-    #[arg(long, requires = "resume")]
+    /// With --resume: if --out holds a run of another configuration, rename that one and start over
+    #[arg(long, help_heading = FILES, requires = "resume")]
     pub supersede: bool,
-    /// Take what no flag says from a recipe that sc-analyze made; exit 2 where it holds for other data or another net
-    #[arg(long, value_name = "FILE")]
+    /// Recipe made by a search: sets what no flag sets; refused for other data or another net
+    #[arg(long, help_heading = FILES, value_name = "FILE")]
     pub recipe: Option<PathBuf>,
-    /// Use a recipe or a suggestion that was made for something else
-    #[arg(long)]
+    /// Use a recipe or a suggestion that was made for another setting
+    #[arg(long, help_heading = FILES)]
     pub force: bool,
+    /// Repeat, to the bit, the run that this run.json records: its configuration, data, initial weights and instruction
+    /// set. If the files are elsewhere now, pass --data and --init [default of --out: the recorded folder's name and
+    /// -replay]
+    #[arg(long, help_heading = FILES, value_name = "RUN.JSON")]
+    pub replay: Option<PathBuf>,
     /// Optimizer steps
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), required_unless_present_any = ["replay", "recipe"])]
+    #[arg(long, help_heading = TRAINING, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), required_unless_present_any = ["replay", "recipe"])]
     pub iterations: Option<u64>,
-    /// Images a step
-    #[arg(long, value_name = "N", default_value_t = 128)]
+    /// Images per step
+    #[arg(long, help_heading = TRAINING, value_name = "N", default_value_t = 128)]
     pub batch_size: usize,
     /// Seed of order and augmentation [default: the seed of the initial weights]
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = TRAINING, value_name = "N")]
     pub seed: Option<u64>,
+    /// Augmentation of training images
+    #[arg(long, help_heading = TRAINING, value_enum, default_value_t = AugmentName::None)]
+    pub augment: AugmentName,
+    /// Train on at most N images, balanced over the classes
+    #[arg(long, help_heading = TRAINING, value_name = "N")]
+    pub train_limit: Option<usize>,
+    /// Exit with 3 if the run diverges; a divergence is recorded either way
+    #[arg(long, help_heading = TRAINING)]
+    pub fail_on_divergence: bool,
     /// Optimizer
-    #[arg(long, value_enum, default_value_t = OptimizerName::Sgd)]
+    #[arg(long, help_heading = OPTIMIZER, value_enum, default_value_t = OptimizerName::Sgd)]
     pub optimizer: OptimizerName,
-    /// Momentum (Adam's beta1) where the schedule does not cycle it
-    #[arg(long, value_name = "F", default_value_t = 0.9)]
+    /// Momentum (Adam's beta1); of a run, where the schedule does not cycle it
+    #[arg(long, help_heading = OPTIMIZER, value_name = "F", default_value_t = 0.9)]
     pub momentum: f64,
     /// Weight decay: added to the gradient as in PyTorch's SGD, decoupled for AdamW
-    #[arg(long, value_name = "F", default_value_t = 1e-4)]
+    #[arg(long, help_heading = OPTIMIZER, value_name = "F", default_value_t = 1e-4)]
     pub weight_decay: f64,
-    /// Batch norm's momentum as PyTorch means it, the weight of the new batch (Caffe's moving_average_fraction is 1
-    /// minus it)
-    #[arg(long, value_name = "F", default_value_t = 0.1)]
+    /// Weight of the new batch in the running statistics, as in PyTorch (1 minus Caffe's moving_average_fraction)
+    #[arg(long, help_heading = BATCH_NORM, value_name = "F", default_value_t = 0.1)]
     pub bn_momentum: f64,
-    /// Evaluate with batch norm statistics averaged over N fixed training batches in place of the running ones, which
-    /// lag in short runs and at rising rates; 0: the running ones
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Evaluate with statistics averaged over N fixed training batches, not with the running ones, which lag in short
+    /// runs and at rising rates; 0: the running ones
+    #[arg(long, help_heading = BATCH_NORM, value_name = "N", default_value_t = 0)]
     pub bn_reestimate: usize,
-    /// Augmentation of training images
-    #[arg(long, value_enum, default_value_t = AugmentName::None)]
-    pub augment: AugmentName,
-    /// Train on at most N images, the classes balanced
-    #[arg(long, value_name = "N")]
-    pub train_limit: Option<usize>,
-    /// Share of the training images held out for val_*: a fixed, stratified one
-    #[arg(long, value_name = "F", default_value_t = 0.1)]
+    /// Share of the training images kept for validation (val_*): a fixed, stratified one
+    #[arg(long, help_heading = VALIDATION, value_name = "F", default_value_t = 0.1)]
     pub val_from_train: f64,
-    /// Steps between measurements of val_*; 0: after the last step only
-    #[arg(long, value_name = "N")]
+    /// Steps between validations; 0: after the last step only [default: 20 validations per training run, 100 per range
+    /// test]
+    #[arg(long, help_heading = VALIDATION, value_name = "N")]
     pub val_every: Option<u64>,
-    /// Steps between looks at the test set, for looking, never for choosing (test.jsonl); 0: none
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Steps between looks at the test set (test.jsonl), for looking, never for choosing; 0: none
+    #[arg(long, help_heading = VALIDATION, value_name = "N", default_value_t = 0)]
     pub test_every: u64,
-    /// Measure the held-out images alone at the end, neither the test set nor training accuracy: enough for choosing
-    #[arg(long)]
-    pub held_out_only: bool,
+    /// Evaluate on the validation images alone at the end, neither on the test set nor on the training images: enough
+    /// for choosing
+    #[arg(long, alias = "held-out-only", help_heading = VALIDATION)]
+    pub validation_only: bool,
     /// Steps between checkpoints, besides those by time; 0: by time alone
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, help_heading = RECORDS, value_name = "N", default_value_t = 0)]
     pub checkpoint_every: u64,
     /// Seconds between checkpoints; 0: none by time
-    #[arg(long, value_name = "T", default_value_t = 30.0, value_parser = seconds)]
+    #[arg(long, help_heading = RECORDS, value_name = "T", default_value_t = 30.0, value_parser = seconds)]
     pub checkpoint_seconds: f64,
     /// Record which images each step saw and how they were augmented (batches.safetensors)
-    #[arg(long)]
+    #[arg(long, help_heading = RECORDS)]
     pub record_batches: bool,
+    /// Study that the run belongs to
+    #[arg(long, help_heading = RECORDS, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub study: String,
+    /// Its part in the study
+    #[arg(long, help_heading = RECORDS, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub arm: String,
     /// Where to run: cpu, cuda or cuda:N [default: cpu]
-    #[arg(long, value_name = "DEVICE")]
+    #[arg(long, help_heading = MACHINE, value_name = "DEVICE")]
     pub device: Option<String>,
     /// Numbers of activations and products: float32 (TF32 off), or on a GPU tf32 or bf16 (mixed precision)
-    #[arg(long, value_name = "NAME", default_value_t = Precision::Float32)]
+    #[arg(long, help_heading = MACHINE, value_name = "NAME", default_value_t = Precision::Float32)]
     pub precision: Precision,
-    /// Worker threads; no number depends on them [default: all processors]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    /// Worker threads; results do not depend on them [default: all processors]
+    #[arg(long, help_heading = MACHINE, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub threads: Option<u64>,
-    /// Instruction set of the kernels: portable, avx2 or avx512 [default: the best of this processor; for a run that
-    /// goes on or is repeated, the one it was begun with]
-    #[arg(long, value_name = "NAME")]
-    pub kernels: Option<Isa>,
+    /// Instruction set: portable, avx2 or avx512 [default: the recorded one with --resume and --replay, else the best of
+    /// this processor]
+    #[arg(long, alias = "kernels", help_heading = MACHINE, value_name = "NAME")]
+    pub isa: Option<Isa>,
     /// Convolve directly, never by Winograd's algorithm
-    #[arg(long)]
+    #[arg(long, help_heading = MACHINE)]
     pub exact_conv: bool,
-    /// Study that the run belongs to, for the record
-    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
-    pub study: String,
-    /// Its part in the study, for the record
-    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
-    pub arm: String,
-    /// Exit with 3 where the run diverges (a divergence is recorded either way)
-    #[arg(long)]
-    pub fail_on_divergence: bool,
+    /// Print the result as JSON
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
     /// What stderr is told.
     #[command(flatten)]
     pub quiet: Quiet,
-    /// Print result.json in place of the summary line
-    #[arg(long)]
-    pub json: bool,
 }
 
 impl Flags {
@@ -177,7 +198,7 @@ impl Flags {
     /// # Errors
     /// When one is missing, which the parser of flags does not let pass.
     pub fn required(&self) -> Result<(&Path, &Path, u64), Failure> {
-        let missing = |flag: &str| Failure::unusable(format!("{flag}: expected a value, found none"));
+        let missing = |flag: &str| Failure::unusable(format!("{flag} is required"));
         let data = self.data.as_deref().ok_or_else(|| missing("--data"))?;
         let init = self.init.as_deref().ok_or_else(|| missing("--init"))?;
         Ok((data, init, self.iterations.ok_or_else(|| missing("--iterations"))?))
@@ -187,7 +208,9 @@ impl Flags {
 /// A number of seconds that a clock can count.
 fn seconds(text: &str) -> Result<f64, String> {
     let found: Option<f64> = text.parse().ok();
-    found.filter(|seconds| (0.0..=1e9).contains(seconds)).ok_or_else(|| "expected seconds, from 0 to 1e9".to_owned())
+    found
+        .filter(|seconds| (0.0..=1e9).contains(seconds))
+        .ok_or_else(|| "a number of seconds from 0 to 1e9 is required".to_owned())
 }
 
 /// The flag that sets a value of a run's configuration, or a parameter of its schedule, such as `--max-lr` for `max_lr`.

@@ -79,7 +79,7 @@ impl RunFolder {
         }
         let saved = path.join(checkpoint::FILE);
         if saved.exists() {
-            let saved = checkpoint::read(&saved).map_err(|error| Failure::from(error).hint(START_ANEW))?;
+            let saved = checkpoint::read(&saved).map_err(|error| Failure::from(error).hint(START_OVER))?;
             return Ok((folder, Task::GoOn { saved: Box::new(saved), kernels: found.kernels }));
         }
         // No step of the earlier start is left, so the record tells of this one: its machine, its kernels.
@@ -96,7 +96,10 @@ impl RunFolder {
         if same_file::is_at(&self.lock, &self.path.join(LOCK_FILE)).map_err(fail)? {
             return Ok(());
         }
-        Err(fail(io::Error::new(io::ErrorKind::NotFound, "it or its .lock was removed, moved or replaced meanwhile")))
+        Err(fail(io::Error::new(
+            io::ErrorKind::NotFound,
+            "it or its .lock was removed, moved or replaced while the run was in progress",
+        )))
     }
 
     /// Whether there is an unfinished run in the folder, its records with it.
@@ -107,8 +110,8 @@ impl RunFolder {
 }
 
 /// What to do about a run whose own files are damaged.
-pub const START_ANEW: &str = "the files of this run are damaged; start it anew in another folder (--out DIR), or move \
-                              this one away";
+pub const START_OVER: &str =
+    "the files of this run are damaged; start over in another folder (--out DIR), or move this one away";
 
 /// The kernels that the run in `path` was begun with, if it is the run of this configuration: it should go on with them.
 pub fn kernels_of(path: &Path, config: &Config, data: &Source, init: &Source) -> Option<String> {
@@ -116,18 +119,21 @@ pub fn kernels_of(path: &Path, config: &Config, data: &Source, init: &Source) ->
     difference(&found, config, data, init).is_none().then_some(found.kernels)
 }
 
+/// Where else a run can go.
+const OTHER_FOLDER: &str = "choose another folder with --out DIR";
+
 fn check_existing(path: &Path, existing: Existing) -> Result<(), Failure> {
+    let shown = path.display();
     if !path.is_dir() {
-        let message = format!("{}: expected a folder or nothing, found a file", path.display());
-        return Err(Failure::unusable(message).hint("name another folder: --out DIR"));
+        return Err(Failure::unusable(format!("{shown} is a file, not the folder of a run")).hint(OTHER_FOLDER));
     }
     if !existing.resume {
-        let message = format!("{}: expected a folder that does not exist, found one", path.display());
-        return Err(Failure::unusable(message).hint("go on with that run: --resume; or name another folder: --out DIR"));
+        let message = format!("{shown} already exists; pass --resume to continue it");
+        return Err(Failure::unusable(message).hint(format!("or {OTHER_FOLDER}")));
     }
     if !path.join(run::RUN_FILE).exists() && !is_empty(path)? {
-        let message = format!("{}: expected the folder of a run, found other files", path.display());
-        return Err(Failure::unusable(message).hint("name another folder: --out DIR"));
+        let message = format!("{shown} is not the folder of a run: it has files, but no run.json");
+        return Err(Failure::unusable(message).hint(OTHER_FOLDER));
     }
     Ok(())
 }
@@ -137,7 +143,8 @@ fn move_aside(path: &Path, difference: &Difference) -> Result<(), Failure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut names = (1..).map(|number| path.with_file_name(format!("{name}.superseded-{number}")));
     let free = names.find(|candidate| !candidate.exists()).expect("some number is free");
-    output::note(format!("{}: was made with another {}; moved to {}", path.display(), difference.what, free.display()));
+    let (from, to) = (path.display(), free.display());
+    output::note(format!("{from} was started with {}; moved it to {to}", difference.in_words()));
     Ok(fs::rename(path, &free).map_err(|source| ArtifactError::io(path, "move aside", source))?)
 }
 
@@ -158,10 +165,8 @@ fn lock(folder: &Path, tool: &str) -> Result<File, Failure> {
         Err(TryLockError::WouldBlock) => {
             let holder = fs::read_to_string(&path).unwrap_or_default();
             let holder = Some(holder.trim()).filter(|holder| !holder.is_empty()).unwrap_or("another process");
-            let message = format!("{}: expected a folder of our own, found it in use by {holder}", folder.display());
-            return Err(
-                Failure::unusable(message).hint("wait for that program to end, or name another folder: --out DIR")
-            );
+            let message = format!("{} is in use by {holder}", folder.display());
+            return Err(Failure::unusable(message).hint(format!("wait for that program to end, or {OTHER_FOLDER}")));
         }
         Err(TryLockError::Error(source)) => return Err(fail(source)),
     }
@@ -172,57 +177,119 @@ fn lock(folder: &Path, tool: &str) -> Result<File, Failure> {
 }
 
 /// In what the run in a folder differs from the one asked for.
-struct Difference {
-    /// What differs, such as `momentum`.
-    what: String,
-    /// As asked for.
-    wanted: String,
-    /// As in the folder.
-    found: String,
-    /// Where it is a file's content: the file.
-    file: Option<String>,
+#[derive(Debug, PartialEq)]
+enum Difference {
+    /// A file has other content than the one that the run was started from.
+    File {
+        /// What the file is to the run, such as `data`.
+        what: &'static str,
+        /// Where it lies.
+        path: String,
+        /// SHA-256 of the one that the run was started from.
+        recorded: String,
+        /// SHA-256 of this one.
+        wanted: String,
+    },
+    /// A key of the configuration has another value.
+    Key {
+        /// The key, the innermost one of nested values, such as `max_lr`.
+        key: String,
+        /// As recorded.
+        recorded: String,
+        /// As asked for.
+        wanted: String,
+    },
 }
 
 impl Difference {
     fn refusal(&self, folder: &Path) -> Failure {
-        let Self { what, wanted, found, file } = self;
-        if let Some(file) = file {
-            let message = format!(
-                "{file}: expected the {what} that {} was begun with (sha256 {found}), found another (sha256 {wanted})",
-                folder.display()
-            );
-            let hint = "it has changed since, or is not the file that was named then; name that one, or another folder (--out \
-                        DIR), or move the run aside: --supersede";
-            return Failure::unusable(message).hint(hint);
+        let start_over = "pass --supersede to move the old run aside and start over";
+        match self {
+            Self::File { what, path, recorded, wanted } => {
+                let folder = folder.display();
+                let message = format!(
+                    "{path} is not the {what} that {folder} was started with: its SHA-256 is {wanted}, not {recorded}"
+                );
+                Failure::unusable(message).hint(format!(
+                    "it has changed since, or another file was named then; name that one, {OTHER_FOLDER}, or {start_over}"
+                ))
+            }
+            Self::Key { .. } => {
+                let record = folder.join(run::RUN_FILE);
+                let message = format!("{}: the run was started with {}", record.display(), self.in_words());
+                Failure::unusable(message).hint(format!("{start_over}, or {OTHER_FOLDER}"))
+            }
         }
-        let message = format!("{}: expected {what} {wanted}, found {found}", folder.join(run::RUN_FILE).display());
-        let hint = "the run in this folder was asked for with another configuration; name another folder: --out DIR, or \
-                    move this one aside: --supersede";
-        Failure::unusable(message).hint(hint)
+    }
+
+    /// What the run was started with.
+    fn in_words(&self) -> String {
+        match self {
+            Self::File { what, .. } => format!("other {what}"),
+            Self::Key { key, recorded, wanted } => format!("{key} {recorded}, not {wanted}"),
+        }
     }
 }
 
 /// The first difference between the run that `found` records and the one asked for; none where it is the same run.
 fn difference(found: &RunRecord, config: &Config, data: &Source, init: &Source) -> Option<Difference> {
     // Files first: other weights bring another seed along, which is not what was changed.
-    for (what, found, wanted) in [("data", &found.data, data), ("initial weights", &found.init, init)] {
-        if found.sha256 != wanted.sha256 {
-            return Some(Difference {
-                what: what.to_owned(),
+    for (what, recorded, wanted) in [("data", &found.data, data), ("initial weights", &found.init, init)] {
+        if recorded.sha256 != wanted.sha256 {
+            return Some(Difference::File {
+                what,
+                path: wanted.path.clone(),
+                recorded: recorded.sha256.clone(),
                 wanted: wanted.sha256.clone(),
-                found: found.sha256.clone(),
-                file: Some(wanted.path.clone()),
             });
         }
     }
     let plain = |config: &Config| serde_json::to_value(config).unwrap_or_default();
-    let (found_config, wanted_config) = (plain(&found.config), plain(config));
-    for (key, value) in wanted_config.as_object().into_iter().flatten() {
-        let other: &Value = &found_config[key];
-        if other != value {
-            let (wanted, found) = (value.to_string(), other.to_string());
-            return Some(Difference { what: key.clone(), wanted, found, file: None });
-        }
+    first_difference("", &plain(&found.config), &plain(config))
+}
+
+/// The first key, at any depth, whose values differ.
+fn first_difference(key: &str, recorded: &Value, wanted: &Value) -> Option<Difference> {
+    if recorded == wanted {
+        return None;
     }
-    None
+    if let (Value::Object(one), Value::Object(other)) = (recorded, wanted) {
+        let keys = other.keys().chain(one.keys().filter(|key| !other.contains_key(*key)));
+        return keys.into_iter().find_map(|key| first_difference(key, &recorded[key], &wanted[key]));
+    }
+    let (key, recorded, wanted) = (key.to_owned(), in_words(recorded), in_words(wanted));
+    Some(Difference::Key { key, recorded, wanted })
+}
+
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_one_key_that_differs_is_named() {
+        let recorded =
+            json!({"schedule": "1cycle", "parameters": {"max_lr": 0.5, "rise": {"step_size": 9}}, "limit": null});
+        let changed = |pointer: &str, value: Value| {
+            let mut wanted = recorded.clone();
+            *wanted.pointer_mut(pointer).unwrap() = value;
+            first_difference("", &recorded, &wanted).unwrap().in_words()
+        };
+        assert_eq!(first_difference("", &recorded, &recorded), None);
+        assert_eq!(changed("/parameters/max_lr", json!(0.25)), "max_lr 0.5, not 0.25");
+        assert_eq!(changed("/parameters/rise/step_size", json!(8)), "step_size 9, not 8");
+        assert_eq!(changed("/schedule", json!("cosine")), "schedule 1cycle, not cosine");
+        assert_eq!(changed("/limit", json!(100)), "limit none, not 100");
+        let fewer = json!({"schedule": "1cycle", "parameters": {"max_lr": 0.5}, "limit": null});
+        assert_eq!(first_difference("", &recorded, &fewer).unwrap().in_words(), "rise {\"step_size\":9}, not none");
+    }
 }

@@ -74,13 +74,12 @@ pub fn data_set(path: &Path) -> Result<(dataset::DataSet, String), Failure> {
     if let Some(free) = machine::available_bytes().filter(|free| COPIES.saturating_mul(length) > *free) {
         let mib = |bytes: u64| bytes >> 20;
         let message = format!(
-            "{}: expected at most {} MiB, as twice as much has to fit into free memory, found {} MiB",
+            "{} has {} MiB; loading it takes {COPIES} times that, and {} MiB of memory are free",
             path.display(),
-            mib(free / COPIES),
-            mib(length)
+            mib(length),
+            mib(free)
         );
-        let hint = "a data set is held in memory: make a smaller one (sc-prep --size N, --limit-per-class N), or take a \
-                    machine with more";
+        let hint = "make a smaller data set (sc-prep --size N, --limit-per-class N), or use a machine with more memory";
         return Err(Failure::unusable(message).hint(hint));
     }
     dataset::read_with_hash(path).map_err(|error| with_hint(dataset::hint(&error), error))

@@ -2,6 +2,8 @@
 //!
 //! Programs stay thin: they turn their flags into a schedule and hand it to [`run::Prepared::launch`], or a record to [`replay::repeat`].
 
+#![forbid(unsafe_code)]
+
 pub mod failure;
 pub mod flags;
 pub mod folder;

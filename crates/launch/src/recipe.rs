@@ -44,8 +44,8 @@ pub fn apply(flags: &mut Flags, matches: &ArgMatches) -> Result<Option<Recipe>, 
     }
     flags.iterations = flags.iterations.or(training.iterations);
     if flags.iterations.is_none() {
-        let message = format!("{}: expected a number of steps, found none", path.display());
-        return Err(Failure::unusable(message).hint("this recipe has not come so far; say how many: --iterations N"));
+        let message = format!("{} sets no number of steps", path.display());
+        return Err(Failure::unusable(message).hint("the search has not decided it yet; pass --iterations N"));
     }
     Ok(Some(recipe))
 }

@@ -16,7 +16,7 @@ use crate::machine;
 use crate::run::{Asked, Prepared, Request, isa_of, prepare, tool};
 
 /// Flags that a repeated run may be given, by their ids: where it reads and writes, and what no number depends on; all
-/// else comes from the record. `kernels` and `device` change the rounding, which is then said.
+/// else comes from the record. `isa` and `device` change the rounding, which is then said.
 const ALLOWED: [&str; 15] = [
     "replay",
     "data",
@@ -29,7 +29,7 @@ const ALLOWED: [&str; 15] = [
     "record_batches",
     "device",
     "threads",
-    "kernels",
+    "isa",
     "fail_on_divergence",
     "quiet",
     "json",
@@ -56,11 +56,11 @@ pub fn repeat(
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
     let file = if path.is_dir() { path.join(run::RUN_FILE) } else { path.to_owned() };
     let record = run::read_run_file(&file)
-        .map_err(|error| Failure::from(error).hint("a run is repeated from the run.json in its folder"))?;
+        .map_err(|error| Failure::from(error).hint("pass the run.json of the run, or its folder"))?;
     check_program(&file, kind, &record)?;
     let out = flags.out.clone().unwrap_or_else(|| beside(folder));
     let mut flags = Flags { out: Some(out.clone()), ..flags.clone() };
-    flags.kernels = Some(isa(&file, &record, flags.kernels)?).filter(|_| isa_of(&record.kernels).is_some());
+    flags.isa = Some(isa(&file, &record, flags.isa)?).filter(|_| isa_of(&record.kernels).is_some());
     flags.device.get_or_insert_with(|| record.device.clone());
     for warning in warnings(program, &record, &flags) {
         output::warning(program, warning);
@@ -86,8 +86,8 @@ fn refuse_other_flags(command: &Command, given: &ArgMatches) -> Result<(), Failu
         let id = argument.get_id().as_str();
         if given.value_source(id) == Some(ValueSource::CommandLine) && !ALLOWED.contains(&id) {
             let flag = argument.get_long().unwrap_or(id);
-            let message = format!("--{flag}: expected no such flag with --replay, found one");
-            return Err(Failure::unusable(message).hint("the record says it; for another run, leave --replay out"));
+            let message = format!("--{flag} does not apply to --replay");
+            return Err(Failure::unusable(message).hint("the record sets it; for another run, leave --replay out"));
         }
     }
     Ok(())
@@ -97,11 +97,11 @@ fn check_program(file: &Path, kind: Kind, record: &RunRecord) -> Result<(), Fail
     if record.config.kind == kind {
         return Ok(());
     }
-    let (expected, found, other) = match kind {
-        Kind::Train => ("a training run", "a range test", "sc-rangetest"),
-        Kind::RangeTest => ("a range test", "a training run", "sc-train"),
+    let (recorded, other) = match kind {
+        Kind::Train => ("a range test, not of a training run", "sc-rangetest"),
+        Kind::RangeTest => ("a training run, not of a range test", "sc-train"),
     };
-    let message = format!("{}: expected the record of {expected}, found that of {found}", file.display());
+    let message = format!("{} is the record of {recorded}", file.display());
     Err(Failure::unusable(message).hint(format!("run: {other} --replay {}", file.display())))
 }
 
@@ -120,10 +120,8 @@ fn isa(file: &Path, record: &RunRecord, flag: Option<Isa>) -> Result<Isa, Failur
     if wanted.is_supported() {
         return Ok(wanted);
     }
-    let message = format!("{}: expected kernels that this processor can run, found {wanted}", file.display());
-    let best = Isa::detect();
-    Err(Failure::unusable(message)
-        .hint(format!("repeat it with other kernels, whose numbers differ: --kernels {best}")))
+    let message = format!("{}: the run used {wanted}, which this processor does not have", file.display());
+    Err(Failure::unusable(message).hint(format!("--isa {} repeats it, with other rounding", Isa::detect())))
 }
 
 /// What may keep the bits from being the same.
@@ -142,8 +140,8 @@ fn warnings(program: &str, record: &RunRecord, flags: &Flags) -> Vec<String> {
         differs("build", recorded, &machine::build());
     }
     differs("device", &record.device, flags.device());
-    if let (Some(recorded), Some(here)) = (isa_of(&record.kernels), flags.kernels) {
-        differs("kernels", recorded.name(), here.name());
+    if let (Some(recorded), Some(here)) = (isa_of(&record.kernels), flags.isa) {
+        differs("instruction set", recorded.name(), here.name());
     }
     all
 }
@@ -153,8 +151,8 @@ fn check_there(file: &Path, request: &Request) -> Result<(), Failure> {
     let (data, init) = request.files()?;
     for (what, flag, path) in [("data", "--data", data), ("initial weights", "--init", init)] {
         if !path.exists() {
-            let message = format!("{}: expected the {what} of {}, found no such file", path.display(), file.display());
-            return Err(Failure::unusable(message).hint(format!("say where it lies now: {flag} FILE")));
+            let message = format!("{} does not exist, but {} was made from it", path.display(), file.display());
+            return Err(Failure::unusable(message).hint(format!("say where the {what} is now: {flag} FILE")));
         }
     }
     Ok(())
@@ -169,8 +167,8 @@ fn check_files(file: &Path, record: &RunRecord, prepared: &Prepared) -> Result<(
             let Source { path, sha256 } = found;
             let (record, wanted) = (file.display(), &recorded.sha256);
             let message =
-                format!("{path}: expected the {what} of {record} (sha256 {wanted}), found another (sha256 {sha256})");
-            return Err(Failure::unusable(message).hint(format!("name the file that has it: {flag} FILE")));
+                format!("{path} is not the {what} that {record} was made from: its SHA-256 is {sha256}, not {wanted}");
+            return Err(Failure::unusable(message).hint(format!("name the file that was used: {flag} FILE")));
         }
     }
     Ok(())
@@ -182,7 +180,7 @@ fn check_files(file: &Path, record: &RunRecord, prepared: &Prepared) -> Result<(
 /// When there is a difference, or a file cannot be read.
 fn compare(original: &Path, repeated: &Path) -> Result<String, Failure> {
     if run::read_result(original)?.is_none() {
-        return Ok(format!("{}: has not finished, so there is nothing to compare with", original.display()));
+        return Ok(format!("{} is not finished, so there is nothing to compare with", original.display()));
     }
     let mut same = Vec::new();
     for name in SAME {
@@ -191,8 +189,13 @@ fn compare(original: &Path, repeated: &Path) -> Result<String, Failure> {
             continue;
         }
         if let Some(at) = first_difference(&read(&one)?, &read(&other)?) {
-            let message = format!("{}: expected the bits of {}, found others {at}", other.display(), one.display());
-            return Err(Failure::failed(message).hint("a warning above may say why"));
+            let message = format!("{} differs from {} {at}", other.display(), one.display());
+            let hint = if output::is_quiet() {
+                "rerun without --quiet: a warning may say why"
+            } else {
+                "a warning above may say why"
+            };
+            return Err(Failure::failed(message).hint(hint));
         }
         same.push(name);
     }

@@ -19,7 +19,7 @@ use schedules::Schedule;
 
 use crate::failure::{Cause, OrFail};
 use crate::flags::{Flags, value_name};
-use crate::folder::{self, Existing, RunFolder, START_ANEW, Task};
+use crate::folder::{self, Existing, RunFolder, START_OVER, Task};
 use crate::inputs::{self, Inputs};
 use crate::observer::{Cadence, Recorder};
 use crate::{machine, recipe};
@@ -143,7 +143,9 @@ impl Prepared {
         let (folder, task) = RunFolder::take(&path, &record, existing)?;
         let saved = match task {
             Task::Nothing => {
-                let gone = || Failure::failed(format!("{}: result.json is gone", path.display()));
+                let gone = || {
+                    Failure::failed(format!("{}: cannot read: it was removed", path.join(run::RESULT_FILE).display()))
+                };
                 return self.report(&record, &run::read_result(&path)?.ok_or_else(gone)?);
             }
             Task::Start => None,
@@ -156,8 +158,7 @@ impl Prepared {
             batches::write(&path.join(batches::FILE), record_batches(&plan, &division))?;
         }
         self.train(&plan, division, &folder, engine.as_mut(), saved, &record).map_err(|failure| {
-            let hint =
-                "what was recorded so far is kept; once that is mended, go on with the same command and --resume";
+            let hint = "progress was saved; rerun with --resume";
             if failure.code == FAILED && folder.can_go_on() { failure.hint(hint) } else { failure }
         })
     }
@@ -182,11 +183,11 @@ impl Prepared {
         let resumed = saved.is_some();
         if let Some(saved) = saved {
             let restored = training.restore(&path.join(checkpoint::FILE), saved);
-            restored.map_err(|error| error.into_failure().hint(START_ANEW))?;
+            restored.map_err(|error| error.into_failure().hint(START_OVER))?;
         }
         let mut recorder =
             Recorder::open(folder, done, plan.config.batch_size, cadence, test_lines, self.began, progress)
-                .map_err(|error| Failure::from(error).hint(START_ANEW))?;
+                .map_err(|error| Failure::from(error).hint(START_OVER))?;
         if resumed {
             recorder.note_time(done, Some(format!("resumed on {} with {}", record.device, record.kernels)))?;
         }
@@ -210,17 +211,16 @@ impl Prepared {
         };
         match ending {
             Ending::Interrupted { iteration } => {
-                let more = if flags.resume { "" } else { " and --resume" };
+                let rerun = if flags.resume { "rerun" } else { "rerun with --resume" };
                 let message = format!("{}: interrupted after step {iteration}; progress was saved", path.display());
-                let hint = format!("to continue, give the same command{more}");
-                return Err(Failure { code: INTERRUPTED, message, hint: Some(hint) });
+                return Err(Failure { code: INTERRUPTED, message, hint: Some(format!("{rerun} to continue")) });
             }
             Ending::Diverged(divergence) => {
                 result.status = Status::Diverged;
                 result.divergence = Some(divergence);
             }
             Ending::Completed => {
-                let what = if flags.held_out_only { Measure::ValidationOnly } else { Measure::All };
+                let what = if flags.validation_only { Measure::ValidationOnly } else { Measure::All };
                 let measured = training.measure(what).or_fail()?;
                 self.keep_model(plan, path, training.parameters().or_fail()?, &measured)?;
                 fill_in(&mut result, &measured);
@@ -263,8 +263,8 @@ impl Prepared {
         let (_, init, iterations) = flags.required()?;
         let schedule = &schedule.resolved(iterations);
         let seed = flags.seed.or_else(|| self.inputs.origin.seed.parse().ok()).ok_or_else(|| {
-            let message = format!("{}: expected a seed of the initial weights, found none", init.display());
-            Failure::unusable(message).hint("say which seed orders the images: --seed N")
+            let message = format!("{} records no seed that could order the images", init.display());
+            Failure::unusable(message).hint("pass one with --seed N")
         })?;
         let every = iterations.div_ceil(*default_measurements);
         Ok(Config {
@@ -297,8 +297,10 @@ impl Prepared {
             samples::divide(&self.inputs.data.train.labels, self.inputs.data.classes, val_from_train, train_limit);
         let left = division.train.len();
         if left < batch_size {
-            let message = format!("--batch-size: expected at most {left}, the images trained on, found {batch_size}");
-            return Err(Failure::unusable(message).hint("take a smaller batch, or hold out less: --val-from-train F"));
+            let message = format!("--batch-size {batch_size} is more than the {left} images to train on");
+            return Err(
+                Failure::unusable(message).hint("use a smaller batch, or fewer validation images (--val-from-train F)")
+            );
         }
         Ok(division)
     }
@@ -310,12 +312,12 @@ impl Prepared {
         let (data, init) = self.sources();
         let begun_with = || folder::kernels_of(path, &plan.config, data, init).and_then(|kernels| isa_of(&kernels));
         let earlier = || if flags.resume { begun_with().filter(|isa| isa.is_supported()) } else { None };
-        let wanted = flags.kernels.or_else(earlier).unwrap_or_else(Isa::detect);
+        let wanted = flags.isa.or_else(earlier).unwrap_or_else(Isa::detect);
         if wanted.is_supported() {
             return Ok(wanted);
         }
-        let message = format!("--kernels: expected what this processor can run, found {wanted}");
-        Err(Failure::unusable(message).hint(format!("the best it can run is {}", Isa::detect())))
+        let message = format!("--isa {wanted} does not run on this processor");
+        Err(Failure::unusable(message).hint(format!("the best instruction set that it has is {}", Isa::detect())))
     }
 
     fn warn_of_other_kernels(&self, record: &RunRecord, begun_with: &str) {
@@ -323,7 +325,7 @@ impl Prepared {
             let RunRecord { name, kernels, .. } = record;
             let program = self.request.program;
             let text = format!(
-                "{name} was begun with {begun_with} and goes on with {kernels}: its numbers are those of neither alone"
+                "{name} was started with {begun_with} and continues with {kernels}: its numbers are those of neither alone"
             );
             output::warning(program, text);
         }
@@ -416,7 +418,7 @@ fn summary(result: &ResultRecord) -> String {
         "{} steps{}{}{}",
         result.iterations,
         accuracy("training", result.final_train_accuracy),
-        accuracy("held-out", result.final_val_accuracy),
+        accuracy("validation", result.final_val_accuracy),
         accuracy("test", result.test_accuracy)
     );
     let speed = result.images_per_second.map_or_else(String::new, |speed| format!(", {speed:.0} images/s"));

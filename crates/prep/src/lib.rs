@@ -7,6 +7,8 @@
 //!
 //! This crate knows neither candle nor nets, and prints nothing.
 
+#![forbid(unsafe_code)]
+
 pub mod archive;
 pub mod bounded;
 pub mod cifar;

@@ -1,5 +1,7 @@
 //! `sc-prep`: prepares a data set, once, for every later stage. Flags, checks, calls.
 
+#![forbid(unsafe_code)]
+
 mod options;
 mod report;
 

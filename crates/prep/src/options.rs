@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use cli::arguments::EXIT_CODES;
+use cli::arguments::{EXIT_CODES, FILES, OUTPUT};
 use cli::output::Quiet;
 use prep::set::Limits;
 use prep::{Refusal, Result};
 
-/// Prepares a data set for the other stages: reads it as it was published, and writes one file that holds pixels, labels,
-/// class names, mean and standard deviation. The same data gives the same bytes, however it was packed.
+/// Prepare a data set: read it as it was published, and write pixels, labels, class names, mean and standard deviation
+/// to one file. The same data gives the same bytes, however it was packed
 #[derive(Debug, Parser)]
 #[command(name = crate::PROGRAM, version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -21,30 +21,31 @@ pub(crate) struct Arguments {
 /// The forms of data sets.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Format {
-    /// CIFAR-10, binary version: the .tar.gz, or the folder it unpacks to.
+    /// CIFAR-10, binary version: the .tar.gz, or the folder it unpacks to
     Cifar10(Published),
-    /// CIFAR-100 with its 100 fine labels, binary version: the .tar.gz, or the folder it unpacks to.
+    /// CIFAR-100 with its 100 fine labels, binary version: the .tar.gz, or the folder it unpacks to
     Cifar100(Published),
-    /// MNIST, or another set in its four files: a folder with the IDX files, plain or as .gz.
+    /// MNIST, or another set in its four files: a folder with the IDX files, plain or as .gz
     Mnist(Published),
-    /// JPEG and PNG files by class: a folder, or a .tar or .tar.gz of one.
+    /// JPEG and PNG files by class: a folder, or a .tar or .tar.gz of one
     ///
-    /// Pictures lie in `train/CLASS/` and `test/CLASS/`; without `test/` a share of each class is held out. If any picture
-    /// has colours, the set has three channels. Alpha is dropped, 16 bits become 8, EXIF orientation is
-    /// not applied.
+    /// Pictures are in `train/CLASS/` and `test/CLASS/`; without `test/`, a share of each class becomes the test set. If
+    /// any picture has colours, the set has three channels. Alpha is dropped, 16 bits become 8, EXIF orientation is not
+    /// applied.
     Folder {
-        /// What to read.
+        /// Folder or archive to read
+        #[arg(help_heading = FILES)]
         source: PathBuf,
         /// The flags of every form.
         #[command(flatten)]
         common: Common,
-        /// Cut the centre square out of each picture and scale it to N by N; without it all must have one size.
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+        /// Crop each picture to its centre square and scale it to N by N; without it, all must have one size
+        #[arg(long, help_heading = IMAGES, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
         size: Option<u32>,
-        /// Where there is no test/: the share of each class to hold out, above 0 and below 1 [default: 0.2].
+        /// Without a folder test/: share of each class for the test set, above 0 and below 1 [default: 0.2]
         ///
-        /// Held out are the pictures whose content has the smallest SHA-256, so the choice is always the same.
-        #[arg(long, value_name = "F", value_parser = share)]
+        /// The test set gets the pictures whose content has the smallest SHA-256, so the choice is always the same.
+        #[arg(long, help_heading = IMAGES, value_name = "F", value_parser = share)]
         test_share: Option<f64>,
     },
 }
@@ -52,16 +53,16 @@ pub(crate) enum Format {
 /// The flags of the sets that are published.
 #[derive(Debug, Args)]
 pub(crate) struct Published {
-    /// What to read.
-    #[arg(required_unless_present = "download")]
+    /// Folder or archive to read
+    #[arg(help_heading = FILES, required_unless_present = "download")]
     source: Option<PathBuf>,
-    /// Fetch the official files, check their SHA-256, and keep them in the folder of --out for the next time.
+    /// Download the official files, check their SHA-256, and keep them in the folder of --out for the next time
     ///
-    /// What breaks off goes on where it stopped when the command is run again.
-    #[arg(long, conflicts_with = "source")]
+    /// A download that broke off continues when the command is rerun.
+    #[arg(long, help_heading = FILES, conflicts_with = "source")]
     download: bool,
-    /// Fetch from here (a URL that ends in a slash) in place of the official server.
-    #[arg(long, value_name = "URL", requires = "download", hide_short_help = true)]
+    /// Download from this URL, which ends in a slash, not from the official server
+    #[arg(long, help_heading = FILES, value_name = "URL", requires = "download", hide_short_help = true)]
     pub(crate) url: Option<String>,
     /// The flags of every form.
     #[command(flatten)]
@@ -71,28 +72,31 @@ pub(crate) struct Published {
 /// The flags of every form.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// The file to write; one that exists is replaced, whole.
-    #[arg(long, value_name = "FILE")]
+    /// File to write; an existing one is replaced
+    #[arg(long, help_heading = FILES, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// The name of the set in records and reports [default: the name of FILE without its extension].
-    #[arg(long, value_name = "NAME")]
+    /// Name of the set in records and reports [default: the name of FILE without its extension]
+    #[arg(long, help_heading = FILES, value_name = "NAME")]
     name: Option<String>,
-    /// Keep only the first N images of each class, in training and in test.
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    /// Keep only the first N images of each class, in training and in test
+    #[arg(long, help_heading = IMAGES, value_name = "N", value_parser = at_least_one)]
     limit_per_class: Option<usize>,
-    /// Keep only the first N test images of each class [default: as many as --limit-per-class].
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    /// Keep only the first N test images of each class [default: as many as --limit-per-class]
+    #[arg(long, help_heading = IMAGES, value_name = "N", value_parser = at_least_one)]
     limit_test_per_class: Option<usize>,
-    /// Refuse a set whose pixels take more than N GiB; making it takes about twice that in memory.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    /// Refuse a set whose pixels take more than N GiB; preparing it takes about twice that in memory
+    #[arg(long, help_heading = IMAGES, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1024))]
     max_gib: u64,
-    /// Print the summary as one JSON object.
-    #[arg(long)]
+    /// Print the result as JSON
+    #[arg(long, help_heading = OUTPUT)]
     pub(crate) json: bool,
     /// What stderr is told.
     #[command(flatten)]
     pub(crate) quiet: Quiet,
 }
+
+/// Heading in `--help` of the flags that decide which images a set has, and of which size.
+const IMAGES: &str = "Images";
 
 impl Format {
     /// The flags of every form.
@@ -159,7 +163,7 @@ impl Common {
 
 fn share(text: &str) -> std::result::Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if share > 0.0 && share < 1.0 { Ok(share) } else { Err("it must lie above 0 and below 1".into()) }
+    if share > 0.0 && share < 1.0 { Ok(share) } else { Err("it must be above 0 and below 1".into()) }
 }
 
 fn at_least_one(text: &str) -> std::result::Result<usize, String> {

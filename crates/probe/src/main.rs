@@ -1,5 +1,7 @@
 //! `sc-probe`: measures at given weights, without training, how noisy the gradient is and how far one step may go.
 
+#![forbid(unsafe_code)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,12 +9,14 @@ use artifacts::json;
 use artifacts::probe::{Critical, FORMAT, Noise, Probe};
 use artifacts::suggestion::Interval;
 use clap::Parser;
+use cli::arguments::{FILES, OUTPUT};
 use cli::output::Quiet;
 use cli::{Failure, arguments, output};
 use kernels::device::{self, Options, Precision};
 use kernels::engine::{Buffers, Engine, Update};
 use kernels::isa::Isa;
 use launch::failure::OrFail;
+use launch::flags::headings::{MACHINE, OPTIMIZER, TRAINING, VALIDATION};
 use launch::flags::{OptimizerName, value_name};
 use launch::inputs::Inputs;
 use launch::machine;
@@ -24,6 +28,9 @@ use learner::state::Parameters;
 
 const PROGRAM: &str = "sc-probe";
 
+/// Heading in `--help` of the flags that say how much is measured.
+const MEASUREMENT: &str = "Measurement";
+
 /// Images, at most, that one critical rate is measured on. It hardly depends on their number, while its cost does.
 const CRITICAL_IMAGES: usize = 64;
 
@@ -32,47 +39,48 @@ const CRITICAL_IMAGES: usize = 64;
 #[command(name = PROGRAM, version, allow_negative_numbers = true, after_help = arguments::EXIT_CODES)]
 struct Arguments {
     /// Data set, made by sc-prep
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = FILES, value_name = "FILE")]
     data: PathBuf,
-    /// Weights to measure at: initial ones made by sc-init, or a run's model.safetensors
-    #[arg(long, value_name = "FILE")]
+    /// Weights to measure at: initial ones, made by sc-init, or a run's model.safetensors
+    #[arg(long, help_heading = FILES, value_name = "FILE")]
     init: PathBuf,
-    /// Where the measurements go; one that exists is replaced, whole
-    #[arg(long, value_name = "FILE")]
+    /// File to write; an existing one is replaced
+    #[arg(long, help_heading = FILES, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Images a batch
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    batch_size: usize,
-    /// Batches that the noise is measured over
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=4096))]
+    /// Batches that the gradient noise is measured over
+    #[arg(long, help_heading = MEASUREMENT, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=4096))]
     batches: u64,
-    /// Batches of up to 64 images that the critical rate is measured on; their median counts. The first at the weights given;
-    /// where these are sc-init's, each other one at initial weights drawn anew, else all at the weights given
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    /// Batches of up to 64 images that the critical rate is measured on; the result is their median. The first is
+    /// measured at the weights given. If those come from sc-init, each other one is measured at initial weights drawn
+    /// anew, else at the weights given
+    #[arg(long, help_heading = MEASUREMENT, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=4096))]
     critical_batches: u64,
-    /// Optimizer whose first step is taken
-    #[arg(long, value_enum, default_value_t = OptimizerName::Sgd)]
-    optimizer: OptimizerName,
-    /// Its momentum (Adam's beta1)
-    #[arg(long, value_name = "F", default_value_t = 0.9)]
-    momentum: f64,
-    /// Its weight decay
-    #[arg(long, value_name = "F", default_value_t = 1e-4)]
-    weight_decay: f64,
-    /// Share of the training images that is held out: they are not looked at
-    #[arg(long, value_name = "F", default_value_t = 0.1)]
-    val_from_train: f64,
-    /// Seed of the images' order
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// Images per step
+    #[arg(long, help_heading = TRAINING, value_name = "N", default_value_t = 128)]
+    batch_size: usize,
+    /// Seed of the order of the images
+    #[arg(long, help_heading = TRAINING, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Worker threads; no number depends on them [default: all processors]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    threads: Option<u64>,
-    /// Where to run: cpu, cuda or cuda:N
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    /// Optimizer
+    #[arg(long, help_heading = OPTIMIZER, value_enum, default_value_t = OptimizerName::Sgd)]
+    optimizer: OptimizerName,
+    /// Momentum (Adam's beta1); of a run, where the schedule does not cycle it
+    #[arg(long, help_heading = OPTIMIZER, value_name = "F", default_value_t = 0.9)]
+    momentum: f64,
+    /// Weight decay: added to the gradient as in PyTorch's SGD, decoupled for AdamW
+    #[arg(long, help_heading = OPTIMIZER, value_name = "F", default_value_t = 1e-4)]
+    weight_decay: f64,
+    /// Share of the training images kept for validation (val_*): a fixed, stratified one
+    #[arg(long, help_heading = VALIDATION, value_name = "F", default_value_t = 0.1)]
+    val_from_train: f64,
+    /// Where to run: cpu, cuda or cuda:N [default: cpu]
+    #[arg(long, help_heading = MACHINE, value_name = "DEVICE", default_value = "cpu", hide_default_value = true)]
     device: String,
-    /// Print the measurements as JSON
-    #[arg(long)]
+    /// Worker threads; results do not depend on them [default: all processors]
+    #[arg(long, help_heading = MACHINE, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    threads: Option<u64>,
+    /// Print the result as JSON
+    #[arg(long, help_heading = OUTPUT)]
     json: bool,
     #[command(flatten)]
     quiet: Quiet,
@@ -150,7 +158,7 @@ impl Arguments {
             ("--val-from-train", self.val_from_train, 1.0),
         ] {
             if !(value >= 0.0 && value < below) {
-                let message = format!("{flag}: expected a number from 0 to below {below}, found {value}");
+                let message = format!("{flag} {value} is out of range: a number from 0 to below {below} is required");
                 return Err(Failure::unusable(message));
             }
         }
@@ -166,7 +174,7 @@ impl Arguments {
         if self.batch_size == 0 || self.batch_size > left {
             let found = self.batch_size;
             return Err(Failure::unusable(format!(
-                "--batch-size: expected 1 to {left}, the images trained on, found {found}"
+                "--batch-size {found} is not between 1 and the {left} images to train on"
             )));
         }
         Ok(Samples::new(division.train, self.seed, self.batch_size, Augment::None))

@@ -1,5 +1,7 @@
 //! `sc-rangetest`: raises the learning rate step by step and records what happens (Smith 2015, arXiv:1506.01186).
 
+#![forbid(unsafe_code)]
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,7 +21,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const PROGRAM: &str = "sc-rangetest";
 
-/// Measurements of val_* over the ramp where --val-every does not say.
+/// Heading in `--help` of the flags of the ramp.
+const RAMP: &str = "Ramp";
+
+/// Validations over the ramp, unless --val-every says otherwise.
 const MEASUREMENTS: u64 = 100;
 
 /// The two ways to ask for a run.
@@ -33,17 +38,17 @@ const USAGE: &str = "sc-rangetest --data FILE --init FILE --scale SCALE --min-lr
 #[command(after_help = arguments::EXIT_CODES_OF_A_RUN)]
 struct Arguments {
     /// How the rate rises: step k of N is at the fraction (k-1)/(N-1) of the ramp
-    #[arg(long, value_enum, required_unless_present_any = ["around", "replay"])]
+    #[arg(long, help_heading = RAMP, value_enum, required_unless_present_any = ["around", "replay"])]
     scale: Option<Scale>,
     /// Rate of the first step; on a linear scale it may be 0
-    #[arg(long, value_name = "F", required_unless_present_any = ["around", "replay"])]
+    #[arg(long, help_heading = RAMP, value_name = "F", required_unless_present_any = ["around", "replay"])]
     min_lr: Option<f64>,
     /// Rate of the last step; there is no upper limit
-    #[arg(long, value_name = "F", required_unless_present_any = ["around", "replay"])]
+    #[arg(long, help_heading = RAMP, value_name = "F", required_unless_present_any = ["around", "replay"])]
     max_lr: Option<f64>,
-    /// Lay the ramp around the critical rate that sc-probe measured at these weights: on a log scale, from a 64th of it to 16
-    /// times it
-    #[arg(long, value_name = "PROBE", conflicts_with_all = ["scale", "min_lr", "max_lr"])]
+    /// Put the ramp around the critical rate that sc-probe measured at these weights: on a log scale, from a 64th of it to
+    /// 16 times it
+    #[arg(long, help_heading = RAMP, value_name = "PROBE", conflicts_with_all = ["scale", "min_lr", "max_lr"])]
     around: Option<PathBuf>,
     #[command(flatten)]
     flags: Flags,
@@ -111,21 +116,20 @@ fn critical_rate(path: &Path, prepared: &Prepared) -> Result<f64, Failure> {
     ];
     for (what, found, expected) in compared {
         if found != expected {
-            let message = format!("{}: expected a probe for {what} {expected}, found one for {found}", path.display());
+            let message = format!("{} was measured with {what} {found}, not {expected}", path.display());
             return Err(Failure::unusable(message).hint(again));
         }
     }
     probe.critical.lr.ok_or_else(|| {
-        let message =
-            format!("{}: expected a critical rate, found none: no rate tried raised the loss", path.display());
-        Failure::unusable(message).hint("give the ramp's ends by hand: --scale log --min-lr F --max-lr F")
+        let message = format!("{} has no critical rate: no rate tried raised the loss", path.display());
+        Failure::unusable(message).hint("set the ends of the ramp yourself: --scale log --min-lr F --max-lr F")
     })
 }
 
 impl Arguments {
     /// The ramp between two rates; the parser of flags does not let one pass without its parameters.
     fn ramp(&self) -> Result<RangeRamp, Failure> {
-        let missing = |flag: &str| Failure::unusable(format!("{flag}: expected a value, found none"));
+        let missing = |flag: &str| Failure::unusable(format!("{flag} is required"));
         Ok(RangeRamp::new(
             self.scale.ok_or_else(|| missing("--scale"))?.into(),
             self.min_lr.ok_or_else(|| missing("--min-lr"))?,

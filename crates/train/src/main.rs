@@ -1,5 +1,7 @@
 //! `sc-train`: trains a net under a learning rate schedule.
 
+#![forbid(unsafe_code)]
+
 mod flags;
 mod rates;
 
