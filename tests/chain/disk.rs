@@ -193,7 +193,7 @@ fn a_folder_that_is_removed_or_moved_while_the_run_goes_on() {
     while fs::remove_dir_all(folder.join("runs/removed")).is_err() {}
     fs::rename(folder.join("runs/moved"), folder.join("elsewhere")).unwrap();
     for (child, name) in [(removed, "runs/removed"), (moved, "runs/moved")] {
-        failed(&child.wait_with_output().unwrap(), "removed, moved or replaced while the run was in progress");
+        failed(&child.wait_with_output().unwrap(), "removed, moved or replaced meanwhile");
         assert!(!folder.join(name).exists(), "{name} was made anew");
     }
     let (lines, _) = metrics::read::<Metrics>(&folder.join("elsewhere").join(metrics::FILE)).unwrap();

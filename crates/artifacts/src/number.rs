@@ -9,6 +9,11 @@ pub fn rate(value: f64) -> String {
     if rounded.abs() < 1e-3 || rounded.abs() >= 1e5 { format!("{rounded:e}") } else { format!("{rounded}") }
 }
 
+/// A loss to three digits, as [`rate`]: `2.3`, `2.77e20` where it blew up.
+pub fn loss(value: f64) -> String {
+    rate(value)
+}
+
 /// The value rounded to so many significant digits; a half, such as 2.985 to three, goes up.
 pub fn round_digits(value: f64, digits: usize) -> f64 {
     let nudged = value * (1.0 + 1e-12);
@@ -49,6 +54,11 @@ mod tests {
     fn rates_have_three_digits() {
         let shown = [0.012345, 1.5, 12.0, 2.9850001, 3e-5, 1e-7, 0.0].map(rate);
         assert_eq!(shown, ["0.0123", "1.5", "12", "2.99", "3e-5", "1e-7", "0"]);
+    }
+
+    #[test]
+    fn losses_that_blew_up_are_short() {
+        assert_eq!([0.693147, 2.302585, 276849094329290981376.0].map(loss), ["0.693", "2.3", "2.77e20"]);
     }
 
     #[test]

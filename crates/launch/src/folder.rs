@@ -98,7 +98,7 @@ impl RunFolder {
         }
         Err(fail(io::Error::new(
             io::ErrorKind::NotFound,
-            "it or its .lock was removed, moved or replaced while the run was in progress",
+            "it or its .lock was removed, moved or replaced meanwhile",
         )))
     }
 

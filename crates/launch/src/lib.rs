@@ -13,3 +13,4 @@ pub mod observer;
 pub mod recipe;
 pub mod replay;
 pub mod run;
+mod summary;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use artifacts::ArtifactError;
 use artifacts::checkpoint::{self, Checkpoint};
 use artifacts::metrics::{self, LineWriter, Metrics, TestMetrics, Timing};
+use artifacts::{ArtifactError, number};
 use cli::progress::Progress;
 use cli::signals;
 use learner::training::Observer;
@@ -184,12 +184,13 @@ impl Observer for Recorder<'_> {
 
 /// What progress says of the latest step.
 fn details(line: &Metrics, images_per_second: f64) -> String {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
-    let val = line.val_accuracy.map_or_else(String::new, |accuracy| format!(", validation accuracy {accuracy:.3}"));
+    let accuracy = |value: f64| format!("{value:.3}");
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let val = line.val_accuracy.map_or_else(String::new, |value| format!(", validation accuracy {}", accuracy(value)));
     format!(
-        "rate {:.4}, loss {}, accuracy {}{val}, {images_per_second:.0} images/s",
-        line.lr,
-        number(line.train_loss),
-        number(line.train_accuracy)
+        "rate {}, loss {}, accuracy {}{val}, {images_per_second:.0} images/s",
+        number::rate(line.lr),
+        or_dash(line.train_loss.map(number::loss)),
+        or_dash(line.train_accuracy.map(accuracy))
     )
 }

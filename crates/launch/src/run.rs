@@ -22,7 +22,7 @@ use crate::flags::{Flags, value_name};
 use crate::folder::{self, Existing, RunFolder, START_OVER, Task};
 use crate::inputs::{self, Inputs};
 use crate::observer::{Cadence, Recorder};
-use crate::{machine, recipe};
+use crate::{machine, recipe, summary};
 
 /// What a program adds to the shared flags.
 pub struct Request {
@@ -376,7 +376,7 @@ impl Prepared {
         if self.flags().json {
             output::json(result)?;
         } else {
-            output::result(format!("{}: {}", record.name, summary(result)))?;
+            output::result(format!("{}: {}", record.name, summary::line(result)))?;
         }
         let fails = result.status == Status::Diverged && self.flags().fail_on_divergence;
         Ok(if fails { DIVERGED } else { 0 })
@@ -404,25 +404,6 @@ fn fill_in(result: &mut ResultRecord, measured: &FinalMeasurement) {
     if let Some(train) = &measured.train {
         (result.final_train_loss, result.final_train_accuracy) = means(train);
     }
-}
-
-fn summary(result: &ResultRecord) -> String {
-    if let Some(divergence) = &result.divergence {
-        let loss = divergence.last_finite_loss.map_or_else(String::new, |loss| format!(", last finite loss {loss:.3}"));
-        return format!("diverged at step {} at rate {}{loss}", divergence.iteration, divergence.lr);
-    }
-    let accuracy = |name: &str, value: Option<f64>| {
-        value.map_or_else(String::new, |value| format!(", {name} accuracy {value:.4}"))
-    };
-    let text = format!(
-        "{} steps{}{}{}",
-        result.iterations,
-        accuracy("training", result.final_train_accuracy),
-        accuracy("validation", result.final_val_accuracy),
-        accuracy("test", result.test_accuracy)
-    );
-    let speed = result.images_per_second.map_or_else(String::new, |speed| format!(", {speed:.0} images/s"));
-    format!("{text}, {:.1} s{speed}", result.wall_seconds)
 }
 
 /// Order and augmentation are functions of seed and step, so the whole record can be made before the run.

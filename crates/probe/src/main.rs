@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use artifacts::json;
 use artifacts::probe::{Critical, FORMAT, Noise, Probe};
 use artifacts::suggestion::Interval;
+use artifacts::{json, number};
 use clap::Parser;
 use cli::arguments::{FILES, OUTPUT};
 use cli::output::Quiet;
@@ -208,9 +208,10 @@ fn sentence(probe: &Probe) -> String {
         || "hidden by noise: take more or larger batches".to_owned(),
         |scale| format!("{scale:.0} images"),
     );
-    let critical = probe.critical.lr.map_or_else(|| "none found".to_owned(), |lr| format!("{lr:.4}"));
+    let critical = probe.critical.lr.map_or_else(|| "none found".to_owned(), number::rate);
     format!(
-        "gradient noise scale {noise}; critical rate of one {} step {critical}; loss {:.3}",
-        probe.optimizer, probe.loss
+        "gradient noise scale {noise}; critical rate of one {} step {critical}; loss {}",
+        probe.optimizer,
+        number::loss(probe.loss)
     )
 }
