@@ -27,7 +27,7 @@ impl FromStr for Device {
             "cuda" => Some(Self::Cuda(0)),
             _ => name.strip_prefix("cuda:").and_then(number),
         }
-        .ok_or_else(|| format!("--device: expected cpu, cuda or cuda:N, found {name:?}"))
+        .ok_or_else(|| "expected cpu, cuda or cuda:N".to_owned())
     }
 }
 
@@ -76,6 +76,32 @@ impl fmt::Display for Precision {
     }
 }
 
+/// Why a device cannot be used as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// CUDA was left out of the program.
+    #[error("device {0} needs a program built with CUDA")]
+    NotBuilt(Device),
+    /// There is no such GPU, or the system or its driver refuses it.
+    #[error("device {device} cannot be used: {reason}")]
+    Gpu {
+        /// The device.
+        device: Device,
+        /// What the driver says.
+        reason: String,
+    },
+    /// The device does not compute in these numbers.
+    #[error("device {device} has no precision {precision}: {reason}")]
+    Precision {
+        /// The device.
+        device: Device,
+        /// What was asked for.
+        precision: Precision,
+        /// What the device has.
+        reason: String,
+    },
+}
+
 /// How the device is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -102,11 +128,10 @@ pub fn open(
 ) -> Result<Box<dyn Engine>, EngineError> {
     let Options { threads, isa, exact_conv, precision } = *options;
     match device {
-        Device::Cpu if precision != Precision::Float32 => Err(EngineError::Unavailable {
-            flag: "--precision".to_owned(),
-            reason: format!("expected float32, which is all that --device cpu has, found {precision}"),
-            hint: "leave --precision out, or take --device cuda",
-        }),
+        Device::Cpu if precision != Precision::Float32 => {
+            let reason = "it computes in float32 alone".to_owned();
+            Err(Unavailable::Precision { device: *device, precision, reason }.into())
+        }
         Device::Cpu => Ok(Box::new(CpuEngine::new(graph, data, batch_size, CpuOptions { threads, isa, exact_conv })?)),
         Device::Cuda(number) => cuda(*number, graph, data, batch_size, options),
     }
@@ -126,11 +151,7 @@ fn cuda(
 
 #[cfg(not(feature = "cuda"))]
 fn cuda(number: usize, _: &Graph, _: &DataSet, _: usize, _: &Options) -> Result<Box<dyn Engine>, EngineError> {
-    Err(EngineError::Unavailable {
-        flag: format!("--device {}", Device::Cuda(number)),
-        reason: "expected a program built with CUDA, found one built without".to_owned(),
-        hint: "build one: make programs DEVICE=cuda (docs/gpu.md), or take --device cpu",
-    })
+    Err(Unavailable::NotBuilt(Device::Cuda(number)).into())
 }
 
 #[cfg(test)]

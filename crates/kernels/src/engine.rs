@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::device::Unavailable;
 use crate::isa::Isa;
 
 /// Images and labels of one half of a data set.
@@ -150,16 +151,9 @@ pub enum EngineError {
         /// What was handed over.
         found: String,
     },
-    /// The device is not to be had, or not like that: which flag, and why.
-    #[error("{flag}: {reason}")]
-    Unavailable {
-        /// The flag with its value, such as `--device cuda:1`.
-        flag: String,
-        /// What was expected, what was found.
-        reason: String,
-        /// What to do about it.
-        hint: &'static str,
-    },
+    /// The device cannot be used as asked.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     /// The device refuses.
     #[error("{0}")]
     Device(String),

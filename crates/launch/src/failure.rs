@@ -2,6 +2,7 @@
 //! do about it.
 
 use cli::Failure;
+use kernels::device::Unavailable;
 use kernels::engine::EngineError;
 use learner::spec::ConfigError;
 use learner::state::RestoreError;
@@ -46,9 +47,24 @@ impl Cause for ParameterError {
 impl Cause for EngineError {
     fn into_failure(self) -> Failure {
         match self {
-            Self::Unavailable { hint, .. } => Failure::unusable(self).hint(hint),
+            Self::Unavailable(why) => why.into_failure(),
             Self::Tensor { .. } => Failure::unusable(self),
             Self::Device(_) => Failure::failed(self),
+        }
+    }
+}
+
+impl Cause for Unavailable {
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::NotBuilt(device) => Failure::unusable(format!("--device {device} needs a program built with CUDA"))
+                .hint("build one with make programs DEVICE=cuda (docs/gpu.md), or pass --device cpu"),
+            Self::Gpu { device, reason } => Failure::unusable(format!("--device {device} cannot be used: {reason}"))
+                .hint("see with nvidia-smi which GPUs the driver has, or pass --device cpu"),
+            Self::Precision { device, precision, reason } => {
+                let message = format!("--precision {precision} does not apply to --device {device}: {reason}");
+                Failure::unusable(message).hint("leave --precision out, or pass another --device")
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use cli::Failure;
 use cli::arguments::{FILES, OUTPUT};
 use cli::output::Quiet;
-use kernels::device::Precision;
+use kernels::device::{Device, Precision};
 use kernels::isa::Isa;
 
 use self::headings::{BATCH_NORM, MACHINE, OPTIMIZER, RECORDS, TRAINING, VALIDATION};
@@ -123,7 +123,7 @@ pub struct Flags {
     pub arm: String,
     /// Where to run: cpu, cuda or cuda:N [default: cpu]
     #[arg(long, help_heading = MACHINE, value_name = "DEVICE")]
-    pub device: Option<String>,
+    pub device: Option<Device>,
     /// Numbers of activations and products: float32 (TF32 off), or on a GPU tf32 or bf16 (mixed precision)
     #[arg(long, help_heading = MACHINE, value_name = "NAME", default_value_t = Precision::Float32)]
     pub precision: Precision,
@@ -184,8 +184,8 @@ pub enum AugmentName {
 
 impl Flags {
     /// The device that was asked for.
-    pub fn device(&self) -> &str {
-        self.device.as_deref().unwrap_or("cpu")
+    pub fn device(&self) -> Device {
+        self.device.unwrap_or(Device::Cpu)
     }
 
     /// Time between checkpoints; none where they are not made by time.

@@ -9,6 +9,7 @@ use artifacts::run::{self, Kind, RunRecord, Source};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use cli::{Failure, output};
+use kernels::device::Device;
 use kernels::isa::Isa;
 
 use crate::flags::Flags;
@@ -61,7 +62,7 @@ pub fn repeat(
     let out = flags.out.clone().unwrap_or_else(|| beside(folder));
     let mut flags = Flags { out: Some(out.clone()), ..flags.clone() };
     flags.isa = Some(isa(&file, &record, flags.isa)?).filter(|_| isa_of(&record.kernels).is_some());
-    flags.device.get_or_insert_with(|| record.device.clone());
+    flags.device = Some(flags.device.map_or_else(|| device(&file, &record), Ok)?);
     for warning in warnings(program, &record, &flags) {
         output::warning(program, warning);
     }
@@ -124,6 +125,12 @@ fn isa(file: &Path, record: &RunRecord, flag: Option<Isa>) -> Result<Isa, Failur
     Err(Failure::unusable(message).hint(format!("--isa {} repeats it, with other rounding", Isa::detect())))
 }
 
+/// The recorded device.
+fn device(file: &Path, record: &RunRecord) -> Result<Device, Failure> {
+    let unknown = |error| Failure::unusable(format!("{}: device {:?}: {error}", file.display(), record.device));
+    record.device.parse().map_err(|error: String| unknown(error).hint("pass --device to run on another"))
+}
+
 /// What may keep the bits from being the same.
 fn warnings(program: &str, record: &RunRecord, flags: &Flags) -> Vec<String> {
     let mut all = Vec::new();
@@ -139,7 +146,7 @@ fn warnings(program: &str, record: &RunRecord, flags: &Flags) -> Vec<String> {
     if let Some(recorded) = &record.build {
         differs("build", recorded, &machine::build());
     }
-    differs("device", &record.device, flags.device());
+    differs("device", &record.device, &flags.device().to_string());
     if let (Some(recorded), Some(here)) = (isa_of(&record.kernels), flags.isa) {
         differs("instruction set", recorded.name(), here.name());
     }

@@ -127,7 +127,7 @@ impl Prepared {
             .out
             .clone()
             .unwrap_or_else(|| Path::new("runs").join(names::of_run(&plan.config, &self.inputs.data_name)));
-        let device: Device = flags.device().parse().map_err(Failure::unusable)?;
+        let device = flags.device();
         let options = Options {
             threads: flags.threads.map_or_else(machine::cores, |threads| threads as usize),
             isa: self.isa(&plan, &path)?,

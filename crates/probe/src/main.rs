@@ -12,7 +12,7 @@ use clap::Parser;
 use cli::arguments::{FILES, OUTPUT};
 use cli::output::Quiet;
 use cli::{Failure, arguments, output};
-use kernels::device::{self, Options, Precision};
+use kernels::device::{self, Device, Options, Precision};
 use kernels::engine::{Buffers, Engine, Update};
 use kernels::isa::Isa;
 use launch::failure::OrFail;
@@ -74,8 +74,8 @@ struct Arguments {
     #[arg(long, help_heading = VALIDATION, value_name = "F", default_value_t = 0.1)]
     val_from_train: f64,
     /// Where to run: cpu, cuda or cuda:N [default: cpu]
-    #[arg(long, help_heading = MACHINE, value_name = "DEVICE", default_value = "cpu", hide_default_value = true)]
-    device: String,
+    #[arg(long, help_heading = MACHINE, value_name = "DEVICE", default_value_t = Device::Cpu, hide_default_value = true)]
+    device: Device,
     /// Worker threads; results do not depend on them [default: all processors]
     #[arg(long, help_heading = MACHINE, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     threads: Option<u64>,
@@ -181,10 +181,9 @@ impl Arguments {
     }
 
     fn engine(&self, inputs: &Inputs) -> Result<Box<dyn Engine>, Failure> {
-        let device = self.device.parse().map_err(Failure::unusable)?;
         let threads = self.threads.map_or_else(machine::cores, |threads| threads as usize);
         let options = Options { threads, isa: Isa::detect(), exact_conv: false, precision: Precision::Float32 };
-        device::open(&device, &inputs.graph, &inputs.data, self.batch_size, &options).or_fail()
+        device::open(&self.device, &inputs.graph, &inputs.data, self.batch_size, &options).or_fail()
     }
 }
 

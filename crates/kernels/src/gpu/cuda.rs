@@ -15,7 +15,7 @@ use candle_core::cuda_backend::cudarc::driver::{
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
 
 use super::device::{Address, Args, ColumnMajor, Convolution, Factor, Gpu, KERNELS, Pass, Product, SOURCE};
-use crate::device::{Device, Options, Precision};
+use crate::device::{Device, Options, Precision, Unavailable};
 use crate::engine::EngineError;
 
 /// Threads of a block; THREADS in kernels.cu.
@@ -50,19 +50,16 @@ impl Cuda {
     /// # Errors
     /// When there is no such GPU, or it or its driver cannot be used.
     pub fn open(number: usize, options: &Options) -> Result<Self, EngineError> {
-        let unavailable = |reason: String| EngineError::Unavailable {
-            flag: format!("--device {}", Device::Cuda(number)),
-            reason,
-            hint: "see what the driver sees: nvidia-smi; or take --device cpu",
-        };
+        let card = Device::Cuda(number);
+        let unavailable = |reason: String| Unavailable::Gpu { device: card, reason };
         let device = match candle_core::Device::new_cuda(number) {
             Ok(candle_core::Device::Cuda(device)) => device,
-            Ok(other) => return Err(unavailable(format!("expected a CUDA device, found {other:?}"))),
+            Ok(other) => return Err(unavailable(format!("candle opened {other:?} in its place")).into()),
             Err(error) => {
                 // What follows the first line is where in candle it happened.
                 let error = error.to_string();
                 let found = error.lines().next().unwrap_or_default();
-                return Err(unavailable(format!("expected a GPU that can be used, found {found}")));
+                return Err(unavailable(found.to_owned()).into());
             }
         };
         let stream = device.cuda_stream();
@@ -70,10 +67,8 @@ impl Cuda {
         let (name, (major, minor)) =
             (stream.context().name().map_err(about)?, stream.context().compute_capability().map_err(about)?);
         if options.precision != Precision::Float32 && major < 8 {
-            return Err(unavailable(format!(
-                "expected a GPU of compute capability 8.0 or more for --precision {}, found {major}.{minor}",
-                options.precision
-            )));
+            let reason = format!("it has compute capability {major}.{minor}, and 8.0 is the least");
+            return Err(Unavailable::Precision { device: card, precision: options.precision, reason }.into());
         }
         // SAFETY: one stream is used throughout; there is nothing that events would have to put in order.
         unsafe { device.disable_event_tracking() };
