@@ -1,9 +1,9 @@
-//! From a data file to what the engines take.
+//! A data file as the engines take it.
 
 use artifacts::dataset;
 use kernels::engine::{DataSet, Images};
 
-/// The data set as the engines take it.
+/// Converts a data set that was read from a file.
 pub fn of_file(file: dataset::DataSet) -> DataSet {
     let single = |values: &[f64]| values.iter().map(|v| *v as f32).collect();
     DataSet {

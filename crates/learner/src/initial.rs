@@ -1,30 +1,30 @@
 //! Seeded initial weights.
 //!
-//! Every tensor is drawn from a stream of its own, named after it: a deeper net starts its common layers from the same
-//! numbers, and the order of layers does not matter.
+//! Every tensor is drawn from a stream of its own, named after it: a deeper net starts the layers that it shares with a
+//! shallower one from the same numbers, and the order of layers does not matter.
 
 use kernels::graph::{Graph, TensorSpec};
 
 use crate::stream::{normals, stream, uniform};
 
-/// How initial weights are drawn. Batch norm starts at weight 1 and bias 0, mean 0 and variance 1, in all of them.
+/// How initial weights are drawn. In all schemes batch norm starts at weight 1 and bias 0, mean 0 and variance 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// `torch.nn.init.kaiming_normal_(mode="fan_in", nonlinearity="relu")`: normal of variance 2 / fan-in, biases 0
     /// (He et al. 2015, arXiv:1502.01852, and Caffe's `msra`).
     Kaiming,
-    /// The same with fan-out, as torchvision's ResNets have it for convolutions; dense layers as [`Scheme::Kaiming`].
+    /// The same with fan-out for convolutions, as in torchvision's ResNets; dense layers as in [`Scheme::Kaiming`].
     KaimingFanOut,
-    /// What PyTorch's layers start with: weights and biases uniform within 1 / sqrt(fan-in).
+    /// PyTorch's default: weights and biases uniform within 1 / sqrt(fan-in).
     Torch,
 }
 
 impl Scheme {
-    /// Every kind, with the name that flags and records use.
+    /// Every scheme, with the name that flags and records use.
     pub const NAMES: [(&'static str, Scheme); 3] =
         [("kaiming", Scheme::Kaiming), ("kaiming-fan-out", Scheme::KaimingFanOut), ("torch", Scheme::Torch)];
 
-    /// The kind of this name.
+    /// The scheme of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, scheme)| scheme)
     }
@@ -40,6 +40,7 @@ pub fn draw(graph: &Graph, seed: u64, scheme: Scheme) -> (Vec<Vec<f32>>, Vec<Vec
     (parameters, buffers.collect())
 }
 
+/// The initial values of one parameter. A bias takes its fan-in from the weight beside it.
 fn parameter(graph: &Graph, spec: &TensorSpec, seed: u64, scheme: Scheme) -> Vec<f32> {
     let layer = spec.name.rsplit_once('.').map_or("", |(layer, _)| layer);
     let weight = graph.parameters.iter().find(|other| other.name == format!("{layer}.weight")).unwrap_or(spec);
@@ -58,6 +59,7 @@ fn parameter(graph: &Graph, spec: &TensorSpec, seed: u64, scheme: Scheme) -> Vec
     }
 }
 
+/// Normal numbers of mean 0.
 fn gaussian(name: &str, seed: u64, count: usize, deviation: f64) -> Vec<f32> {
     let mut rng = stream(&format!("init {name}"), seed, 0);
     let mut values = Vec::with_capacity(count + 1);
@@ -69,6 +71,7 @@ fn gaussian(name: &str, seed: u64, count: usize, deviation: f64) -> Vec<f32> {
     values
 }
 
+/// Numbers uniform from -`bound` to `bound`.
 fn within(name: &str, seed: u64, count: usize, bound: f64) -> Vec<f32> {
     let mut rng = stream(&format!("init {name}"), seed, 0);
     (0..count).map(|_| ((2.0 * uniform(&mut rng) - 1.0) * bound) as f32).collect()
@@ -100,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn one_seed_one_start_whatever_the_depth() {
+    fn nets_of_any_depth_share_their_initial_weights() {
         let of = |net, seed| {
             let graph = nets::build(net, "a", [3, 32, 32], 10).unwrap();
             let (parameters, buffers) = draw(&graph, seed, Scheme::Kaiming);

@@ -34,10 +34,10 @@ pub enum Shortcut {
 }
 
 impl Shortcut {
-    /// Every kind, with the name that flags and records use.
+    /// Every shortcut, with the name that flags and records use.
     pub const NAMES: [(&'static str, Shortcut); 2] = [("a", Shortcut::A), ("avgpool", Shortcut::AvgPool)];
 
-    /// The kind of this name.
+    /// The shortcut of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, shortcut)| shortcut)
     }
@@ -52,7 +52,7 @@ pub enum NetError {
         /// What was asked for.
         name: String,
     },
-    /// A residual net without a known shortcut, or another net with one.
+    /// A residual net without a known shortcut, or another net with a shortcut.
     #[error("shortcut of {net}: expected {expected}, found {found:?}")]
     Shortcut {
         /// The net.
@@ -62,7 +62,7 @@ pub enum NetError {
         /// What was asked for.
         found: String,
     },
-    /// The images do not fit.
+    /// The images are too small.
     #[error("{net}: expected images of at least {least} x {least} pixels, found {height} x {width}")]
     Size {
         /// The net.
@@ -95,13 +95,13 @@ pub fn build(name: &str, shortcut: &str, image: [usize; 3], classes: usize) -> R
         return Err(NetError::Shortcut { net, expected: "none", found });
     }
     match name {
-        "lenet" => fits(name, lenet::LEAST_SIDE, image).map(|()| lenet::build(image, classes)),
+        "lenet" => fits(name, lenet::MIN_SIDE, image).map(|()| lenet::build(image, classes)),
         "shallow" => fits(name, 1, image).map(|()| shallow::build(image, classes)),
         _ => Err(NetError::Unknown { name: name.to_owned() }),
     }
 }
 
-/// The shortcut that a net has where none is asked for: option A for residual nets, none for the others.
+/// The default shortcut of a net: option A for residual nets, none for the others.
 pub fn default_shortcut(name: &str) -> &'static str {
     if residual(name).is_some() { "a" } else { "" }
 }
@@ -127,9 +127,9 @@ mod tests {
         graph.parameters.iter().map(kernels::graph::TensorSpec::len).sum()
     }
 
-    /// Against the counts of He et al. 2015, table 6 (0.27, 0.46, 0.66, 0.85, 1.7 million), and of PyTorch.
+    /// The counts of He et al. 2015, table 6 (0.27, 0.46, 0.66, 0.85, 1.7 million), and PyTorch's.
     #[test]
-    fn parameters_are_as_many_as_published() {
+    fn parameter_counts_are_those_published() {
         let cifar = [3, 32, 32];
         for (name, expected) in [
             ("resnet8", 75_290),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn unusable_combinations_are_refused() {
         let message = |name, shortcut, image| build(name, shortcut, image, 10).unwrap_err().to_string();
         assert!(message("resnet21", "", [3, 32, 32]).contains("found \"resnet21\""));
         assert!(message("resnet20", "b", [3, 32, 32]).contains("expected a or avgpool, found \"b\""));

@@ -1,42 +1,45 @@
-//! What can be measured at one set of weights, without training: how noisy the gradient is, and how far one step may go.
+//! What can be measured at given weights, without training: how noisy the gradient is, and how far one step can go.
+
+use std::slice;
 
 use kernels::engine::{Batch, Buffers, Engine, EngineError, OptimizerState, Split, Update};
 
-/// The factor between one rate and the next while the critical one is bracketed: no larger, or a narrow stretch in which
-/// the loss rises could be stepped over.
-const RAISE: f64 = 2.0;
-/// The first rate tried, as a share of Polyak's step.
+/// The factor between one rate and the next while the critical rate is bracketed. With a larger one, a narrow range in which
+/// the loss rises could be skipped.
+const BRACKET_FACTOR: f64 = 2.0;
+/// The first rate tried, as a fraction of Polyak's step.
 const FIRST: f64 = 0.5;
-/// The search ends, without an answer, where so many factors of [`RAISE`] up or down have not bracketed the rate.
-const MOST_RAISES: usize = 40;
-/// Bisection ends where the bounds are within this factor of each other.
+/// After this many factors up or down without a bracket, the search ends without an answer.
+const MAX_BRACKET_STEPS: usize = 40;
+/// Bisection ends when the bounds are within this factor of each other.
 const PRECISION: f64 = 1.2;
 
-/// What batches say of the gradient at one set of weights.
+/// What batches say about the gradient at given weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GradientNoise {
     /// Unbiased estimate of the squared norm of the true gradient, |G|^2.
     pub gradient_squared: f64,
-    /// Unbiased estimate of tr(Sigma), the variance of one image's gradient, summed over the weights.
+    /// Unbiased estimate of tr(Sigma), the variance of a single image's gradient, summed over the weights.
     pub variance: f64,
     /// Mean loss over the batches, in nats.
     pub loss: f64,
 }
 
 impl GradientNoise {
-    /// The simple noise scale B = tr(Sigma) / |G|^2, in images (McCandlish et al. 2018, arXiv:1812.06162, eq. 2.9): the batch
-    /// size above which larger batches save few steps. `None` where noise hides the gradient.
+    /// The simple noise scale B = tr(Sigma) / |G|^2, in images (McCandlish et al. 2018, arXiv:1812.06162, eq. 2.9): above this
+    /// batch size, larger batches save few steps. `None` where noise hides the gradient.
     pub fn scale(&self) -> Option<f64> {
         (self.gradient_squared > 0.0).then(|| self.variance.max(0.0) / self.gradient_squared)
     }
 }
 
-/// Measures the noise of the gradient over batches of equal size, at least two, by the two-batch estimate of McCandlish et
-/// al. (appendix A.1): one batch of `b` images, and all of them together, `B` images.
+/// Measures the noise of the gradient over at least two batches of equal size, by the estimate of McCandlish et al. (appendix
+/// A.1) from a small batch, any of these, of `b` images, and a big one, all of them together, of `B` images.
 ///
 /// |G|^2 = (B |g_B|^2 - b |g_b|^2) / (B - b), tr(Sigma) = (|g_b|^2 - |g_B|^2) / (1/b - 1/B),
 ///
-/// with |g_b|^2 the mean over the batches. The weights stay as they are; batch norm normalises by each batch.
+/// with |g_b|^2 averaged over the batches. The weights are not changed; batch norm normalises by the statistics of each
+/// batch.
 ///
 /// # Errors
 /// When the device fails.
@@ -64,19 +67,19 @@ pub fn gradient_noise(engine: &mut dyn Engine, batches: &[Vec<u32>]) -> Result<G
 /// The critical rate of one batch, and how many losses were measured to find it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CriticalRate {
-    /// The least rate at which the optimizer's first step does not lower the loss of its own batch; `None` where none was
+    /// The lowest rate at which the optimizer's first step does not lower the loss of its own batch; `None` where none was
     /// found.
     pub lr: Option<f64>,
     /// Losses measured.
     pub evaluations: usize,
 }
 
-/// Finds, by forward passes alone, the rate at which one step of the optimizer stops to lower the loss of its own batch
-/// (Kalra and Barkeshli 2024, arXiv:2406.09405, appendix B.2). In the quadratic approximation it is 2 / lambda, lambda being
-/// the curvature along the step. Bracketed by factors of 2, then bisected in log rate. The search starts below Polyak's
-/// step, the loss over its slope along the step, of which the critical rate is 4 times where the quadratic's least loss is 0.
+/// Finds, by forward passes, the rate at which one step of the optimizer no longer lowers the loss of its own batch (Kalra and
+/// Barkeshli 2024, arXiv:2406.09405, appendix B.2). In the quadratic approximation it is 2 / lambda, lambda being the
+/// curvature along the step. It is bracketed by factors of 2, then bisected in log rate. The search starts below Polyak's step,
+/// the loss over its slope along the step; for a quadratic whose minimum is 0 the critical rate is 4 times that step.
 ///
-/// The optimizer's state is forgotten; weights and buffers end as they were.
+/// The optimizer's state is reset; weights and buffers are restored.
 ///
 /// # Errors
 /// When the device fails.
@@ -94,6 +97,7 @@ pub fn critical_rate(engine: &mut dyn Engine, indices: &[u32], update: &Update) 
     Ok(CriticalRate { lr: lr?, evaluations })
 }
 
+/// The search for a critical rate, between the weights before the step and those after a step at rate 1.
 struct Search<'a> {
     engine: &'a mut dyn Engine,
     indices: &'a [u32],
@@ -124,12 +128,12 @@ impl Search<'_> {
         Ok(Some((low * high).sqrt()))
     }
 
-    /// A rate that lowers the loss, and one a factor of [`RAISE`] above that does not.
+    /// A rate that lowers the loss, and one a factor of [`BRACKET_FACTOR`] above it that does not.
     fn bracket(&mut self, start: f64, first: f64) -> Result<Option<(f64, f64)>, EngineError> {
         let mut rate = first;
         let falls_at_first = self.loss(rate)? < start;
-        for _ in 0..MOST_RAISES {
-            let next = if falls_at_first { rate * RAISE } else { rate / RAISE };
+        for _ in 0..MAX_BRACKET_STEPS {
+            let next = if falls_at_first { rate * BRACKET_FACTOR } else { rate / BRACKET_FACTOR };
             let falls = self.loss(next)? < start;
             if falls != falls_at_first {
                 return Ok(Some(if falls { (next, rate) } else { (rate, next) }));
@@ -139,7 +143,7 @@ impl Search<'_> {
         Ok(None)
     }
 
-    /// How fast the loss falls with the rate, at the start: the gradient along the step.
+    /// How fast the loss falls with the rate at first: the product of gradient and step.
     fn slope(&self, gradient: &[Vec<f32>]) -> f64 {
         let steps = self.start.iter().flatten().zip(self.end.iter().flatten());
         let along = |((start, end), g): ((&f32, &f32), &f32)| f64::from(*g) * (f64::from(*start) - f64::from(*end));
@@ -155,17 +159,15 @@ impl Search<'_> {
         let parameters: Vec<Vec<f32>> = self.start.iter().zip(self.end).map(moved).collect();
         self.engine.set_state(&parameters, self.buffers)?;
         let batch = Batch::plain(Split::Train, self.indices);
-        // Batch norm as in training: by this batch's own statistics.
-        let statistics = if self.buffers.is_empty() {
-            None
-        } else {
-            Some(self.engine.batch_statistics(std::slice::from_ref(&batch))?)
-        };
+        // As in training, batch norm normalises by this batch's own statistics.
+        let has_batch_norm = !self.buffers.is_empty();
+        let statistics = has_batch_norm.then(|| self.engine.batch_statistics(slice::from_ref(&batch))).transpose()?;
         let evaluation = self.engine.evaluate(&batch, statistics.as_ref())?;
         Ok(evaluation.loss_sum / evaluation.count as f64)
     }
 }
 
+/// The squared norm.
 fn squared(values: &[f64]) -> f64 {
     values.iter().map(|value| value * value).sum()
 }

@@ -1,6 +1,6 @@
-//! Which images are trained on, which are held out, in which order they come, and how each is augmented.
+//! Which images are for training and which for validation, in which order they come, and how each is augmented.
 //!
-//! Held-out images and limited training sets depend on the data file alone. Order and augmentation are functions of the
+//! Validation images and limited training sets depend on the data file alone. Order and augmentation are functions of the
 //! seed and the position in the run: permutations of the training images follow one another, every batch is full, and
 //! a batch may cross from one epoch into the next.
 
@@ -9,39 +9,38 @@ use rand_chacha::rand_core::Rng;
 
 use crate::stream::{shuffle, stream};
 
+/// The stream that chooses validation images. Its name is part of the format: with another one, the images would be others.
+const VALIDATION_STREAM: &str = "held-out";
+
 /// How training images are augmented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Augment {
     /// Not at all.
     None,
-    /// Mirrored left to right, half of the time.
+    /// Mirrored left to right with probability 1/2.
     Flip,
-    /// Cropped out of the image padded by 4 black pixels on every side, then mirrored half of the time.
+    /// Cropped from the image padded by 4 black pixels on every side, then mirrored with probability 1/2.
     CropFlip,
 }
 
 impl Augment {
-    /// Every kind, with the name that flags and records use.
+    /// Every augmentation, with the name that flags and records use.
     pub const NAMES: [(&'static str, Augment); 3] =
         [("none", Augment::None), ("flip", Augment::Flip), ("crop-flip", Augment::CropFlip)];
-
-    /// The kind of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, augment)| augment)
-    }
 }
 
-/// The training images divided: positions in `train.images`.
+/// The training images of a data set divided, as ascending positions among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Division {
-    /// Trained on.
+    /// Images to train on.
     pub train: Vec<u32>,
-    /// Held out.
+    /// Validation images.
     pub val: Vec<u32>,
 }
 
-/// Holds out `share` of every class (rounded), then limits what is left to `limit` images in all, the classes as equal
-/// as they can be. Fixed: it depends on the labels alone; a smaller limit is a part of a larger one.
+/// Takes `share` of every class (rounded) for validation, then limits the rest to `limit` images in all, with the classes as
+/// balanced as possible. It depends on the labels alone, so every run on the data is divided alike; the images under a
+/// smaller limit are among those under a larger one.
 pub fn divide(labels: &[u32], classes: usize, share: f64, limit: Option<usize>) -> Division {
     let mut by_class = vec![Vec::new(); classes];
     for (position, label) in labels.iter().enumerate() {
@@ -50,12 +49,12 @@ pub fn divide(labels: &[u32], classes: usize, share: f64, limit: Option<usize>) 
     let mut ranked = Vec::new();
     let mut val = Vec::new();
     for (class, mut members) in by_class.into_iter().enumerate() {
-        shuffle(&mut stream("held-out", 0, class as u64), &mut members);
-        let held_out = (share * members.len() as f64).round() as usize;
-        val.extend(&members[..held_out]);
-        ranked.extend(members[held_out..].iter().enumerate().map(|(rank, position)| (rank, class, *position)));
+        shuffle(&mut stream(VALIDATION_STREAM, 0, class as u64), &mut members);
+        let for_validation = (share * members.len() as f64).round() as usize;
+        val.extend(&members[..for_validation]);
+        ranked.extend(members[for_validation..].iter().enumerate().map(|(rank, position)| (rank, class, *position)));
     }
-    // One of each class, then a second of each, ...: a prefix is as balanced as it can be.
+    // One image of each class, then a second of each, and so on: every prefix is as balanced as possible.
     ranked.sort_unstable();
     let mut train: Vec<u32> = ranked.iter().map(|(_, _, position)| *position).collect();
     train.truncate(limit.unwrap_or(usize::MAX));
@@ -64,20 +63,21 @@ pub fn divide(labels: &[u32], classes: usize, share: f64, limit: Option<usize>) 
     Division { train, val }
 }
 
-/// The stream of training images of one run.
+/// The training images of a run, batch by batch.
 #[derive(Clone, Debug)]
 pub struct Samples {
     train: Vec<u32>,
     seed: u64,
     batch_size: usize,
     augment: Augment,
+    /// The epoch drawn last, and the order of its images.
     epoch: Option<(u64, Vec<u32>)>,
     indices: Vec<u32>,
     augmentations: Vec<Augmentation>,
 }
 
 impl Samples {
-    /// Batches of `batch_size` out of `train` (not empty), ordered and augmented by `seed`.
+    /// Batches of `batch_size` images out of `train`, which is not empty; `seed` decides their order and augmentation.
     pub fn new(train: Vec<u32>, seed: u64, batch_size: usize, augment: Augment) -> Self {
         Self { train, seed, batch_size, augment, epoch: None, indices: Vec::new(), augmentations: Vec::new() }
     }
@@ -87,34 +87,34 @@ impl Samples {
         (iteration * self.batch_size as u64) as f64 / self.train.len() as f64
     }
 
-    /// The batch of step `iteration` (from 1).
+    /// The batch of step `iteration`, numbered from 1.
     pub fn batch(&mut self, iteration: u64) -> Batch<'_> {
         let first = (iteration - 1) * self.batch_size as u64;
         self.indices.clear();
-        self.augmentations.clear();
         for sample in first..first + self.batch_size as u64 {
             let index = self.image(sample);
             self.indices.push(index);
         }
+        self.augmentations.clear();
         if self.augment != Augment::None {
-            let augmentations = &mut self.augmentations;
-            draw(self.seed, self.augment, first, self.batch_size, augmentations);
+            draw(self.seed, self.augment, first, self.batch_size, &mut self.augmentations);
         }
         Batch { split: Split::Train, indices: &self.indices, augmentations: &self.augmentations }
     }
 
-    /// `count` batches of training images, the same at every call and in every run on this data.
+    /// `count` batches of training images, the same at every call and in every run on the data.
     pub fn fixed_batches(&self, count: usize) -> Vec<Vec<u32>> {
         let mut fixed = Self::new(self.train.clone(), 0, self.batch_size, Augment::None);
         (1..=count as u64).map(|iteration| fixed.batch(iteration).indices.to_vec()).collect()
     }
 
-    /// At most `count` training images, the same at every call and in every run on this data.
+    /// At most `count` training images, the same at every call and in every run on the data.
     pub fn fixed_images(&self, count: usize) -> Vec<u32> {
         let mut fixed = Self::new(self.train.clone(), 0, 1, Augment::None);
         (0..count.min(self.train.len()) as u64).map(|sample| fixed.image(sample)).collect()
     }
 
+    /// The position of the image that is sample `sample` of the run, counted from 0.
     fn image(&mut self, sample: u64) -> u32 {
         let length = self.train.len() as u64;
         let (epoch, position) = (sample / length, sample % length);
@@ -128,8 +128,9 @@ impl Samples {
     }
 }
 
-/// Sample s of a run takes words 2s and 2s + 1 of its stream: crop row and column from the halves of the first (each a
-/// multiple of 9 / 2^16, so no row is likelier than another by more than 2^-13), the mirror from the second.
+/// Appends the augmentations of `count` samples from sample `first` on. Sample s takes words 2s and 2s + 1 of the stream:
+/// crop row and column from the halves of the first (each of the 9 values has a probability within 2^-13 of 1/9), the mirror
+/// from the second.
 fn draw(seed: u64, augment: Augment, first: u64, count: usize, out: &mut Vec<Augmentation>) {
     let mut rng = stream("augmentation", seed, 0);
     rng.set_word_pos(u128::from(first) * 2);
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_division_is_stratified_whole_and_nested() {
+    fn a_division_is_stratified_complete_and_nested() {
         let Division { train, val } = divide(&labels(), 4, 0.2, None);
         assert_eq!((train.len(), val.len()), (80, 20));
         let mut all = [train.clone(), val.clone()].concat();
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn any_step_can_be_drawn_alone() {
+    fn any_batch_can_be_drawn_alone() {
         let fresh = || Samples::new((0..50).collect(), 3, 16, Augment::CropFlip);
         let mut straight = fresh();
         for iteration in 1..=9 {
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn augmentations_cover_every_place_evenly() {
+    fn augmentations_cover_every_crop_evenly() {
         let mut drawn = Vec::new();
         draw(1, Augment::CropFlip, 0, 9000, &mut drawn);
         for place in 0..9 {
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn mirrors_do_not_depend_on_cropping() {
+    fn mirroring_does_not_depend_on_cropping() {
         let flips = |augment| {
             let mut drawn = Vec::new();
             draw(5, augment, 7, 20, &mut drawn);

@@ -1,9 +1,9 @@
 //! Named random streams.
 //!
-//! Every use of chance has a stream of its own, keyed by its name and the run's seed, so that adding a layer or a flag
-//! never shifts another stream. The generator is ChaCha with 20 rounds (RFC 8439), its key the SHA-256 of
-//! `superconv/1 NAME SEED`. Within a stream a position is a pair (block stream, word): what is drawn for epoch 7 or for
-//! image 12,345 can be computed at once, and a resumed run needs no generator state.
+//! Every use of randomness has a stream of its own, keyed by a name and the run's seed, so adding a layer or a flag never
+//! shifts another stream. The generator is ChaCha with 20 rounds (RFC 8439); its key is the SHA-256 of
+//! `superconv/1 NAME SEED`. Any position of a stream can be reached directly, so what is drawn for epoch 7 or for image
+//! 12,345 needs nothing drawn before, and a resumed run needs no generator state.
 
 use artifacts::sha256;
 use rand_chacha::ChaCha20Rng;
@@ -17,7 +17,7 @@ pub fn stream(name: &str, seed: u64, part: u64) -> ChaCha20Rng {
     rng
 }
 
-/// A whole number below `bound`, each equally likely (Lemire's multiplication with rejection, arXiv:1805.10941).
+/// An integer from 0 to below `bound`, uniformly distributed (Lemire's multiplication with rejection, arXiv:1805.10941).
 ///
 /// # Panics
 /// When `bound` is 0.
@@ -32,20 +32,20 @@ pub fn below(rng: &mut ChaCha20Rng, bound: u32) -> u32 {
     }
 }
 
-/// Puts `items` into random order, each order equally likely (Fisher-Yates).
+/// Shuffles `items`, every order equally likely (Fisher-Yates).
 pub fn shuffle<T>(rng: &mut ChaCha20Rng, items: &mut [T]) {
     for last in (1..items.len()).rev() {
         items.swap(last, below(rng, last as u32 + 1) as usize);
     }
 }
 
-/// A number uniform in [0, 1), of 53 bits.
+/// A number uniform in [0, 1), with 53 random bits.
 pub fn uniform(rng: &mut ChaCha20Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// Standard normal numbers, two at a time (Box and Muller, 1958), with logarithm and cosine of the libm crate: the same
-/// bits on every machine.
+/// Two standard normal numbers (Box and Muller, 1958). Logarithm and cosine are the libm crate's: the same bits on every
+/// machine.
 pub fn normals(rng: &mut ChaCha20Rng) -> (f64, f64) {
     let radius = libm::sqrt(-2.0 * libm::log(1.0 - uniform(rng)));
     let angle = 2.0 * std::f64::consts::PI * uniform(rng);
@@ -56,16 +56,14 @@ pub fn normals(rng: &mut ChaCha20Rng) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    /// The streams are part of the format: these numbers never change. They were computed by a plain ChaCha20 (RFC 8439
-    /// with a counter and a stream of 64 bits each) over Python's hashlib.
+    /// The streams are part of the format: these numbers never change. They were computed by a straightforward ChaCha20
+    /// (RFC 8439 with a counter and a stream of 64 bits each) over Python's hashlib.
     #[test]
     fn the_format_is_frozen() {
         let mut rng = stream("order", 1, 0);
         let first: Vec<u32> = (0..4).map(|_| rng.next_u32()).collect();
-        assert_eq!(first, FROZEN);
+        assert_eq!(first, [3951187784, 1320203543, 3165430179, 3217951409]);
     }
-
-    const FROZEN: [u32; 4] = [3951187784, 1320203543, 3165430179, 3217951409];
 
     #[test]
     fn streams_differ_by_name_seed_and_part() {

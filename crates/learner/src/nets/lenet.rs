@@ -3,8 +3,8 @@
 
 use kernels::graph::Graph;
 
-/// The smallest side that leaves a pixel after both convolutions and poolings.
-pub(super) const LEAST_SIDE: usize = 16;
+/// The smallest image side, in pixels, that leaves a pixel after both convolutions and poolings.
+pub(super) const MIN_SIDE: usize = 16;
 
 pub(super) fn build([c, h, w]: [usize; 3], classes: usize) -> Graph {
     let (mut graph, input) = Graph::new(c, h, w);

@@ -22,7 +22,7 @@ impl Block {
     /// The prefix of the nets' names, before their depth.
     pub(super) const PREFIXES: [(&'static str, Block); 2] = [("resnet", Self::Basic), ("bottleneck", Self::Bottleneck)];
 
-    /// The depths that have been published or are of use here.
+    /// The depths that were published, and smaller ones for quick experiments.
     pub(super) fn depths(self) -> &'static [usize] {
         match self {
             Self::Basic => &[8, 20, 32, 44, 56, 110],
@@ -30,7 +30,7 @@ impl Block {
         }
     }
 
-    /// Weighted layers of one block in each of the three stages.
+    /// Layers with weights that one more block in each of the three stages adds.
     fn layers(self) -> usize {
         match self {
             Self::Basic => 6,
@@ -83,7 +83,7 @@ fn bottleneck_block(
     g.batch_norm(&format!("{name}.bn3"), y, Some(residual), true)
 }
 
-/// The shortcut: the input, its side and its channels brought to those of the block's output.
+/// The shortcut of a block: its input, brought to the side and the channels of its output.
 fn fitted(g: &mut Graph, x: NodeId, channels: usize, stride: usize, shortcut: Shortcut) -> NodeId {
     let new = channels - g.shape(x)[0];
     let x = match shortcut {
