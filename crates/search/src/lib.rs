@@ -8,6 +8,7 @@
 
 pub mod budget;
 pub mod contest;
+mod cycle;
 pub mod pick;
 pub mod pytorch;
 pub mod start;

@@ -1,8 +1,10 @@
 //! A recipe in PyTorch's words.
 
-use artifacts::recipe::Training;
-
 use artifacts::number::rate;
+use artifacts::recipe::Training;
+use schedules::{Defaults, FinalRate, OneCycle, Rise, Variant};
+
+use crate::cycle;
 
 /// The optimizer and scheduler to write in PyTorch, and where that differs from what was run.
 pub fn sentence(training: &Training) -> String {
@@ -35,35 +37,51 @@ fn scheduler(training: &Training, max_lr: f64, iterations: u64) -> String {
         (Some(max), Some(min)) => format!("base_momentum={min}, max_momentum={max}"),
         _ => "cycle_momentum=False".to_owned(),
     };
-    let min_lr = training.min_lr.unwrap_or(max_lr / 10.0);
-    let final_lr = training.final_lr.unwrap_or(min_lr / 1000.0);
-    let shape = match training.variant.as_str() {
-        "torch" => String::new(),
-        "torch-three-phase" => ", three_phase=True".to_owned(),
-        "fastai" => ", pct_start=0.25, final_div_factor=4000".to_owned(),
-        _ => {
-            let step_size = training.step_size.unwrap_or(iterations * 9 / 20);
-            format!(
-                ", pct_start={}, anneal_strategy=\"linear\", div_factor={}, final_div_factor={}, three_phase=True",
-                rate(step_size as f64 / iterations as f64),
-                rate(max_lr / min_lr),
-                rate(min_lr / final_lr)
-            )
-        }
-    };
     format!(
-        "torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr={}, total_steps={iterations}, {momentum}{shape})",
-        exact(max_lr)
+        "torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr={}, total_steps={iterations}, {momentum}{})",
+        exact(max_lr),
+        shape(&cycle::resolved(training, max_lr, iterations), iterations)
     )
+}
+
+/// The arguments that give the cycle its shape.
+fn shape(cycle: &OneCycle, iterations: u64) -> String {
+    let steps = cycle.step_size.map(|steps| steps as f64 / iterations as f64);
+    let pct_start = argument("pct_start", steps.or(cycle.pct_start), |defaults| match defaults.rise {
+        Rise::PctStart(share) => Some(share),
+        Rise::StepSize { .. } => None,
+    });
+    let linear = if cycle.step_size.is_some() { ", anneal_strategy=\"linear\"" } else { "" };
+    let div_factor =
+        argument("div_factor", cycle.min_lr.map(|min| cycle.max_lr / min), |defaults| Some(defaults.div_factor));
+    let final_div_factor = cycle.min_lr.zip(cycle.final_lr).map(|(min, last)| min / last);
+    let final_div_factor = argument("final_div_factor", final_div_factor, |defaults| match defaults.final_lr {
+        FinalRate::MinOver(divisor) => Some(divisor),
+        FinalRate::MaxOver(_) => None,
+    });
+    let three_phase = match cycle.variant {
+        Variant::Smith | Variant::Paper | Variant::TorchThreePhase => ", three_phase=True",
+        Variant::Torch | Variant::Fastai => "",
+    };
+    format!("{pct_start}{linear}{div_factor}{final_div_factor}{three_phase}")
+}
+
+/// An argument of `OneCycleLR`; empty where it has its default, which is that of our variant `torch`.
+fn argument(name: &str, value: Option<f64>, default: impl Fn(&Defaults) -> Option<f64>) -> String {
+    let written = value.map(rate);
+    if written == default(&Variant::Torch.defaults()).map(rate) {
+        return String::new();
+    }
+    written.map_or_else(String::new, |value| format!(", {name}={value}"))
 }
 
 /// What PyTorch's call does otherwise.
 fn difference(training: &Training) -> &'static str {
-    match training.variant.as_str() {
-        "torch" | "torch-three-phase" => "This is the schedule that was run.",
-        "fastai" => "This is the schedule that was run; PyTorch counts its turning point one step earlier.",
-        "paper" => "PyTorch's is the same in shape; its turning points lie up to two steps earlier.",
-        _ => {
+    match cycle::variant(training) {
+        Variant::Torch | Variant::TorchThreePhase => "This is the schedule that was run.",
+        Variant::Fastai => "This is the schedule that was run; PyTorch counts its turning point one step earlier.",
+        Variant::Paper => "PyTorch's is the same in shape; its turning points lie up to two steps earlier.",
+        Variant::Smith => {
             "It is the nearest that PyTorch has, not the same: Smith's rate falls in a line to about 0 and then stays at the \
              tail's rate, PyTorch's falls to where it started and then in a line to the tail's rate; and Smith's momentum \
              cycles on in the tail, PyTorch's stays at its upper bound."
@@ -105,12 +123,34 @@ mod tests {
         assert!(sentence(&cyclical).contains("base_momentum=0.85, max_momentum=0.95"));
     }
 
+    /// A training with only a highest rate and a length, as the search leaves it in the variants that are not Smith's.
+    fn open(variant: &str) -> Training {
+        let variant = variant.to_owned();
+        Training { variant, min_lr: None, final_lr: None, step_size: None, ..chosen() }
+    }
+
     #[test]
     fn pytorchs_own_variant_needs_no_excuse() {
-        let torch = Training { variant: "torch".to_owned(), optimizer: "nesterov".to_owned(), ..chosen() };
-        let text = sentence(&torch);
+        let text = sentence(&Training { optimizer: "nesterov".to_owned(), ..open("torch") });
         assert!(text.contains("nesterov=True") && text.contains("cycle_momentum=False)."), "{text}");
         assert!(text.ends_with("This is the schedule that was run."));
+        let other = sentence(&Training { min_lr: Some(0.08), ..open("torch") });
+        assert!(other.contains("cycle_momentum=False, div_factor=10)"), "a rate that is not the default: {other}");
+    }
+
+    #[test]
+    fn what_is_open_takes_the_variants_defaults() {
+        for (variant, arguments) in [
+            (
+                "smith",
+                ", pct_start=0.45, anneal_strategy=\"linear\", div_factor=10, final_div_factor=1000, three_phase=True)",
+            ),
+            ("torch-three-phase", "cycle_momentum=False, three_phase=True)"),
+            ("fastai", "cycle_momentum=False, pct_start=0.25, final_div_factor=4000)"),
+        ] {
+            let text = sentence(&open(variant));
+            assert!(text.contains(arguments), "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use artifacts::dataset;
 use artifacts::recipe::{Budget, FORMAT, Recipe, Setting, Speed, Spent, Training};
+use schedules::Variant;
 use serde_json::Value;
 
 use super::budget::Given;
@@ -69,7 +70,7 @@ fn training(run: &Run) -> Training {
         bn_momentum: config.bn_momentum,
         bn_reestimate: config.bn_reestimate,
         augment: config.augment.clone(),
-        variant: variant.unwrap_or("smith").to_owned(),
+        variant: variant.unwrap_or(Variant::default().name()).to_owned(),
         max_lr: None,
         min_lr: None,
         final_lr: None,

@@ -7,6 +7,7 @@ use artifacts::recipe::{Decision, Recipe, Training};
 use super::{LEAST_STEPS, Provisional, provisional_rate};
 use crate::budget::Purse;
 use crate::contest::{self, Contestant, Scored};
+use crate::cycle;
 use crate::pick::noise;
 use crate::trial::Trial;
 use crate::{Next, Search, candidate};
@@ -96,10 +97,7 @@ fn decide(search: &Search, training: Training, longest: u64, scored: &[Scored], 
     };
     let change = |of_recipe: &mut Training| {
         *of_recipe = training;
-        of_recipe.iterations = Some(affordable);
-        if matches!(of_recipe.variant.as_str(), "smith" | "paper") {
-            of_recipe.step_size = Some((affordable * 9 / 20).max(1));
-        }
+        cycle::set_length(of_recipe, affordable);
     };
     search.decided(change, decision, trials)
 }

@@ -10,6 +10,7 @@ use crate::contest::{self, Contestant, Scored};
 use crate::{Next, Search, candidate};
 use artifacts::number::{rate, round_digits};
 use reading::error::BadInput;
+use schedules::MOMENTUM_BOUNDS;
 
 const QUESTION: &str = "Which of some random draws reaches the highest held-out accuracy?";
 
@@ -73,14 +74,15 @@ fn drawn(search: &Search, k: usize, images: f64) -> Contestant {
         .collect();
     let batch_size = sizes[((draw("batch size") * sizes.len() as f64) as usize).min(sizes.len() - 1)];
     let cycles = draw("cycle") < 0.2;
-    let momentum = if cycles { 0.85 } else { round_digits(1.0 - log_uniform("momentum", 0.01, 0.2), 3) };
+    let (upper, lower) = MOMENTUM_BOUNDS;
+    let momentum = if cycles { lower } else { round_digits(1.0 - log_uniform("momentum", 0.01, 0.2), 3) };
     let adaptive = matches!(training.optimizer.as_str(), "adam" | "adamw" | "rmsprop");
     let (low, high) = if adaptive { (1e-5, 0.1) } else { (1e-3, 10.0) };
     let training = Training {
         batch_size,
         momentum,
-        max_momentum: cycles.then_some(0.95),
-        min_momentum: cycles.then_some(0.85),
+        max_momentum: cycles.then_some(upper),
+        min_momentum: cycles.then_some(lower),
         weight_decay: round_digits(log_uniform("weight decay", 1e-9, 1e-2), 3),
         max_lr: Some(round_digits(log_uniform("rate", low, high), 3)),
         ..training.clone()

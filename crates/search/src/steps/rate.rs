@@ -7,10 +7,11 @@ use artifacts::suggestion::Suggestion;
 
 use super::{LEAST_STEPS, LEAST_TRAINING, RampOf, Ramps, folders, no_rate, probe_cost, ramp_steps, suggested};
 use crate::contest::{self, Contestant, Scored, Standing};
+use crate::cycle;
 use crate::length_of;
 use crate::pick::noise;
 use crate::{Next, Search, candidate};
-use artifacts::number::{rate, round_digits};
+use artifacts::number::rate;
 
 const QUESTION: &str = "How high may the learning rate go?";
 /// Rates nearer than this factor are not compared by runs.
@@ -69,7 +70,7 @@ pub(super) fn next(search: &Search) -> Result<Next> {
         reason: reason.trim().to_owned(),
         spent: search.spent(&trials)?,
     };
-    let next = search.decided(|training| set_cycle(training, chosen), decision, &trials)?;
+    let next = search.decided(|training| cycle::set_rates(training, chosen), decision, &trials)?;
     Ok(match next {
         Next::Decided(recipe) => Next::Decided(Box::new(with_cycle(*recipe))),
         other => other,
@@ -138,15 +139,6 @@ fn guarded(search: &Search, rule: f64, scored: &[Scored]) -> (f64, String) {
     }
 }
 
-fn set_cycle(training: &mut Training, max_lr: f64) {
-    training.max_lr = Some(max_lr);
-    if matches!(training.variant.as_str(), "smith" | "paper") {
-        let min_lr = round_digits(max_lr / 10.0, 4);
-        training.min_lr = Some(min_lr);
-        training.final_lr = Some(round_digits(min_lr / 1000.0, 4));
-    }
-}
-
 /// Adds the decision that needs no run: where the cycle starts and how it ends.
 fn with_cycle(mut recipe: Recipe) -> Recipe {
     let training = &recipe.training;
@@ -154,19 +146,8 @@ fn with_cycle(mut recipe: Recipe) -> Recipe {
         (Some(max), Some(min)) => format!("momentum cycles from {max} down to {min} and back, against the rate"),
         _ => format!("momentum stays at {}", training.momentum),
     };
-    let (chosen, reason) = match (training.min_lr, training.final_lr) {
-        (Some(min_lr), Some(final_lr)) => (
-            format!("{}, from {}, tail {}", training.variant, rate(min_lr), rate(final_lr)),
-            format!(
-                "From a tenth of the highest rate up in 45% of the steps, down in as many, and a tail of the last tenth at a \
-                 thousandth of where it started, as Smith ran it; {momentum}. No run was spent on this."
-            ),
-        ),
-        _ => (
-            training.variant.clone(),
-            format!("As --variant {} has it; {momentum}. No run was spent on this.", training.variant),
-        ),
-    };
+    let (chosen, origin) = cycle::in_words(training);
+    let reason = format!("{origin}; {momentum}. No run was spent on this.");
     recipe.decisions.push(Decision {
         step: "cycle".to_owned(),
         question: "Where does the cycle start, and how does it end?".to_owned(),
