@@ -190,11 +190,23 @@ fn momentum(curve: &Curve) -> f64 {
     curve.setting.momentum.unwrap_or(WHOLE_MOMENTUM)
 }
 
-/// The rate that a critical rate of the first step stands for, once momentum has gathered. 2 sqrt(1 - m) times it, by
-/// measurement; Nesterov's first step looks ahead and is 1 + m times as long as one of plain momentum, which the steps that
-/// follow are not. An adaptive step is as long at first as it is later.
+/// Whether the best rate depends on momentum: where that carries steps on. An adaptive step is as long at first as it is later.
+/// Without a name, the optimizer is taken for plain SGD.
+pub fn depends_on_momentum(optimizer: Option<&str>) -> bool {
+    matches!(optimizer, None | Some("sgd" | "nesterov"))
+}
+
+/// The best rate at this momentum over that at momentum 0: sqrt(1 - m) by measurement (`docs/the-rule.md`), where it
+/// depends on momentum.
+pub fn momentum_factor(optimizer: Option<&str>, momentum: f64) -> f64 {
+    if depends_on_momentum(optimizer) { (1.0 - momentum).sqrt() } else { 1.0 }
+}
+
+/// The rate that a critical rate of the first step stands for, once momentum has gathered. Nesterov's first step looks ahead
+/// and is 1 + m times as long as one of plain momentum, which the steps that follow are not: its critical rate is as much
+/// lower.
 fn by_momentum(critical: f64, optimizer: Option<&str>, momentum: f64) -> f64 {
-    let carried = CARRIED * (1.0 - momentum).sqrt();
+    let carried = CARRIED * momentum_factor(optimizer, momentum);
     match optimizer {
         None | Some("sgd") => carried * critical,
         Some("nesterov") => carried * (1.0 + momentum) * critical,

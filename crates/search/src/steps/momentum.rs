@@ -1,7 +1,8 @@
 //! Momentum: constant values and one that cycles against the rate, in short runs that share their starts.
 //!
-//! A step moves the weights by about rate / (1 - momentum) in the long run, so candidates are compared at equal
-//! rate / (1 - momentum): at equal rates the highest momentum would be tried at a far higher effective rate.
+//! The best rate depends on the momentum, so candidates are not compared at equal rates, but each at the rate that the rule
+//! for range tests gives for its momentum ([`rule::momentum_factor`]). At equal rates the highest momentum would be tried far
+//! beyond its best rate.
 
 use anyhow::Result;
 use artifacts::recipe::{Decision, Training};
@@ -11,12 +12,14 @@ use crate::contest::{self, Contestant, Standing};
 use crate::pick::pick;
 use crate::{Next, Search, candidate};
 use artifacts::number::round_digits;
+use reading::suggest::rule;
+use schedules::MOMENTUM_BOUNDS;
 
 const QUESTION: &str = "Which momentum, constant or cycling against the rate, reaches the highest held-out accuracy?";
 
 /// Values to try: at the lowest rate, and at the highest.
-const WIDE: [(f64, f64); 5] = [(0.8, 0.8), (0.9, 0.9), (0.95, 0.95), (0.99, 0.99), (0.95, 0.85)];
-const NARROW: [(f64, f64); 3] = [(0.9, 0.9), (0.95, 0.95), (0.95, 0.85)];
+const WIDE: [(f64, f64); 5] = [(0.8, 0.8), (0.9, 0.9), (0.95, 0.95), (0.99, 0.99), MOMENTUM_BOUNDS];
+const NARROW: [(f64, f64); 3] = [(0.9, 0.9), (0.95, 0.95), MOMENTUM_BOUNDS];
 
 pub(super) fn next(search: &Search) -> Result<Next> {
     let training = &search.recipe.training;
@@ -71,20 +74,17 @@ pub(super) fn next(search: &Search) -> Result<Next> {
 }
 
 fn comparison(training: &Training) -> &'static str {
-    if scales_with_momentum(training) {
-        "All start from the same weights and see the same images; rates keep rate / (1 - momentum) equal. "
+    if rule::depends_on_momentum(Some(&training.optimizer)) {
+        "All start from the same weights and see the same images; rates keep rate / sqrt(1 - momentum) equal. "
     } else {
         "All start from the same weights, see the same images and have the same rate. "
     }
 }
 
-/// Adaptive methods average gradients and divide the sum's growth out again.
-fn scales_with_momentum(training: &Training) -> bool {
-    matches!(training.optimizer.as_str(), "sgd" | "nesterov" | "rmsprop")
-}
-
+/// A training at another momentum. Where that cycles, the momentum at the highest rate decides the rate.
 fn with_momentum(training: &Training, max_lr: f64, max: f64, min: f64) -> Training {
-    let factor = if scales_with_momentum(training) { (1.0 - min) / (1.0 - training.momentum) } else { 1.0 };
+    let factor_at = |momentum: f64| rule::momentum_factor(Some(&training.optimizer), momentum);
+    let factor = factor_at(min) / factor_at(training.momentum);
     let cycles = max != min;
     Training {
         momentum: min,
@@ -111,12 +111,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_effective_rate_stays() {
+    fn rates_follow_the_rule() {
         let high = with_momentum(&training(), 0.5, 0.99, 0.99);
-        assert_eq!((high.momentum, high.max_momentum, high.max_lr), (0.99, None, Some(0.05)));
+        let by_rule = round_digits(0.5 * (0.01f64 / 0.1).sqrt(), 4);
+        assert_eq!((high.momentum, high.max_momentum, high.max_lr), (0.99, None, Some(by_rule)));
         let cycling = with_momentum(&training(), 0.5, 0.95, 0.85);
         assert_eq!((cycling.momentum, cycling.max_momentum, cycling.min_momentum), (0.85, Some(0.95), Some(0.85)));
-        assert_eq!(cycling.max_lr, Some(0.75), "the momentum at the highest rate counts");
+        assert_eq!(cycling.max_lr, Some(0.6124), "the momentum at the highest rate counts");
+        assert_eq!(with_momentum(&training(), 0.5, 0.9, 0.9).max_lr, Some(0.5));
         let adam = Training { optimizer: "adamw".to_owned(), ..training() };
         assert_eq!(with_momentum(&adam, 0.5, 0.99, 0.99).max_lr, Some(0.5));
     }
