@@ -1,8 +1,8 @@
-# superconv: the front door. `make help` lists every target and variable.
+# superconv: the front door. `make help` lists what most people need, `make help-all` every target and variable.
 #
-# Here stand what a stage is (one `define` each) and what every study shares; the studies themselves, their parameters
-# and edges, are in pipelines/*.mk. Programs are order-only prerequisites: a rebuilt program redoes no run. A run is
-# redone when its own flags changed; what it measured before is moved aside by the program, never deleted.
+# This file holds what a stage is (one `define` each) and what every study shares; the studies themselves, their
+# parameters and edges, are in pipelines/*.mk. Programs are order-only prerequisites: rebuilding a program redoes no run.
+# A run is redone when its own flags have changed; what it measured before is moved aside, never deleted.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -12,28 +12,28 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules --warn-undefined-variables --no-print-directory
 
 # -------------------------------------------------------------------------------------------------- shared variables
-DATA ?= mnist5k ## data set: mnist5k, cifar10, cifar100, mnist, or NAME with SOURCE=folder of images
-SOURCE ?= ## where the data set's archive or folder lies; empty: the embedded one, or the official download
+DATA ?= mnist5k ## data set: mnist5k, cifar10, cifar100, mnist, or any name with SOURCE=FOLDER
+SOURCE ?= ## archive or folder of the data set; empty: the embedded digits, or the official download
 NET ?= resnet8 ## lenet, shallow, resnet8, 20, 32, 44, 56 or 110, bottleneck11, 29, 56 or 164
-SHORTCUT ?= a ## of residual nets: a or avgpool
-BATCH ?= 128 ## images a step
+SHORTCUT ?= a ## shortcut of residual nets: a or avgpool
+BATCH ?= 128 ## images per step
 OPTIMIZER ?= sgd ## sgd, nesterov, adagrad, adadelta, rmsprop, adam or adamw
-MOMENTUM ?= 0.9 ## momentum, constant in both arms unless 1cycle is given bounds
+MOMENTUM ?= 0.9 ## momentum; constant in both arms unless 1cycle is given bounds
 WEIGHT_DECAY ?= 1e-4 ## weight decay
-AUGMENT ?= none ## none, flip or crop-flip
+AUGMENT ?= none ## augmentation: none, flip or crop-flip
 BN_MOMENTUM ?= 0.1 ## batch norm: the weight of the new batch, as in PyTorch
-BN_REESTIMATE ?= 4 ## training batches that batch norm's statistics are averaged over before an evaluation; 0: running ones
+BN_REESTIMATE ?= 4 ## batch norm: training batches that its statistics are averaged over before an evaluation; 0: running ones
 DEVICE ?= cpu ## cpu, cuda or cuda:N (an NVIDIA GPU: docs/gpu.md)
 CUDNN ?= 1 ## with DEVICE=cuda, 1: convolutions by cuDNN; empty: by cuBLAS, which needs no cuDNN and is slower
 PRECISION ?= float32 ## with DEVICE=cuda: float32 (TF32 off), tf32 or bf16
-THREADS ?= ## worker threads of a run; empty: all processors
+THREADS ?= ## threads of a run; empty: all processors
 QUIET ?= ## 1: no progress on stderr
 
-# A part, by number, of parts joined by colons: settings of a study stand in tables of such lines.
+# A part, by number, of parts joined by colons: the settings of a study are tables of such lines.
 part = $(word $2,$(subst :, ,$1))
 
-# The flags that a target was made with are kept beside it, in TARGET.args; they are compared while make reads its files,
-# so that `make -n` and `make -q` tell the truth.
+# The flags that a target was made with are kept beside it, in TARGET.args. They are compared while make reads its files,
+# so `make -n` and `make -q` tell the truth.
 , := ,
 same = $(and $(findstring |$(strip $1)|,|$(strip $2)|),$(findstring |$(strip $2)|,|$(strip $1)|))
 unless_same = $(if $(call same,$(file <$1.args),$2),,FORCE)
@@ -45,8 +45,8 @@ PROGRAMS := $(addprefix $(BIN)/sc-,prep init rangetest train probe search analyz
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name '*.c' -o -name '*.cu' \
   -o -name Cargo.toml -o -path '*/assets/*' -type f)
 
-# With DEVICE=cuda the programs that run nets are built with CUDA, in a folder of their own. Such a program is linked to
-# the driver's library and does not start without it: make looks for the library first, and says so.
+# With DEVICE=cuda the programs that run nets are built with CUDA, in a folder of their own. Such a program links to the
+# driver's library and does not start without it: make looks for the library first, and says so.
 RUN_BIN := $(BIN)
 CUDA_TARGET := target/cuda
 cuda_feature := $(if $(strip $(CUDNN)),cudnn,cuda)
@@ -68,7 +68,7 @@ $(cuda_programs) &: $(RUST_SOURCES) $(call unless_same,$(RUN_BIN),$(cuda_feature
 	@printf '%s\n' '$(cuda_feature)' > $(RUN_BIN).args
 endif
 
-# One cargo call makes all programs. cargo leaves a program that needed no work as old as it was: touch it.
+# One call of cargo builds all programs. It does not touch a program that needed no work: make does.
 $(PROGRAMS) &: $(RUST_SOURCES)
 	$(need_libraries)
 	@[ -e $(BIN)/sc-analyze ] || echo "building the programs; a first build takes about 8 minutes on 2 cores" >&2
@@ -175,15 +175,26 @@ endif
 include $(sort $(wildcard pipelines/*.mk))
 
 # ----------------------------------------------------------------------------------------------------------- the rest
-.PHONY: help programs test torture lint fuzz sanitize large deps deny check-cuda test-cuda bench bench-checkpoint \
-  bench-peer bench-run bench-scaling peer-agrees clean
-help: ## this list
-	@awk -f pipelines/help.awk $(MAKEFILE_LIST)
-	@printf '\nVariables, with the values of today (make TARGET NAME=VALUE changes one):\n'
-	@$(foreach v,$(documented),printf '  %-18s %s\n' '$v' '$(strip $($v))';)
+.PHONY: help help-all programs test torture lint fuzz sanitize large deps deny check-cuda test-cuda bench \
+  bench-checkpoint bench-peer bench-run bench-scaling peer-agrees clean clean-studies
 
-# Names of the variables that a `##` comment documents.
+# What `make help` shows, in this order. `make help-all` shows them and everything else that a `##` comment documents.
+USER_TARGETS := superconvergence rangetest streamline programs test
+USER_VARIABLES := DATA SOURCE NET BATCH OPTIMIZER MOMENTUM WEIGHT_DECAY AUGMENT LENGTHS SEEDS BUDGET DEVICE
+
+# The variables that a `##` comment documents, as NAME=VALUE, each quoted for the shell.
 documented := $(shell sed -n 's/^\([A-Z_]*\) ?=.* \#\# .*/\1/p' $(MAKEFILE_LIST))
+settings = $(foreach v,$(documented),'$v=$(subst ','\'',$(strip $($v)))')
+# 1: 1 to show everything
+show_help = @printf '%s\n' $(settings) | awk -v all='$1' -v targets='$(USER_TARGETS)' -v variables='$(USER_VARIABLES)' \
+  -f pipelines/help.awk - $(MAKEFILE_LIST)
+
+help: ## what most people need
+	$(call show_help,)
+	@printf '\n%s\n' 'make TARGET NAME=VALUE... changes a variable; make help-all lists every target and variable.'
+
+help-all: ## every target and variable
+	$(call show_help,1)
 
 programs: $(PROGRAMS) $(cuda_programs) ## build the programs
 	@:
@@ -191,51 +202,52 @@ programs: $(PROGRAMS) $(cuda_programs) ## build the programs
 test: ## run all tests
 	$(CARGO) test --release --workspace
 
-KILLS ?= 25 ## torture: kills of each program's stage; make as a whole gets a tenth of it
-TORTURE_SEED ?= 1 ## torture: decides the moments
-torture: ## kill every stage at random moments and hold what it then makes against an undisturbed run (some 10 minutes)
+KILLS ?= 25 ## torture: kills per stage of a program; make as a whole gets a tenth of them
+TORTURE_SEED ?= 1 ## torture: seed of the moments of the kills
+torture: ## kill every stage at random moments and compare what it leaves with an undisturbed run (about 10 minutes)
 	$(CARGO) run --release --quiet -p end-to-end --bin torture -- $(strip $(KILLS)) $(strip $(TORTURE_SEED))
 
-lint: ## formatting, clippy with warnings denied, and the documentation
+lint: ## check formatting, clippy with warnings denied, and the documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --release --workspace --no-deps --quiet
 
-# What is too long for every test: docs/reliability.md says what each of these found.
-FUZZ ?= 1000000 ## inputs a reader for make fuzz
-FUZZ_SEED ?= 1 ## their seed
-READERS ?= ## names of the readers to fuzz; empty: all
-fuzz: ## every reader against mutated inputs: how many were tried, the slowest, the most memory
+# What takes too long for the default tests: docs/reliability.md says what each of these found.
+FUZZ ?= 1000000 ## fuzz: inputs per reader
+FUZZ_SEED ?= 1 ## fuzz: seed of the mutations
+READERS ?= ## fuzz: names of the readers; empty: all
+fuzz: ## feed mutated inputs to every reader: how many were tried, the slowest, the most memory
 	@FUZZ=$(strip $(FUZZ)) FUZZ_SEED=$(strip $(FUZZ_SEED)) $(CARGO) test --release --workspace --test fuzz -- $(READERS)
 
 HOST = $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
-sanitize: ## the tests of the kernels under the address sanitizer, on every path that this processor has
+sanitize: ## run the kernels' tests under the address sanitizer, for every instruction set of this processor
 	@RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=detect_leaks=0 \
 	  $(CARGO) test --release -p kernels --target $(HOST) --target-dir target/sanitize
 
-large: $(BIN)/sc-analyze ## sc-analyze over runs of 100,000 steps, and over 1,000 runs: seconds, memory, size of the page
+large: $(BIN)/sc-analyze ## time sc-analyze on runs of 100,000 steps, and on 1,000 runs: seconds, memory, size of the page
 	@$(CARGO) build --release --quiet --workspace --example large
 	@$(BIN)/examples/large target/large
 
-deps: ## how many crates each program is built from, ours included
+deps: ## count the crates that each program is built from, ours included
 	@$(foreach p,$(notdir $(PROGRAMS)),printf '%-14s %s\n' $p \
 	  "$$($(CARGO) tree --locked -p $p -e normal,build --prefix none --format '{p}' | cut -d' ' -f1,2 | sort -u | wc -l)";)
 
-deny: ## licences, duplicates and sources of all crates, by cargo-deny (cargo install cargo-deny --locked)
+deny: ## check licences, duplicates, sources and advisories of all crates, by cargo-deny (cargo install cargo-deny --locked)
 	@$(CARGO) deny --locked check licenses bans sources
+	@CARGO=$(CARGO) pipelines/check-advisories || [ $$? -eq 3 ]
 
-check-cuda: ## check and lint the CUDA code and compile its kernels, without a GPU; needs Python with pip
+check-cuda: ## lint the CUDA code and compile its kernels, without a GPU; needs Python with pip
 	tests/cuda/check.sh
 
-test-cuda: ## every operation of every net on the first GPU, against the reference
+test-cuda: ## test every operation of every net on the first GPU against the reference
 	$(CARGO) test --release --target-dir $(CUDA_TARGET) -p kernels --features kernels/$(cuda_feature) --test engines on_cuda
 
-# Benchmarks: any number of the docs can be made again, on a quiet machine, by these targets.
+# Benchmarks: every figure on speed in the docs comes from one of these targets, on a quiet machine.
 BENCH_NETS := resnet20,32,3 resnet56,32,3 bottleneck29,32,3 resnet8,28,1 lenet,28,1 shallow,32,3
 field = $(word $2,$(subst $(,), ,$1))
 BENCH_NET = $(RUN_BIN)/examples/bench_net --device $(strip $(DEVICE)) $(precision)
 net_flags = --net $(call field,$1,1) --size $(call field,$1,2) --channels $(call field,$1,3)
-bench: ## every kernel against the machine's measured peak, and whole steps of the nets; with DEVICE=cuda steps alone
+bench: ## measure every kernel against the machine's peak, and whole steps of the nets; with DEVICE=cuda steps alone
 	$(need_libraries)
 	$(CARGO) build --release --quiet $(cuda_build) -p kernels -p learner --examples
 	$(if $(cuda),,$(BIN)/examples/bench_conv)
@@ -243,31 +255,40 @@ bench: ## every kernel against the machine's measured peak, and whole steps of t
 	@$(foreach n,$(BENCH_NETS),$(foreach b,$(if $(cuda),128 1024,128),$(BENCH_NET) $(call net_flags,$n) --batch $b; \
 	  $(BENCH_NET) $(call net_flags,$n) --batch $b --eval;))
 
-bench-scaling: ## images/s, GFLOP/s and memory over depth and batch size
+bench-scaling: ## measure images/s, GFLOP/s and memory over depth and batch size
 	$(CARGO) build --release --quiet -p learner --examples
 	@$(foreach n,resnet20 resnet56 resnet110,$(foreach b,32 128 512 1024,\
 	  $(BIN)/examples/bench_net --net $n --batch $b --steps 5;))
 
-bench-checkpoint: ## what a checkpoint costs, and its share of a run at the default
+bench-checkpoint: ## measure what a checkpoint costs, and its share of a run at the default
 	$(CARGO) run --release --quiet -p end-to-end --bin checkpoint_cost
 
-PEER_PYTHON ?= python3 ## a Python with PyTorch, for bench-peer and the live parity test
-QUICK ?= ## 1: bench-peer of a few cases
-ROUNDS ?= 5 ## rounds of bench-peer
-bench-peer: ## our training steps against PyTorch's in one sitting, into docs/results/; with DEVICE=cuda on one GPU
+PEER_PYTHON ?= python3 ## bench-peer, peer-agrees, parity tests: a Python with PyTorch
+QUICK ?= ## bench-peer: 1 for a few cases only
+ROUNDS ?= 5 ## bench-peer: interleaved rounds
+bench-peer: ## measure our training steps against PyTorch's, into docs/results/; with DEVICE=cuda on one GPU
 	$(need_libraries)
 	$(CARGO) build --release --quiet $(cuda_build) -p learner --examples
 	$(PEER_PYTHON) tests/peer/bench_peer.py --rounds $(strip $(ROUNDS)) $(if $(strip $(QUICK)),--quick) \
 	  --device $(strip $(DEVICE)) --ours $(RUN_BIN)/examples/bench_net
 
-PEER_OTHER ?= ## an independent script that measures the same nets in PyTorch, for peer-agrees
-peer-agrees: ## do our PyTorch benchmark and an independent one agree within 5%?
-	$(PEER_PYTHON) tests/peer/agree.py --other $(or $(strip $(PEER_OTHER)),$(error PEER_OTHER: expected a script)) \
+PEER_OTHER ?= ## peer-agrees: an independent script that measures the same nets in PyTorch
+peer-agrees: ## compare our PyTorch benchmark with an independent one: do they agree within 5%?
+	$(PEER_PYTHON) tests/peer/agree.py --other $(or $(strip $(PEER_OTHER)),$(error PEER_OTHER is not set; name a script that measures the same nets in PyTorch)) \
 	  --rounds $(strip $(ROUNDS))
 
-bench-run: $(data_file) | $(BIN)/sc-init $(BIN)/sc-train ## what a whole run costs beyond its bare training steps
+bench-run: $(data_file) | $(BIN)/sc-init $(BIN)/sc-train ## measure what a whole run costs beyond its bare training steps
 	$(CARGO) build --release --quiet -p learner --examples
 	$(BIN)/examples/bench_run $(data_file)
 
-clean: ## remove what the studies made: prepared data, weights, runs and reports; the programs and raw data stay
-	rm -rf init runs reports data/*.safetensors data/*.safetensors.args
+# What was measured stays, and so does what it was measured on: `sc-analyze verify` holds runs against their data.
+clean: ## remove what was built (target/); data, weights, runs and reports stay
+	rm -rf target
+
+clean-studies: ## move runs, reports and initial weights aside to superseded-N, for a fresh start; nothing is deleted
+	@found=; for folder in init runs reports; do [ ! -e $$folder ] || found="$$found $$folder"; done; \
+	[ -n "$$found" ] || { echo 'nothing to move aside: there are no runs, reports or initial weights'; exit 0; }; \
+	number=1; while [ -e superseded-$$number ]; do number=$$((number + 1)); done; \
+	mkdir superseded-$$number; \
+	mv $$found superseded-$$number/; \
+	echo "moved aside to superseded-$$number:$$found"

@@ -4,15 +4,15 @@
 # around the critical rate of the first step, which sc-probe measures: these decide the highest rate (docs/the-rule.md).
 # Expected on the defaults (resnet8 on 5,000 MNIST digits): learning starts near 0.003, the outcome is a plateau or a hill
 # that ends between 1 and 10; the suggestion says which, with an interval.
-# Cost: 6 runs of 120 steps, some 30 seconds on 2 cores.
+# Cost: 6 runs of 120 steps, about 30 seconds on 2 cores.
 
-RANGE_SEEDS ?= 1 2 ## seeds of the range test on a log scale; the linear one takes the first
-RANGE_AROUND_SEEDS ?= 1 2 3 ## seeds of the range tests around the critical rate
-RANGE_ITERATIONS ?= 120 ## steps of a range test
-RANGE_MIN_LR ?= 1e-4 ## where the log scale starts; the linear one starts at 0
-RANGE_MAX_LR ?= 30 ## where the log scale ends
-RANGE_LINEAR_MAX_LR ?= 3 ## where the linear scale ends
-RANGE_VAL_EVERY ?= 4 ## steps between measurements on held-out images
+RANGE_SEEDS ?= 1 2 ## rangetest: seeds on the log scale; the linear one takes the first
+RANGE_AROUND_SEEDS ?= 1 2 3 ## rangetest: seeds of the range tests around the critical rate
+RANGE_ITERATIONS ?= 120 ## rangetest: steps of each range test
+RANGE_MIN_LR ?= 1e-4 ## rangetest: where the log scale starts; the linear one starts at 0
+RANGE_MAX_LR ?= 30 ## rangetest: where the log scale ends
+RANGE_LINEAR_MAX_LR ?= 3 ## rangetest: where the linear scale ends
+RANGE_VAL_EVERY ?= 4 ## rangetest: steps between measurements on the validation images
 
 setting := $(strip $(DATA))_$(strip $(NET))_bs$(strip $(BATCH))
 range_folder := runs/rangetest_$(setting)
@@ -36,4 +36,4 @@ $(eval $(call report,reports/rangetest_$(setting),$(range_runs),$(range_suggesti
   Range test: $(strip $(NET)) on $(strip $(DATA))$(,) batch $(strip $(BATCH))))
 
 .PHONY: rangetest
-rangetest: reports/rangetest_$(setting)/index.html ## range tests on both scales, the rates read off, and a report
+rangetest: reports/rangetest_$(setting)/index.html ## run range tests, suggest rates, draw a report

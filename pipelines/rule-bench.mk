@@ -1,18 +1,18 @@
 # Which rule finds the highest useful learning rate?
 #
-# In each setting below the truth is measured: final held-out accuracy of 1cycle (Smith's variant, from a tenth of the
+# In each setting below the ground truth is measured: final validation accuracy of 1cycle (Smith's variant, from a tenth of the
 # highest rate) over a grid of highest rates a factor of 2 apart, four seeds each. Rules see range tests alone: log ramps
 # of a share of the steps that they serve, from five seeds. `rule-bench` reads every rule off every ramp and says how
 # many points it costs against the best rate of the grid, in the settings that rules may be fitted on (F; O and P, which
 # judged earlier rules) and in those that judge them (J).
 # Expected: docs/the-rule.md has what was found, and the tables that this target writes.
-# Cost: 1,992 runs and 1,275 ramps of seconds each, some 3 hours on 2 cores. `make -j2 rule-bench THREADS=1` is faster than
+# Cost: 1,992 runs and 1,275 ramps of seconds each, about 3 hours on 2 cores. `make -j2 rule-bench THREADS=1` is faster than
 # one run at a time. What is done stays done: the same command goes on where it was stopped.
 # MNIST's 5,000 digits are in the repository; CIFAR-10 comes from RULE_CIFAR, 5,000 images of it.
 
-RULE_CIFAR ?= cifar10 --download ## where rule-bench has CIFAR-10 from, in sc-prep's words: folder FILE.tar, cifar10 FILE.tar.gz
-RULE_SEEDS ?= 1 2 3 4 ## seeds of the truth, split in two halves
-RULE_RAMP_SEEDS ?= 1 2 3 4 5 ## seeds of the ramps
+RULE_CIFAR ?= cifar10 --download ## rule-bench: CIFAR-10, as sc-prep takes it: folder FILE.tar, cifar10 FILE.tar.gz
+RULE_SEEDS ?= 1 2 3 4 ## rule-bench: seeds of the ground truth
+RULE_RAMP_SEEDS ?= 1 2 3 4 5 ## rule-bench: seeds of the ramps
 
 # id:half:data:net:batch:optimizer:momentum:weight decay:steps:lowest rate:number of rates
 RULE_SETTINGS := \
@@ -68,8 +68,8 @@ RULE_SETTINGS := \
   S53:J:cifar5k:bottleneck11:128:adamw:0.9:1e-2:60:0.0004:10 \
   S54:J:cifar5k:shallow:256:sgd:0.9:1e-3:60:0.001:9
 
-RULE_RAMPS ?= 15 33 50 ## lengths of the ramps over all rates, in percent of the steps of the training that they serve
-RULE_AROUND ?= 15 33 ## the same, of the ramps around the critical rate
+RULE_RAMPS ?= 15 33 50 ## rule-bench: lengths of the ramps over all rates, in percent of the training's steps
+RULE_AROUND ?= 15 33 ## rule-bench: lengths of the ramps around the critical rate, in percent of the training's steps
 
 # A ramp's rates: wide enough to need no knowledge of the setting but the kind of optimizer.
 RULE_RAMP_RATES := $(foreach o,sgd nesterov,$o:1e-4:30) adamw:1e-6:1
@@ -147,5 +147,5 @@ endif
 
 ifeq ($(filter rule-bench%,$(MAKECMDGOALS)),)
 .PHONY: rule-bench
-rule-bench: ## what rules for the highest rate cost, where the truth is measured: hours
+rule-bench: ## measure what rules for the highest rate cost, against the ground truth: hours
 endif

@@ -1,4 +1,4 @@
-# From records of range tests to a table: rate, training loss and held-out accuracy at every `every`-th step.
+# From records of range tests to a table: rate, training loss and validation accuracy at every `every`-th step.
 function number(key,  at, rest) {
   at = index($0, "\"" key "\":")
   if (!at) return "null"
@@ -9,7 +9,7 @@ function number(key,  at, rest) {
 function shown(value, form) { return value == "null" ? "not finite" : sprintf(form, value) }
 FNR == 1 {
   n = split(FILENAME, part, "/")
-  printf "\n%s\n| rate | training loss | held-out loss | held-out accuracy, %% |\n|---|---|---|---|\n", part[n - 1]
+  printf "\n%s\n| rate | training loss | validation loss | validation accuracy, %% |\n|---|---|---|---|\n", part[n - 1]
 }
 FNR % every == 0 {
   accuracy = number("val_accuracy")

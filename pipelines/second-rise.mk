@@ -2,16 +2,16 @@
 #
 # A team saw accuracy collapse to chance and rise again at rates of 12 to 30 (ResNet-56, CIFAR-10, batch 1024, momentum 0,
 # no weight decay), and could not tell whether it was learning. The same at small size: linear range tests to a rate of 60
-# at momentum 0 without weight decay, nets with batch norm each read twice, by running statistics and by re-estimated ones,
+# at momentum 0 without weight decay, nets with batch norm each measured twice, by running statistics and by re-estimated ones,
 # with the training loss of every batch beside them. Training is the same in both; what differs is how accuracy is measured.
 # Expected: docs/results/second-rise.md has what was found.
 # Cost: 8 range tests of 200 steps, 9 minutes on one core.
 
 RISE_MAX_LR ?= 60 ## second-rise: the highest rate
 RISE_ITERATIONS ?= 200 ## second-rise: steps of a range test
-RISE_BATCH ?= 512 ## second-rise: images a step
+RISE_BATCH ?= 512 ## second-rise: images per step
 
-# net:statistics that held-out accuracy is measured by
+# net:statistics that validation accuracy is measured by
 rise_cases := resnet8:running resnet8:reestimated resnet20:running resnet20:reestimated \
   bottleneck11:running bottleneck11:reestimated lenet:none shallow:none
 
@@ -27,7 +27,7 @@ $(foreach c,$(rise_cases),$(eval $(call init_on,$(call rise_init,$c),$(data_file
   $(eval $(call run_on,$(call rise_run,$c),sc-rangetest,$(data_file),$(call rise_init,$c),$(call rise_flags,$c),)))
 
 .PHONY: second-rise
-second-rise: $(addsuffix /result.json,$(rise_runs)) | $(BIN)/sc-analyze ## collapse and second rise at rates of 12 to 60: learning or artefact?
+second-rise: $(addsuffix /result.json,$(rise_runs)) | $(BIN)/sc-analyze ## look for a collapse and a second rise at rates of up to 60: learning or artefact?
 	@$(foreach r,$(rise_runs),printf '%s: ' $(notdir $r); { $(BIN)/sc-analyze suggest $r --json 2> /dev/null | \
 	  sed -n 's/^ *"outcome": "\([a-z-]*\)".*/\1/p'; } || echo 'diverged before a dozen rates were tried';)
 	@awk -v every=$$(($(strip $(RISE_ITERATIONS)) / 10)) -f pipelines/second-rise.awk \

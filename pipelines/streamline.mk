@@ -2,16 +2,16 @@
 #
 # Smith's recipe (arXiv:1803.09820) in his order: batch size at equal time, momentum (constant and cycling), weight decay
 # (a grid in exponents, then bisected), the highest rate by the rule, the cycle, and the shortest training that is as
-# good as the longest. Every choice reads held-out training images; the last run trains on all of them and is the only
+# good as the longest. Every choice is made on validation images; the last run trains on all of them and is the only
 # one that sees the test set. It ends with a report of every decision and with recipe.json, which `sc-train --recipe` takes.
 # Each step asks `sc-search next` what to run until there is nothing left to run: a search that was stopped goes on.
 # Expected on the defaults: docs/streamline.md shows what was found, and how it compares with random search.
 # Cost: BUDGET, in time or in steps of BATCH images. A test made alone takes the share that it has in the search.
 
-BUDGET ?= 4m ## what a streamlined search may take in all: 90s, 10m, 1h, or 5000it (steps of BATCH images)
-SEARCH_SEEDS ?= 1 2 ## its seeds: all candidates run with the first, the better half with the next, and so on
-SEARCH_HELD_OUT ?= 0.2 ## share of the training images that its choices are made on
-KEEP_LONGEST ?= ## 1: train as long as the budget allows, even where fewer steps are as good
+BUDGET ?= 4m ## streamline: what the search may take in all: 90s, 10m, 1h, or 5000it (steps of BATCH images)
+SEARCH_SEEDS ?= 1 2 ## streamline: seeds: all candidates run with the first, the better half with the next, and so on
+SEARCH_VALIDATION ?= $(if $(filter undefined,$(origin SEARCH_HELD_OUT)),0.2,$(SEARCH_HELD_OUT)) ## streamline: share of the training images that choices are made on
+KEEP_LONGEST ?= ## streamline: 1 to train as long as the budget allows, even where fewer steps are as good
 
 # 1: folder, 2: budget
 define search_start
@@ -42,7 +42,7 @@ $1/index.html: $2 $(addsuffix /result.json,$3) $(call unless_same,$1,$2 $3 $4) |
 	@printf '%s\n' '$(strip $2 $3 $4)' > $1.args
 endef
 
-search_flags := --study streamline --val-from-train $(strip $(SEARCH_HELD_OUT)) --val-every 0 --held-out-only
+search_flags := --study streamline --val-from-train $(strip $(SEARCH_VALIDATION)) --val-every 0 --held-out-only
 calibration_flags := --schedule 1cycle --max-lr 1e-3 --iterations 12 --arm calibration $(search_flags)
 
 stream_folder := runs/streamline_$(setting)
@@ -74,7 +74,7 @@ $(eval $(call search_report,reports/momentum-test_$(setting),$(stream_folder)/mo
 $(eval $(call search_report,reports/weight-decay-test_$(setting),$(stream_folder)/weight-decay-alone.json,,$(call stream_title,Weight decay test)))
 
 .PHONY: streamline batch-size-test momentum-test weight-decay-test
-streamline: reports/streamline_$(setting)/index.html ## the streamlined search: every choice in Smith's order within BUDGET, a last run, a report, a recipe
-batch-size-test: reports/batch-size-test_$(setting)/index.html ## batch sizes at equal time, with the gradient noise scale beside
-momentum-test: reports/momentum-test_$(setting)/index.html ## constant momentum from .8 to .99 and cyclical momentum
-weight-decay-test: reports/weight-decay-test_$(setting)/index.html ## weight decay on a grid in exponents, bisected; range tests drawn together
+streamline: reports/streamline_$(setting)/index.html ## the whole search within BUDGET: batch size, momentum, weight decay, rate, length; a report, a recipe
+batch-size-test: reports/batch-size-test_$(setting)/index.html ## compare batch sizes at equal time, with the gradient noise scale
+momentum-test: reports/momentum-test_$(setting)/index.html ## compare constant momentum from .8 to .99 and cyclical momentum
+weight-decay-test: reports/weight-decay-test_$(setting)/index.html ## compare weight decays on a grid in exponents, bisected

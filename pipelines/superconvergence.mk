@@ -2,7 +2,7 @@
 #
 # From the same initial weights, seed by seed, at lengths fixed beforehand: 1cycle at the rates that the range test
 # suggests, and a baseline that drops by 10 at 50% and 75%, at the best rate of a grid for each length, chosen on
-# held-out training images. Same momentum, weight decay, augmentation and batch norm in both arms. The final arms train
+# validation images. Same momentum, weight decay, augmentation and batch norm in both arms. The final arms train
 # on all training images and are compared by their final accuracy on the test set.
 # Expected on the defaults (a PyTorch pilot on this data, three seeds, best rate of each arm's grid): at 60 steps 1cycle
 # .894 and the baseline .873; at 120 steps .963 and .957: modest, and larger the shorter the run.
@@ -10,13 +10,13 @@
 # The team's size: make superconvergence DATA=cifar10 NET=resnet56 BATCH=1024 AUGMENT=crop-flip LENGTHS="1000 2000 4000" \
 #   RANGE_ITERATIONS=4000: many hours on a CPU.
 
-LENGTHS ?= 60 120 240 ## steps of the runs that are compared
-SEEDS ?= 1 2 3 ## seeds of initial weights and order
-GRID ?= 0.1 0.2 0.4 0.8 ## starting rates that the baseline chooses from, at each length
-GRID_SEEDS ?= 1 2 3 ## seeds of the grid's runs: the rate is chosen by their mean
-TEST_EVERY ?= 20 ## steps between looks at the test set, for the curves alone; 0: none
-VARIANT ?= smith ## of 1cycle: smith, paper, torch, torch-three-phase or fastai
-CYCLE_FLAGS ?= ## further flags of the 1cycle arm, such as --max-momentum 0.95 --min-momentum 0.85
+LENGTHS ?= 60 120 240 ## superconvergence: steps of the runs that are compared
+SEEDS ?= 1 2 3 ## superconvergence: seeds of initial weights and order
+GRID ?= 0.1 0.2 0.4 0.8 ## superconvergence: rates that the baseline chooses from, at each length
+GRID_SEEDS ?= 1 2 3 ## superconvergence: seeds of the grid's runs; the rate is chosen by their mean
+TEST_EVERY ?= 20 ## superconvergence: steps between looks at the test set, for the curves alone; 0: none
+VARIANT ?= smith ## superconvergence: variant of 1cycle: smith, paper, torch, torch-three-phase or fastai
+CYCLE_FLAGS ?= ## superconvergence: more flags of the 1cycle arm, such as --max-momentum 0.95 --min-momentum 0.85
 
 study := superconvergence_$(setting)
 study_folder := runs/$(study)
@@ -50,4 +50,4 @@ $(eval $(call report,reports/$(study),$(study_runs),$(range_suggestion),\
   1cycle and piecewise constant: $(strip $(NET)) on $(strip $(DATA))$(,) batch $(strip $(BATCH))))
 
 .PHONY: superconvergence
-superconvergence: reports/$(study)/index.html ## the study: range test, rates, 1cycle against a tuned baseline, report
+superconvergence: reports/$(study)/index.html ## the study: range tests, rates, 1cycle against a tuned baseline, report

@@ -1,7 +1,7 @@
 # Does the streamlined search end higher than random search with the same budget over the same choices?
 #
 # In each setting and with each pair of seeds: a streamlined search, and a random search over batch size, momentum, weight
-# decay and highest rate (`sc-search next random` says from which ranges) whose draws train on as many images as the
+# decay and highest rate whose draws train on as many images as the
 # last run. Both may train on as many images in all, the last run counted; both end by one 1cycle run of the same number
 # of images, on all training images. Compared is its test accuracy. Here the streamlined search keeps its longest training,
 # so that both last runs are equally long.
@@ -9,8 +9,8 @@
 # Cost: 16 searches of 256,000 images: 13 minutes on 2 cores with make -j2 THREADS=1.
 # CIFAR-10 comes from RULE_CIFAR, as in rule-bench: 5,000 images of it.
 
-VERSUS_BUDGET ?= 4000it ## budget of each search of streamline-vs-random, in steps of its first batch size
-VERSUS_SEEDS ?= 11 21 ## first seeds of the searches; each uses the next number too
+VERSUS_BUDGET ?= 4000it ## streamline-vs-random: budget of each search, in steps of its first batch size
+VERSUS_SEEDS ?= 11 21 ## streamline-vs-random: first seeds of the searches; each uses the next number too
 
 # data:net:batch:optimizer:momentum:weight decay, where the searches start
 VERSUS_SETTINGS := \
@@ -54,7 +54,7 @@ $(foreach t,$(VERSUS_SETTINGS),$(foreach s,$(VERSUS_SEEDS),$(call versus_search,
 versus_runs := $(foreach t,$(VERSUS_SETTINGS),$(foreach s,$(VERSUS_SEEDS),$(addprefix $(call versus_of,$t,$s)/,streamlined-last random-last)))
 
 .PHONY: streamline-vs-random
-streamline-vs-random: $(addsuffix /result.json,$(versus_runs)) | $(BIN)/sc-analyze ## the streamlined search against random search with the same budget, into docs/results/
+streamline-vs-random: $(addsuffix /result.json,$(versus_runs)) | $(BIN)/sc-analyze ## compare the streamlined search with random search at the same budget, into docs/results/
 	@$(BIN)/sc-analyze table $(versus_runs) --vary any --csv > docs/results/.versus.csv
 	@mv docs/results/.versus.csv docs/results/streamline-vs-random.csv
 	@awk -v names='$(strip $(VERSUS_SETTINGS))' -v each=$(words $(VERSUS_SEEDS)) -f pipelines/versus-random.awk docs/results/streamline-vs-random.csv

@@ -1,18 +1,57 @@
-//! The invariants of ARCHITECTURE.md, as absences.
+//! The invariants of ARCHITECTURE.md, as absences. Crates are found by asking cargo, so a new one cannot be left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use end_to_end::{metadata, workspace};
+use serde_json::Value;
 
-/// Packages that each package of the workspace is built from, by name, tests and build scripts left out.
-fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+/// The libraries, each with those of the workspace that it may depend on, directly or not. Programs may use any.
+const LIBRARIES: [(&str, &[&str]); 8] = [
+    ("artifacts", &[]),
+    ("schedules", &[]),
+    ("kernels", &[]),
+    ("learner", &["artifacts", "kernels", "schedules"]),
+    ("reading", &["artifacts", "schedules"]),
+    ("cli", &["artifacts"]),
+    ("launch", &["artifacts", "cli", "kernels", "learner", "schedules"]),
+    ("end-to-end", &[]),
+];
+/// Libraries that meet the user: they may parse flags, print, exit, and read the clock and the environment.
+const AT_THE_EDGE: [&str; 3] = ["cli", "launch", "end-to-end"];
+/// The packages that may be built from candle.
+const WITH_CANDLE: [&str; 7] = ["kernels", "learner", "launch", "sc-init", "sc-probe", "sc-rangetest", "sc-train"];
+/// The packages that may be built from polars and plotters.
+const WITH_FRAMES: [&str; 2] = ["sc-analyze", "rule-bench"];
+
+/// A package of the workspace.
+struct Package {
+    name: String,
+    folder: PathBuf,
+    /// The files that its crates begin with, each with its kind (`lib`, `bin`, `test`, ...).
+    roots: Vec<(String, PathBuf)>,
+    /// Names of the packages that it is built from, directly or not; tests and build scripts left out.
+    knows: BTreeSet<String>,
+}
+
+impl Package {
+    fn is_program(&self) -> bool {
+        self.name.starts_with("sc-") || self.name == "rule-bench"
+    }
+
+    fn is_at_the_edge(&self) -> bool {
+        self.is_program() || AT_THE_EDGE.contains(&self.name.as_str())
+    }
+}
+
+/// Every package of the workspace.
+fn packages() -> Vec<Package> {
     let metadata = metadata();
-    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-    let array = |value: &serde_json::Value| value.as_array().unwrap().clone();
-    let names: BTreeMap<String, String> =
-        array(&metadata["packages"]).iter().map(|p| (text(&p["id"]), text(&p["name"]))).collect();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let array = |value: &Value| value.as_array().unwrap().clone();
+    let known: BTreeMap<String, Value> =
+        array(&metadata["packages"]).into_iter().map(|package| (text(&package["id"]), package)).collect();
     let mut direct: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for node in array(&metadata["resolve"]["nodes"]) {
         let normal = array(&node["deps"])
@@ -20,60 +59,86 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
             .filter(|dependency| array(&dependency["dep_kinds"]).iter().any(|kind| kind["kind"].is_null()));
         direct.insert(text(&node["id"]), normal.map(|dependency| text(&dependency["pkg"])).collect());
     }
-    let mut all = BTreeMap::new();
-    for member in array(&metadata["workspace_members"]) {
-        let mut reached = BTreeSet::new();
-        let mut open = vec![text(&member)];
+    let package = |id: String| {
+        let mut knows = BTreeSet::new();
+        let mut open = vec![id.clone()];
         while let Some(next) = open.pop() {
             for dependency in &direct[&next] {
-                if reached.insert(names[dependency].clone()) {
+                if knows.insert(text(&known[dependency]["name"])) {
                     open.push(dependency.clone());
                 }
             }
         }
-        all.insert(names[&text(&member)].clone(), reached);
-    }
-    all
+        let kind = |target: &Value| text(&array(&target["kind"])[0]);
+        let targets = array(&known[&id]["targets"]);
+        Package {
+            name: text(&known[&id]["name"]),
+            folder: Path::new(&text(&known[&id]["manifest_path"])).parent().unwrap().to_owned(),
+            roots: targets.iter().map(|target| (kind(target), text(&target["src_path"]).into())).collect(),
+            knows,
+        }
+    };
+    let packages: Vec<Package> = array(&metadata["workspace_members"]).iter().map(|id| package(text(id))).collect();
+    assert!(packages.len() >= 11, "cargo knows of {} packages", packages.len());
+    packages
 }
 
 #[test]
 fn dependencies_point_one_way() {
-    let all = dependencies();
-    let programs = ["sc-prep", "sc-init", "sc-rangetest", "sc-train", "sc-probe", "sc-search", "sc-analyze"];
-    // Draws with what sc-analyze draws with; a tool of development, not a stage of the chain.
-    let draws = ["sc-analyze", "rule-bench"];
-    let knows_not = |package: &str, others: &[&str]| {
-        for other in others {
-            assert!(!all[package].contains(*other), "{package} knows of {other}");
+    let packages = packages();
+    let programs: BTreeSet<String> =
+        packages.iter().filter(|package| package.is_program()).map(|package| package.name.clone()).collect();
+    let ours: BTreeSet<String> = packages.iter().map(|package| package.name.clone()).collect();
+    for Package { name, knows, .. } in &packages {
+        // The rules' benchmark draws with what sc-analyze draws with; it is a tool of development, not a stage of the chain.
+        let known_programs: Vec<_> =
+            knows.intersection(&programs).filter(|known| name != "rule-bench" || *known != "sc-analyze").collect();
+        assert!(known_programs.is_empty(), "{name} depends on programs: {known_programs:?}");
+        if programs.contains(name) {
+            continue;
+        }
+        let (_, allowed) = LIBRARIES.iter().find(|(library, _)| library == name).unwrap_or_else(|| {
+            panic!("{name} is no program: say in LIBRARIES and in ARCHITECTURE.md what it may depend on")
+        });
+        for other in knows.intersection(&ours) {
+            assert!(allowed.contains(&other.as_str()), "{name} depends on {other}");
+        }
+    }
+}
+
+#[test]
+fn every_binary_is_of_a_program() {
+    for package in packages() {
+        let has_binary = package.roots.iter().any(|(kind, _)| kind == "bin");
+        let is_tool_of_the_tests = package.name == "end-to-end";
+        assert_eq!(has_binary, package.is_program() || is_tool_of_the_tests, "{}", package.name);
+    }
+}
+
+#[test]
+fn heavy_crates_stay_where_they_are_needed() {
+    let packages = packages();
+    let only = |owners: &[&str], crates: &[&str]| {
+        for Package { name, knows, .. } in packages.iter().filter(|package| !owners.contains(&package.name.as_str())) {
+            for heavy in crates {
+                assert!(!knows.contains(*heavy), "{name} is built from {heavy}");
+            }
         }
     };
-    for package in all.keys().filter(|package| *package != "rule-bench") {
-        knows_not(package, &programs);
-    }
-    let candle = ["candle-core", "candle-nn", "kernels", "learner"];
-    for package in ["sc-prep", "sc-search", "sc-analyze", "rule-bench", "reading", "artifacts"] {
-        knows_not(package, &candle);
-    }
-    for package in all.keys().filter(|package| !draws.contains(&package.as_str())) {
-        knows_not(package, &["polars", "plotters"]);
-    }
-    for library in ["artifacts", "reading", "kernels", "learner", "schedules"] {
-        knows_not(library, &["clap", "indicatif", "ctrlc"]);
-    }
-    knows_not("kernels", &["artifacts", "learner"]);
-    knows_not("artifacts", &["kernels", "learner"]);
-    let serde = ["serde", "serde_core", "serde_derive", "proc-macro2", "quote", "syn", "unicode-ident"];
-    let beyond: Vec<_> =
-        all["schedules"].iter().filter(|name| *name != "libm" && !serde.contains(&name.as_str())).collect();
-    assert!(beyond.is_empty(), "schedules is built from serde and libm alone, not {beyond:?}");
+    only(&WITH_CANDLE, &["candle-core", "candle-nn"]);
+    only(&WITH_FRAMES, &["polars", "plotters"]);
+    only(&["sc-prep"], &["ureq"]);
+    let at_the_edge: Vec<&str> =
+        packages.iter().filter(|package| package.is_at_the_edge()).map(|package| package.name.as_str()).collect();
+    only(&at_the_edge, &["clap", "indicatif", "ctrlc"]);
 }
 
 #[test]
 fn libraries_do_not_print_exit_or_read_clock_and_environment() {
     let forbidden =
         ["println!", "eprintln!", "print!(", "process::exit", "env::var", "Instant::now", "SystemTime::now"];
-    for library in ["artifacts", "reading", "kernels", "learner", "schedules"] {
-        for (path, text) in sources(&workspace().join("crates").join(library).join("src")) {
+    for package in packages().iter().filter(|package| !package.is_at_the_edge()) {
+        for (path, text) in sources(&package.folder.join("src")) {
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
             for word in forbidden {
                 assert!(!code.contains(word), "{}: {word}", path.display());
@@ -84,21 +149,23 @@ fn libraries_do_not_print_exit_or_read_clock_and_environment() {
 
 #[test]
 fn unsafe_code_is_in_kernels_alone() {
-    for (path, text) in sources(&workspace().join("crates")) {
-        let in_kernels = path.components().any(|part| part.as_os_str() == "kernels");
-        let allows = text.contains("allow(unsafe_code)") || text.contains("unsafe {") || text.contains("unsafe fn");
-        assert!(in_kernels || !allows, "{}", path.display());
+    for package in packages().iter().filter(|package| package.name != "kernels") {
+        for (path, text) in sources(&package.folder.join("src")) {
+            let allows = text.contains("allow(unsafe_code)") || text.contains("unsafe {") || text.contains("unsafe fn");
+            assert!(!allows, "{}", path.display());
+        }
     }
 }
 
 #[test]
 fn every_package_takes_the_workspace_lints() {
-    for entry in fs::read_dir(workspace().join("crates")).unwrap().flatten() {
-        let manifest = fs::read_to_string(entry.path().join("Cargo.toml")).unwrap();
-        assert!(manifest.contains("[lints]\nworkspace = true"), "{}", entry.path().display());
+    for package in packages() {
+        let manifest = fs::read_to_string(package.folder.join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{}", package.name);
     }
 }
 
+/// The Rust files below a folder, with their texts.
 fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
@@ -112,6 +179,16 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
             }
         }
     }
-    assert!(!found.is_empty());
+    assert!(!found.is_empty(), "no sources in {}", folder.display());
     found
+}
+
+#[test]
+fn the_makefile_builds_every_program() {
+    let packages = packages();
+    let makefile = fs::read_to_string(workspace().join("Makefile")).unwrap();
+    let line = makefile.lines().find(|line| line.starts_with("PROGRAMS :=")).unwrap();
+    for program in packages.iter().filter_map(|package| package.name.strip_prefix("sc-")) {
+        assert!(line.split([' ', ',', ')']).any(|word| word == program), "{program} is missing in\n{line}");
+    }
 }

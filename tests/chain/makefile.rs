@@ -1,10 +1,11 @@
 //! The front door: a study by `make`, a second time, and with a changed variable.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use end_to_end::study::{self, checkout};
-use end_to_end::workspace;
+use end_to_end::{programs, workspace};
 
 pub(crate) fn make(folder: &Path, arguments: &[&str]) -> Output {
     study::make(folder, arguments).output().unwrap()
@@ -49,17 +50,90 @@ fn a_study_settles_and_a_changed_variable_reruns_what_it_touches() {
     assert_eq!(make(folder, &["-q", study]).status.code(), Some(1), "the variable is back at its old value");
 }
 
-#[test]
-fn help_lists_every_target_and_variable() {
-    let checkout = checkout();
-    let output = make(checkout.path(), &["help"]);
+/// The names that `make TARGET` lists under "Targets:" and "Variables, ...:", in their order.
+fn listed(folder: &Path, target: &str) -> (Vec<String>, Vec<String>) {
+    let output = make(folder, &[target]);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let text = String::from_utf8(output.stdout).unwrap();
-    for name in ["superconvergence", "rangetest", "test", "clean", "WEIGHT_DECAY", "LENGTHS", "RANGE_MAX_LR"] {
-        assert!(text.contains(name), "{name} is missing in\n{text}");
+    let (targets, variables) = text.split_once("\nVariables, with their values now:\n").unwrap();
+    let entries = |part: &str| part.lines().filter_map(|line| line.strip_prefix("  ")).map(str::to_owned).collect();
+    (entries(targets), entries(variables))
+}
+
+#[test]
+fn help_is_short_and_help_all_lists_everything_once() {
+    let checkout = checkout();
+    let first_words = |entries: &[String]| -> Vec<String> {
+        entries.iter().map(|entry| entry.split([' ', '=']).next().unwrap().to_owned()).collect()
+    };
+    let (targets, variables) = listed(checkout.path(), "help");
+    assert_eq!(first_words(&targets), ["superconvergence", "rangetest", "streamline", "programs", "test"]);
+    assert_eq!(variables.len(), 12, "{variables:#?}");
+    let batch = variables.iter().find(|entry| entry.starts_with("BATCH=32 ")).expect("with the value that it has now");
+    assert!(batch.ends_with("images per step"), "{batch}");
+
+    let (all_targets, all_variables) = listed(checkout.path(), "help-all");
+    assert_eq!(all_targets[..5], targets[..]);
+    assert_eq!(all_variables[..12], variables[..]);
+    for (mut listed, pattern, least) in [(all_targets, ":", 25), (all_variables, " ?=", 40)] {
+        let mut listed_names = first_words(&std::mem::take(&mut listed));
+        let mut documented = documented(pattern);
+        listed_names.sort();
+        documented.sort();
+        assert!(documented.len() >= least, "{documented:?}");
+        assert_eq!(listed_names, documented, "each once");
     }
-    let today = text.lines().find(|line| line.trim_start().starts_with("BATCH ") && line.trim_end().ends_with("32"));
-    assert!(today.is_some(), "today's value of BATCH is missing in\n{text}");
-    assert!(String::from_utf8_lossy(&output.stderr).is_empty());
+}
+
+/// The names before `separator` in lines of the makefiles that end in a `##` comment.
+fn documented(separator: &str) -> Vec<String> {
+    let pipelines = fs::read_dir(workspace().join("pipelines")).unwrap().flatten().map(|entry| entry.path());
+    let makefiles = pipelines.filter(|path| path.extension().is_some_and(|end| end == "mk"));
+    let text: Vec<String> =
+        makefiles.chain([workspace().join("Makefile")]).map(|path| fs::read_to_string(path).unwrap()).collect();
+    let name = |line: &str| {
+        let (name, _) = line.split_once(" ## ")?.0.split_once(separator)?;
+        name.chars().all(|c| c.is_ascii_alphabetic() || c == '-' || c == '_').then(|| name.to_owned())
+    };
+    text.iter().flat_map(|text| text.lines()).filter_map(name).collect()
+}
+
+#[test]
+fn cleaning_removes_what_was_built_and_nothing_that_was_measured() {
+    let checkout = checkout();
+    let folder = checkout.path();
+    let result = "runs/study/run/result.json";
+    let kept = [result, "reports/study/index.html", "init/net.safetensors", "data/own.safetensors"];
+    for file in kept {
+        fs::create_dir_all(folder.join(file).parent().unwrap()).unwrap();
+        fs::write(folder.join(file), "measured").unwrap();
+    }
+    assert!(make(folder, &["clean"]).status.success());
+    assert!(!folder.join("target").exists());
+    assert!(programs().join("sc-train").exists(), "what a link leads to is not ours to remove");
+    for file in kept {
+        assert!(folder.join(file).exists(), "{file} is gone");
+    }
+
+    let set_aside = || {
+        let output = make(folder, &["clean-studies"]);
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(set_aside(), "moved aside to superseded-1: init runs reports\n");
+    for file in &kept[..3] {
+        assert!(!folder.join(file).exists(), "{file} is still in the way");
+        assert_eq!(fs::read(folder.join("superseded-1").join(file)).unwrap(), b"measured");
+    }
+    assert!(folder.join("data/own.safetensors").exists());
+    assert!(set_aside().starts_with("nothing to move aside"));
+
+    // A second time does not touch what was set aside first.
+    fs::create_dir_all(folder.join("runs")).unwrap();
+    assert_eq!(set_aside(), "moved aside to superseded-2: runs\n");
+    assert!(folder.join("superseded-1").join(result).exists());
+    let ignored = fs::read_to_string(workspace().join(".gitignore")).unwrap();
+    assert!(ignored.contains("/superseded-*/"), "git does not see what was set aside");
 }
 
 #[test]
@@ -70,7 +144,7 @@ fn a_missing_driver_is_named_before_anything_is_built_for_it() {
     };
     let missing = need("libnone.so.7");
     assert_eq!(missing.status.code(), Some(2));
-    let message = "make: libnone.so.7: expected a library that the loader finds, found none\n  the test needs it";
+    let message = "make: libnone.so.7 was not found; the test needs it\n  or pass DEVICE=cpu";
     assert!(String::from_utf8_lossy(&missing.stderr).starts_with(message));
     if need("libcuda.so.1").status.success() {
         return; // a machine with a driver: make would go on
@@ -78,7 +152,23 @@ fn a_missing_driver_is_named_before_anything_is_built_for_it() {
     let checkout = checkout();
     let output = make(checkout.path(), &["superconvergence", "DEVICE=cuda"]);
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("libcuda.so.1: expected a library"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("libcuda.so.1 was not found; DEVICE=cuda needs NVIDIA's driver"), "{errors}");
     assert!(!checkout.path().join("runs").exists(), "nothing was run");
     assert!(!checkout.path().join("target/cuda").exists(), "nothing was built");
+}
+
+#[test]
+fn the_page_on_random_search_says_what_its_command_prints() {
+    let results = workspace().join("docs/results");
+    let settings = "mnist5k:lenet mnist5k:resnet8 cifar5k:shallow cifar5k:resnet8";
+    let mut awk = Command::new("awk");
+    awk.args(["-v", &format!("names={settings}"), "-v", "each=2", "-f", "pipelines/versus-random.awk"]);
+    let output = awk.arg(results.join("streamline-vs-random.csv")).current_dir(workspace()).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("Two-sided p: 0.07 by the sign test, 0.24 by flipping"), "{printed}");
+    let page = fs::read_to_string(results.join("streamline-vs-random.md")).unwrap();
+    for line in printed.lines() {
+        assert!(page.contains(line), "the page lacks {line:?}");
+    }
 }

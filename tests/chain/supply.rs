@@ -1,8 +1,10 @@
 //! What the programs are built from: licences, sources and duplicates, without a further tool. `deny.toml` holds the
-//! rules; where cargo-deny is installed, `make deny` checks the same, and more.
+//! rules; where cargo-deny is installed, `make deny` checks the same, and advisories where it can.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Output};
 
 use end_to_end::{metadata, workspace};
 use serde_json::Value;
@@ -110,5 +112,52 @@ fn no_system_library_and_no_new_duplicate() {
     }
     for forbidden in rule("bans", "deny") {
         assert!(!versions.contains_key(forbidden.as_str()), "{forbidden}");
+    }
+}
+
+/// `make deny` by a cargo-deny that logs what it is asked, and fails where its arguments contain `fails_at`.
+fn deny_with(fails_at: &str) -> (Output, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let (cargo, log) = (folder.path().join("cargo"), folder.path().join("log"));
+    let log_path = log.display();
+    let script = format!("#!/bin/sh\necho \"$@\" >> {log_path}\ncase \"$*\" in *\"{fails_at}\"*) exit 1;; esac\n");
+    fs::write(&cargo, script).unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut make = Command::new("make");
+    make.args(["deny", &format!("CARGO={}", cargo.display())]).current_dir(workspace());
+    let output = make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").output().unwrap();
+    (output, fs::read_to_string(log).unwrap())
+}
+
+#[test]
+fn advisories_are_checked_or_said_not_to_be() {
+    let (output, asked) = deny_with("nothing fails");
+    assert!(output.status.success());
+    assert!(asked.contains("check licenses bans sources") && asked.contains("check advisories"), "{asked}");
+
+    let (output, asked) = deny_with("fetch db");
+    assert!(output.status.success(), "without a network the rest counts");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("advisories were NOT checked"));
+    assert!(!asked.contains("check advisories"), "{asked}");
+
+    let (output, _) = deny_with("check advisories");
+    assert!(!output.status.success(), "an advisory fails");
+    let ci = fs::read_to_string(workspace().join(".ci/run")).unwrap();
+    assert!(ci.contains("make deny") && ci.contains("advisories were NOT checked"));
+}
+
+#[test]
+fn every_advisory_that_is_ignored_has_a_reason_and_a_day() {
+    let text = fs::read_to_string(workspace().join("deny.toml")).unwrap();
+    let (_, rest) = text.split_once("\nignore = [\n").unwrap();
+    let (entries, _) = rest.split_once("\n]").unwrap();
+    let metadata = metadata();
+    let names: BTreeSet<&str> = packages(&metadata).into_iter().map(name).collect();
+    for entry in entries.lines() {
+        let (_, reason) = entry.split_once("reason = \"").expect(entry);
+        let crate_name = reason.split(',').next().unwrap();
+        assert!(names.contains(crate_name), "{crate_name} is no longer used: remove its exception\n{entry}");
+        let day = reason.split_once("look again by ").expect(entry).1;
+        assert!(day.starts_with("20") && day.len() >= 10, "{entry}");
     }
 }
