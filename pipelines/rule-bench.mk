@@ -77,6 +77,16 @@ RULE_RAMP_RATES := $(foreach o,sgd nesterov,$o:1e-4:30) adamw:1e-6:1
 RULE_RAMP_LEAST := 12
 
 rule_folder := runs/rule-bench
+rule_results := docs/results/rule-bench
+
+# A tool of development: not among the programs that are installed.
+$(BIN)/rule-bench: $(RUST_SOURCES)
+	@$(CARGO) build --release --workspace --bins
+	@touch $@
+
+.PHONY: rule-claims
+rule-claims: | $(BIN)/rule-bench ## print what the tables of rule-bench say beyond themselves: hindsight regret, transfer
+	@$(BIN)/rule-bench $(rule_results) --claims
 
 # What follows are some two thousand targets: they are made only where one of them is asked for.
 ifneq ($(filter rule-bench%,$(MAKECMDGOALS)),)
@@ -132,13 +142,6 @@ $(foreach t,$(RULE_SETTINGS),$(foreach s,$(RULE_RAMP_SEEDS),$(eval $(call rule_p
   $(call rule_truth,$t,$(call rule_rates,$t)))
 
 rule_half = $(foreach t,$(RULE_SETTINGS),$(if $(filter $1,$(call part,$t,2)),$(call part,$t,1)))
-rule_results := docs/results/rule-bench
-
-# A tool of development: not among the programs that are installed.
-$(BIN)/rule-bench: $(RUST_SOURCES)
-	@$(CARGO) build --release --workspace --bins
-	@touch $@
-
 .PHONY: rule-bench rule-bench-runs
 rule-bench-runs: $(addsuffix /result.json,$(rule_runs))
 rule-bench: rule-bench-runs | $(BIN)/rule-bench

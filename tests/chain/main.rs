@@ -3,6 +3,7 @@
 mod bad_input;
 mod disk;
 mod divergence;
+mod docs;
 mod house;
 mod kill;
 mod makefile;

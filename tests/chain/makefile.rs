@@ -157,18 +157,3 @@ fn a_missing_driver_is_named_before_anything_is_built_for_it() {
     assert!(!checkout.path().join("runs").exists(), "nothing was run");
     assert!(!checkout.path().join("target/cuda").exists(), "nothing was built");
 }
-
-#[test]
-fn the_page_on_random_search_says_what_its_command_prints() {
-    let results = workspace().join("docs/results");
-    let settings = "mnist5k:lenet mnist5k:resnet8 cifar5k:shallow cifar5k:resnet8";
-    let mut awk = Command::new("awk");
-    awk.args(["-v", &format!("names={settings}"), "-v", "each=2", "-f", "pipelines/versus-random.awk"]);
-    let output = awk.arg(results.join("streamline-vs-random.csv")).current_dir(workspace()).output().unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(printed.contains("Two-sided p: 0.07 by the sign test, 0.24 by flipping"), "{printed}");
-    let page = fs::read_to_string(results.join("streamline-vs-random.md")).unwrap();
-    for line in printed.lines() {
-        assert!(page.contains(line), "the page lacks {line:?}");
-    }
-}

@@ -38,13 +38,13 @@ def positions(count):
 
 
 def summary(tensor, start=None):
-    """What a tensor is compared by. Deviations are shares of `scale`: its norm, or that of its way from `start`."""
+    """What a tensor is compared by. Deviations are shares of `scale`: its norm, or that of its change from `start`."""
     flat = tensor.detach().double().flatten()
-    way = flat if start is None else flat - start.detach().double().flatten()
+    change = flat if start is None else flat - start.detach().double().flatten()
     return {
         "norm": flat.norm().item(),
         "sum": flat.sum().item(),
-        "scale": way.norm().item(),
+        "scale": change.norm().item(),
         "count": flat.numel(),
         "entries": flat[positions(flat.numel())].tolist(),
     }

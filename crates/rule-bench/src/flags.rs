@@ -8,19 +8,23 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "rule-bench", version, about)]
 pub(crate) struct Flags {
-    /// Folder with a folder for each setting: runs of arm `truth`, and range tests.
+    /// Folder with a folder for each setting: runs of arm `truth`, and range tests. With --claims, a folder of tables.
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
     /// Settings that rules may be fitted on.
-    #[arg(long, required = true, num_args = 1.., value_name = "SETTING")]
+    #[arg(long, required_unless_present = "claims", num_args = 1.., value_name = "SETTING")]
     pub(crate) finding: Vec<String>,
     /// Settings that judge them.
-    #[arg(long, required = true, num_args = 1.., value_name = "SETTING")]
+    #[arg(long, required_unless_present = "claims", num_args = 1.., value_name = "SETTING")]
     pub(crate) judging: Vec<String>,
     /// Kind of range test whose answers are drawn.
     #[arg(long, value_name = "ARM", default_value = "around33")]
     pub(crate) draw: String,
     /// Folder of the tables and figures.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
+    #[arg(long, required_unless_present = "claims", value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Measure nothing: print what earlier tables say beyond themselves (hindsight regret with intervals, a table of rates
+    /// without measurement, transfer between data sets).
+    #[arg(long, conflicts_with_all = ["finding", "judging", "out", "draw"])]
+    pub(crate) claims: bool,
 }

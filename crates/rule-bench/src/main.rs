@@ -9,9 +9,11 @@ use artifacts::atomic;
 use clap::Parser as _;
 use reading::error::{exit_code, hint};
 
+mod claims;
 mod flags;
 mod regret;
 
+use claims::read::Tables;
 use flags::Flags;
 use regret::bench::{Bench, Half};
 use regret::{drawing, tables};
@@ -26,6 +28,11 @@ fn main() -> ExitCode {
 }
 
 fn measure(flags: &Flags) -> Result<()> {
+    if flags.claims {
+        print!("{}", claims::report(&Tables::read(&flags.folder)?));
+        return Ok(());
+    }
+    let Some(out) = &flags.out else { return Ok(()) };
     let bench = Bench::read(&flags.folder, &flags.finding, &flags.judging)?;
     for line in &bench.left_out {
         eprintln!("rule-bench: warning: {line}");
@@ -49,7 +56,7 @@ fn measure(flags: &Flags) -> Result<()> {
     }
     files.push(("rules.csv".to_owned(), tables::scores(&all).into_bytes()));
     for (name, bytes) in files {
-        atomic::write(&flags.out.join(name), &bytes)?;
+        atomic::write(&out.join(name), &bytes)?;
     }
     Ok(())
 }
