@@ -48,8 +48,39 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
+fn the_code_map_names_what_is_there() {
+    let text = fs::read_to_string(workspace().join("ARCHITECTURE.md")).unwrap();
+    let (_, map) = text.split_once("\n## Code map\n").unwrap();
+    let map = map.split("\n## ").next().unwrap();
+    let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let mut symbols = 0;
+    for part in map.split("\n### ").skip(1) {
+        let folder = workspace().join(quoted(part.lines().next().unwrap()).first().unwrap());
+        for row in part.lines().filter(|line| line.starts_with("| `")) {
+            let cells: Vec<&str> = row.split('|').collect();
+            let read = |file: &String| {
+                fs::read_to_string(folder.join(file))
+                    .unwrap_or_else(|error| panic!("{}/{file}: {error}", folder.display()))
+            };
+            let code: String = quoted(cells[1]).iter().map(read).collect();
+            for symbol in quoted(cells[2]) {
+                let is_defined = ["fn", "struct", "enum", "trait", "type"].iter().any(|kind| {
+                    let definition = format!("{kind} {symbol}");
+                    code.match_indices(&definition).any(|(at, _)| {
+                        !code[at + definition.len()..].starts_with(|next: char| next.is_alphanumeric() || next == '_')
+                    })
+                });
+                assert!(is_defined, "{}: {symbol} is not defined in {}", folder.display(), cells[1]);
+                symbols += 1;
+            }
+        }
+    }
+    assert!(symbols > 60, "{symbols}");
+}
+
+#[test]
 fn paths_in_the_text_exist() {
-    for name in ["README.md"] {
+    for name in ["README.md", "ARCHITECTURE.md"] {
         let text = fs::read_to_string(workspace().join(name)).unwrap();
         for word in text.split('`').skip(1).step_by(2) {
             let is_path = ["crates/", "tests/", "pipelines/", "docs/"].iter().any(|folder| word.starts_with(folder));

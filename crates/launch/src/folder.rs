@@ -96,10 +96,7 @@ impl RunFolder {
         if same_file::is_at(&self.lock, &self.path.join(LOCK_FILE)).map_err(fail)? {
             return Ok(());
         }
-        Err(fail(io::Error::new(
-            io::ErrorKind::NotFound,
-            "it or its .lock was removed, moved or replaced meanwhile",
-        )))
+        Err(fail(io::Error::new(io::ErrorKind::NotFound, "it or its .lock was removed, moved or replaced meanwhile")))
     }
 
     /// Whether there is an unfinished run in the folder, its records with it.
