@@ -4,6 +4,7 @@ mod bad_input;
 mod disk;
 mod divergence;
 mod docs;
+mod help;
 mod house;
 mod kill;
 mod makefile;

@@ -122,22 +122,3 @@ fn succeed_once(folder: &Path) {
         succeed(folder, "sc-train", &format!("--schedule constant --lr 0.002 --iterations 4 {SHARED} --out made"));
     }
 }
-
-/// A script that knows no manual finds the exit codes in the help, of subcommands too.
-#[test]
-fn help_says_what_exit_codes_mean() {
-    let folder = tempfile::tempdir().unwrap();
-    for (program, arguments, codes) in [
-        ("sc-prep", "--help", "0 1 2"),
-        ("sc-prep", "cifar10 --help", "0 1 2"),
-        ("sc-init", "--help", "0 1 2"),
-        ("sc-probe", "--help", "0 1 2"),
-        ("sc-rangetest", "--help", "0 1 2 3 130"),
-        ("sc-train", "--help", "0 1 2 3 130"),
-    ] {
-        let help = succeed(folder.path(), program, arguments);
-        let (_, after) = help.split_once("Exit codes:\n").unwrap_or_else(|| panic!("{program} {arguments}:\n{help}"));
-        let found: Vec<&str> = after.lines().filter_map(|line| line.split_whitespace().next()).collect();
-        assert_eq!(found.join(" "), codes, "{program} {arguments}");
-    }
-}

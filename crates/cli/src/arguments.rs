@@ -11,17 +11,17 @@ use crate::{UNUSABLE, output, run};
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0    success
-  1    failed: a full disk, an unreadable device, no network
+  1    failed, for example because the disk is full or the network is down
   2    arguments or input cannot be used; nothing was written";
 
 /// The exit codes of programs that run a net for hours.
 pub const EXIT_CODES_OF_A_RUN: &str = "\
 Exit codes:
-  0    success; a divergence is recorded, and a success unless --fail-on-divergence is given
-  1    failed: a full disk, an unreadable device; what was recorded is kept
+  0    success; a run that diverged is one too, unless --fail-on-divergence is given
+  1    failed, for example because the disk is full; what was recorded is kept
   2    arguments or input cannot be used; nothing was written
-  3    diverged, with --fail-on-divergence
-  130  interrupted; progress was saved, --resume continues";
+  3    the run diverged, with --fail-on-divergence
+  130  interrupted; progress was saved, and --resume continues";
 
 /// Heading in `--help` of the flags that name files.
 pub const FILES: &str = "Files";

@@ -27,7 +27,7 @@ const RAMP: &str = "Ramp";
 /// Validations over the ramp, unless --val-every says otherwise.
 const MEASUREMENTS: u64 = 100;
 
-/// The two ways to ask for a run.
+/// The ways to ask for a run.
 const USAGE: &str = "sc-rangetest --data FILE --init FILE --scale SCALE --min-lr F --max-lr F --iterations N [OPTIONS]
        sc-rangetest --data FILE --init FILE --around PROBE --iterations N [OPTIONS]
        sc-rangetest --replay RUN.JSON [OPTIONS]";

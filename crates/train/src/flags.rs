@@ -15,8 +15,9 @@ use schedules::{
 
 use crate::rates::ScheduleRates;
 
-/// The two ways to ask for a run.
+/// The ways to ask for a run.
 const USAGE: &str = "sc-train --data FILE --init FILE --schedule NAME --iterations N [OPTIONS]
+       sc-train --data FILE --init FILE --recipe FILE [OPTIONS]
        sc-train --replay RUN.JSON [OPTIONS]";
 
 /// Train a net under a learning rate schedule
