@@ -1,5 +1,7 @@
 //! Tells the programs what they were built from and with: the commit, where that is known, compiler and target.
 
+#![forbid(unsafe_code)]
+
 use std::process::Command;
 
 fn main() {

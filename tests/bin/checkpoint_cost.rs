@@ -5,6 +5,8 @@
 //! Prints a table: the size of the file, the seconds that one checkpoint takes (median over the rounds of the difference
 //! in wall time, over the number of checkpoints), and the share of a run that is saved every 30 seconds, the default.
 
+#![forbid(unsafe_code)]
+
 use std::fs;
 use std::path::Path;
 

@@ -5,6 +5,8 @@
 //! KILLS is the number of kills of each program's stage; `make` as a whole gets a tenth of it. Ends with 1 where a kill
 //! was not survived.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use end_to_end::kill::{Stage, Tally};

@@ -170,6 +170,20 @@ fn every_package_takes_the_workspace_lints() {
     }
 }
 
+#[test]
+fn a_module_with_parts_is_a_file_beside_a_folder() {
+    for package in packages() {
+        for (path, _) in sources(&package.folder) {
+            // A file directly in one of these is a program of its own to cargo: what such programs share needs a folder.
+            let above = path.ancestors().nth(2).and_then(Path::file_name).unwrap_or_default();
+            let is_shared_by_targets = ["examples", "tests", "benches"].iter().any(|folder| above == *folder)
+                && path.ancestors().nth(3) == Some(&package.folder);
+            let is_mod = path.file_name().is_some_and(|name| name == "mod.rs");
+            assert!(!is_mod || is_shared_by_targets, "{}: name it after its folder", path.display());
+        }
+    }
+}
+
 /// The Rust files below a folder, with their texts.
 fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();

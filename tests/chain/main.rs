@@ -1,5 +1,7 @@
 //! End-to-end tests over the real programs, as a user chains them.
 
+#![forbid(unsafe_code)]
+
 mod bad_input;
 mod disk;
 mod divergence;

@@ -5,6 +5,8 @@
 //! seed, and a name on the command line the readers. What breaks a reader is kept in `target/fuzz/` with its number.
 //!
 //! A program of its own and not the test harness's: one reader at a time, or else the counted memory would be everybody's.
+
+#![forbid(unsafe_code)]
 #![allow(
     clippy::needless_for_each,
     clippy::duration_suboptimal_units,

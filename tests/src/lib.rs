@@ -1,5 +1,7 @@
 //! Finds and runs the programs of the workspace, for the end-to-end tests.
 
+#![forbid(unsafe_code)]
+
 pub mod kill;
 pub mod made_up;
 pub mod stages;

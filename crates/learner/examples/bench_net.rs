@@ -9,6 +9,8 @@
 //! as direct sums (a training step: the forward pass and two gradients, the first layer one), and in training
 //! `activation_bytes`, all that the forward pass leaves for the backward one, in float32.
 
+#![forbid(unsafe_code)]
+
 use std::time::Instant;
 
 use clap::Parser;

@@ -8,6 +8,8 @@
 //! start and end apart; what drawing an order and augmentations takes, which the run counts as part of a step, is timed
 //! here, over the same batches. Both are shares of the bare step.
 
+#![forbid(unsafe_code)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;

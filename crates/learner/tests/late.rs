@@ -1,6 +1,8 @@
 //! The loop with an engine that hands outcomes over late: the same records, checkpoints and endings as with one that
 //! hands them over at once.
 
+#![forbid(unsafe_code)]
+
 use std::sync::Arc;
 
 use artifacts::ArtifactError;

@@ -1,5 +1,7 @@
 //! Gradient noise and critical rate, against what they mean.
 
+#![forbid(unsafe_code)]
+
 use kernels::device::{self, Device, Options, Precision};
 use kernels::engine::{Batch, DataSet, Engine, Images, Optimizer, Split, Update};
 use kernels::graph::Graph;

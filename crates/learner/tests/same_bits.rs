@@ -1,6 +1,8 @@
 //! The same numbers to the bit, whatever the number of threads and wherever a run was stopped and gone on with: every
 //! net, every optimizer.
 
+#![forbid(unsafe_code)]
+
 use artifacts::ArtifactError;
 use artifacts::checkpoint::Checkpoint;
 use artifacts::metrics::{Metrics, TestMetrics};

@@ -1,5 +1,7 @@
 //! `docs/schedules.md` states 1cycle's defaults, which [`Variant::defaults`] decides.
 
+#![forbid(unsafe_code)]
+
 use schedules::{MOMENTUM_BOUNDS, Rise, Variant};
 
 const PAGE: &str = include_str!("../../../docs/schedules.md");

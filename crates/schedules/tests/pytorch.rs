@@ -1,6 +1,8 @@
 //! Schedules against PyTorch's schedulers, step by step. The fixture was made by `tests/parity/schedules.py`. What PyTorch has
 //! no counterpart of (ramps, `smith`, `paper`) is compared with tables beside the code.
 
+#![forbid(unsafe_code)]
+
 use schedules::{PlateauState, Schedule};
 use serde::Deserialize;
 

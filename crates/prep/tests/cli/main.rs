@@ -1,5 +1,7 @@
 //! `sc-prep` as its users run it, on tiny inputs of every form, whole and broken.
 
+#![forbid(unsafe_code)]
+
 mod commands;
 mod downloads;
 mod refusals;
