@@ -42,7 +42,7 @@ $1/index.html: $2 $(addsuffix /result.json,$3) $(call unless_same,$1,$2 $3 $4) |
 	@printf '%s\n' '$(strip $2 $3 $4)' > $1.args
 endef
 
-search_flags := --study streamline --val-from-train $(strip $(SEARCH_VALIDATION)) --val-every 0 --held-out-only
+search_flags := --study streamline --val-from-train $(strip $(SEARCH_VALIDATION)) --val-every 0 --validation-only
 calibration_flags := --schedule 1cycle --max-lr 1e-3 --iterations 12 --arm calibration $(search_flags)
 
 stream_folder := runs/streamline_$(setting)
