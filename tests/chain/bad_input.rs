@@ -28,7 +28,10 @@ fn flags_that_cannot_be_run() {
         ("--schedule constant --lr 0.1 --bn-momentum 2", "--bn-momentum: expected a number from 0 to 1"),
         ("--schedule constant --lr 0.1 --val-from-train 1", "--val-from-train"),
         ("--schedule constant --lr 0.1 --train-limit 10", "--batch-size 16 is more than the 10 images to train on"),
-        ("--schedule constant --lr 0.1 --device tpu", "invalid value 'tpu' for '--device <DEVICE>': expected cpu, cuda or cuda:N"),
+        (
+            "--schedule constant --lr 0.1 --device tpu",
+            "invalid value 'tpu' for '--device <DEVICE>': expected cpu, cuda or cuda:N",
+        ),
         ("--schedule constant --lr 0.1 --isa sse9", "expected portable, avx2 or avx512"),
     ] {
         refused(folder, "sc-train", &format!("{flags} {TRAIN}"), expected);
@@ -54,7 +57,12 @@ fn a_build_without_cuda_says_so() {
     let train = |flags: &str| format!("--schedule constant --lr 0.1 {flags} {TRAIN}");
     let message = "sc-train: --device cuda:3 needs a program built with CUDA";
     refused(setting.path(), "sc-train", &train("--device cuda:3"), message);
-    refused(setting.path(), "sc-train", &train("--precision bf16"), "sc-train: --precision bf16 does not apply to --device cpu");
+    refused(
+        setting.path(),
+        "sc-train",
+        &train("--precision bf16"),
+        "sc-train: --precision bf16 does not apply to --device cpu",
+    );
     refused(setting.path(), "sc-train", &train("--precision half"), "expected float32, tf32 or bf16");
 }
 
@@ -143,7 +151,7 @@ fn images_without_pixels_and_checkpoints_of_other_runs() {
         (|f| drop(f.metadata.insert("schedule".into(), "[".into())), "the state of a schedule"),
         (
             |f| f.insert("optimizer.nonsense.x", &[1], Values::F32(vec![0.0])),
-            "found tensor \"optimizer.nonsense.x\" besides",
+            "found also \"optimizer.nonsense.x\"",
         ),
         (|f| drop(f.tensors.remove("parameter.7.bias")), "tensor \"parameter.7.bias\", found none"),
         (

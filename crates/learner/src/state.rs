@@ -68,7 +68,7 @@ pub(crate) fn restore(
         slots.push((slot, values));
     }
     if let Some(name) = checkpoint.tensors.keys().next() {
-        let found = format!("another one, {name:?}");
+        let found = format!("also {name:?}");
         return Err(ArtifactError::content(path, "only the tensors of this net and optimizer", found).into());
     }
     engine.set_optimizer_state(&OptimizerState { updates: checkpoint.updates, slots })?;
