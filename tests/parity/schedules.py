@@ -42,7 +42,7 @@ def follow(lr, iterations, scheduler_of, closed_form=False):
         rate = group["lr"]
         if closed_form:
             (exact,) = scheduler._get_closed_form_lr()
-            assert abs(rate - exact) < 1e-11 * lr, (step, rate, exact)
+            assert abs(rate - exact) < 1e-11 * max(lr, exact), (step, rate, exact)
             rate = exact
         rows.append([step, rate, group["momentum"]])
         sgd.step()
@@ -187,6 +187,29 @@ def decays():
         yield case("MultiStepLR", {"schedule": "piecewise", "pieces": pieces}, iterations, rows)
 
 
+def constants_and_ramps():
+    """One rate throughout, and the ramps of a range test, whose last step is at the highest rate."""
+    for iterations in LENGTHS:
+        rows = follow(0.4, iterations, lambda sgd: lr_scheduler.ConstantLR(sgd, factor=1.0, total_iters=1))
+        yield case("ConstantLR", {"schedule": "constant", "lr": 0.4}, iterations, rows)
+        min_lr, max_lr, last = 0.001, 3.0, iterations - 1
+        rows = follow(
+            max_lr,
+            iterations,
+            lambda sgd: lr_scheduler.LinearLR(sgd, start_factor=min_lr / max_lr, end_factor=1.0, total_iters=last),
+            closed_form=True,
+        )
+        ramp = {"schedule": "ramp", "min_lr": min_lr, "max_lr": max_lr}
+        yield case("LinearLR", {**ramp, "scale": "linear"}, iterations, rows)
+        rows = follow(
+            min_lr,
+            iterations,
+            lambda sgd: lr_scheduler.ExponentialLR(sgd, gamma=(max_lr / min_lr) ** (1 / last)),
+            closed_form=True,
+        )
+        yield case("ExponentialLR", {**ramp, "scale": "log"}, iterations, rows)
+
+
 def plateaus():
     """Rows of the rate after each of a list of validation losses: falling, even, noisy, rising, falling again."""
     draw = random.Random(1)
@@ -216,7 +239,7 @@ def main():
         "made_by": "tests/parity/schedules.py",
         "torch": torch.__version__,
         "base_momentum": BASE_MOMENTUM,
-        "cases": [*one_cycles(), *cycles(), *decays()],
+        "cases": [*one_cycles(), *cycles(), *decays(), *constants_and_ramps()],
         "plateaus": list(plateaus()),
     }
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,9 @@
 //! Schedules against PyTorch's schedulers, step by step. The fixture was made by `tests/parity/schedules.py`. What PyTorch has
-//! no counterpart of (ramps, `smith`, `paper`) is compared with tables beside the code.
+//! no counterpart of (`smith` and `paper` of 1cycle) is compared with tables beside the code.
 
 #![forbid(unsafe_code)]
+
+use std::collections::BTreeSet;
 
 use schedules::{PlateauState, Schedule};
 use serde::Deserialize;
@@ -40,6 +42,33 @@ fn fixture() -> Fixture {
 fn assert_close(found: f64, expected: f64, largest: f64, context: &str) {
     let tolerance = RELATIVE * expected.abs() + OF_LARGEST * largest;
     assert!((found - expected).abs() <= tolerance, "{context}: expected {expected:e}, found {found:e}");
+}
+
+#[test]
+fn every_schedule_is_compared() {
+    let Fixture { cases, plateaus, .. } = fixture();
+    let names = cases.iter().map(|case| case.schedule.name());
+    let compared: BTreeSet<&str> = names.chain(plateaus.iter().map(|case| case.schedule.name())).collect();
+    let all = [
+        "1cycle",
+        "constant",
+        "cosine",
+        "exp-range",
+        "piecewise",
+        "plateau",
+        "poly",
+        "ramp-linear",
+        "ramp-log",
+        "sgdr",
+        "triangular",
+        "triangular2",
+    ];
+    assert_eq!(compared, all.into());
+    for variant in ["torch", "torch-three-phase", "fastai"] {
+        let is_it =
+            |case: &Case| matches!(&case.schedule, Schedule::OneCycle(cycle) if cycle.variant.name() == variant);
+        assert!(cases.iter().any(is_it), "{variant}");
+    }
 }
 
 #[test]
