@@ -149,10 +149,7 @@ fn images_without_pixels_and_checkpoints_of_other_runs() {
         (|f| drop(f.metadata.insert("iteration".into(), "9".into())), "an iteration up to 8, found 9"),
         (|f| drop(f.metadata.insert("iteration".into(), "-1".into())), "\"iteration\": a whole number, found -1"),
         (|f| drop(f.metadata.insert("schedule".into(), "[".into())), "the state of a schedule"),
-        (
-            |f| f.insert("optimizer.nonsense.x", &[1], Values::F32(vec![0.0])),
-            "found also \"optimizer.nonsense.x\"",
-        ),
+        (|f| f.insert("optimizer.nonsense.x", &[1], Values::F32(vec![0.0])), "found also \"optimizer.nonsense.x\""),
         (|f| drop(f.tensors.remove("parameter.7.bias")), "tensor \"parameter.7.bias\", found none"),
         (
             |f| {

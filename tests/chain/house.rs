@@ -152,6 +152,18 @@ fn libraries_do_not_print_exit_or_read_clock_and_environment() {
     }
 }
 
+/// What a parameter is called on a command line is the programs' affair.
+#[test]
+fn learner_and_schedules_name_no_flags() {
+    for package in packages().iter().filter(|package| ["learner", "schedules"].contains(&package.name.as_str())) {
+        for (path, text) in sources(&package.folder.join("src")) {
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let after = code.split("--").skip(1).find(|after| after.starts_with(|c: char| c.is_ascii_lowercase()));
+            assert_eq!(after.and_then(|after| after.split_whitespace().next()), None, "{}", path.display());
+        }
+    }
+}
+
 #[test]
 fn unsafe_code_is_in_kernels_alone() {
     for package in packages().iter().filter(|package| package.name != "kernels") {

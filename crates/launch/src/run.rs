@@ -120,25 +120,25 @@ impl Prepared {
     /// # Errors
     /// As [`Prepared::launch`].
     pub fn execute(self, config: Config) -> Result<u8, Failure> {
-        let plan = RunSpec::new(config).or_fail()?;
-        let division = self.divide(&plan)?;
+        let spec = RunSpec::new(config).or_fail()?;
+        let division = self.divide(&spec)?;
         let flags = &self.request.flags;
         let path = flags
             .out
             .clone()
-            .unwrap_or_else(|| Path::new("runs").join(names::of_run(&plan.config, &self.inputs.data_name)));
+            .unwrap_or_else(|| Path::new("runs").join(names::of_run(&spec.config, &self.inputs.data_name)));
         let device = flags.device();
         let options = Options {
             threads: flags.threads.map_or_else(machine::cores, |threads| threads as usize),
-            isa: self.isa(&plan, &path)?,
-            exact_conv: plan.config.exact_conv,
-            precision: plan.config.precision.parse().map_err(Failure::unusable)?,
+            isa: self.isa(&spec, &path)?,
+            exact_conv: spec.config.exact_conv,
+            precision: spec.config.precision.parse().map_err(Failure::unusable)?,
         };
         let inputs = &self.inputs;
         let mut engine =
-            device::open(&device, &inputs.graph, &inputs.data, plan.config.batch_size, &options).or_fail()?;
+            device::open(&device, &inputs.graph, &inputs.data, spec.config.batch_size, &options).or_fail()?;
         engine.set_state(&inputs.parameters, &inputs.buffers).or_fail()?;
-        let record = self.record(&plan, &division, &path, &device, engine.description(), options.threads)?;
+        let record = self.record(&spec, &division, &path, &device, engine.description(), options.threads)?;
         let existing = Existing { resume: flags.resume, supersede: flags.supersede };
         let (folder, task) = RunFolder::take(&path, &record, existing)?;
         let saved = match task {
@@ -155,9 +155,9 @@ impl Prepared {
             }
         };
         if flags.record_batches {
-            batches::write(&path.join(batches::FILE), record_batches(&plan, &division))?;
+            batches::write(&path.join(batches::FILE), record_batches(&spec, &division))?;
         }
-        self.train(&plan, division, &folder, engine.as_mut(), saved, &record).map_err(|failure| {
+        self.train(&spec, division, &folder, engine.as_mut(), saved, &record).map_err(|failure| {
             let hint = "progress was saved; rerun with --resume";
             if failure.code == FAILED && folder.can_go_on() { failure.hint(hint) } else { failure }
         })
@@ -165,7 +165,7 @@ impl Prepared {
 
     fn train(
         &self,
-        plan: &RunSpec,
+        spec: &RunSpec,
         division: Division,
         folder: &RunFolder,
         engine: &mut dyn Engine,
@@ -175,18 +175,18 @@ impl Prepared {
         signals::listen();
         let (flags, path) = (self.flags(), folder.path.as_path());
         let done = saved.as_ref().map_or(0, |saved| saved.iteration);
-        let progress = Progress::new(&record.name, done, Some(plan.config.iterations));
+        let progress = Progress::new(&record.name, done, Some(spec.config.iterations));
         let cadence = Cadence { every: flags.checkpoint_every, time: flags.between_checkpoints() };
-        let test_lines = self.test_lines(plan, done);
+        let test_lines = self.test_lines(spec, done);
         let mut training =
-            Training::new(plan, &self.inputs.graph, engine, division, self.inputs.data.test.labels.len());
+            Training::new(spec, &self.inputs.graph, engine, division, self.inputs.data.test.labels.len());
         let resumed = saved.is_some();
         if let Some(saved) = saved {
             let restored = training.restore(&path.join(checkpoint::FILE), saved);
             restored.map_err(|error| error.into_failure().hint(START_OVER))?;
         }
         let mut recorder =
-            Recorder::open(folder, done, plan.config.batch_size, cadence, test_lines, self.began, progress)
+            Recorder::open(folder, done, spec.config.batch_size, cadence, test_lines, self.began, progress)
                 .map_err(|error| Failure::from(error).hint(START_OVER))?;
         if resumed {
             recorder.note_time(done, Some(format!("resumed on {} with {}", record.device, record.kernels)))?;
@@ -222,7 +222,7 @@ impl Prepared {
             Ending::Completed => {
                 let what = if flags.validation_only { Measure::ValidationOnly } else { Measure::All };
                 let measured = training.measure(what).or_fail()?;
-                self.keep_model(plan, path, training.parameters().or_fail()?, &measured)?;
+                self.keep_model(spec, path, training.parameters().or_fail()?, &measured)?;
                 fill_in(&mut result, &measured);
             }
         }
@@ -235,12 +235,12 @@ impl Prepared {
 
     fn keep_model(
         &self,
-        plan: &RunSpec,
+        spec: &RunSpec,
         path: &Path,
         parameters: Vec<Vec<f32>>,
         measured: &FinalMeasurement,
     ) -> Result<(), Failure> {
-        if plan.config.kind == Kind::RangeTest {
+        if spec.config.kind == Kind::RangeTest {
             return Ok(()); // weights after a ramp to the edge are of no use to anybody
         }
         let origin = Origin { tool: tool(self.request.program), ..self.inputs.origin.clone() };
@@ -249,8 +249,8 @@ impl Prepared {
     }
 
     /// How many looks at the test set the first `done` steps took; none where there are none to take.
-    fn test_lines(&self, plan: &RunSpec, done: u64) -> Option<u64> {
-        let every = plan.config.test_every;
+    fn test_lines(&self, spec: &RunSpec, done: u64) -> Option<u64> {
+        let every = spec.config.test_every;
         let none_to_look_at = self.inputs.data.test.labels.is_empty();
         (every > 0).then(|| if none_to_look_at { 0 } else { done / every })
     }
@@ -291,8 +291,8 @@ impl Prepared {
         })
     }
 
-    fn divide(&self, plan: &RunSpec) -> Result<Division, Failure> {
-        let Config { val_from_train, train_limit, batch_size, .. } = plan.config;
+    fn divide(&self, spec: &RunSpec) -> Result<Division, Failure> {
+        let Config { val_from_train, train_limit, batch_size, .. } = spec.config;
         let division =
             samples::divide(&self.inputs.data.train.labels, self.inputs.data.classes, val_from_train, train_limit);
         let left = division.train.len();
@@ -307,10 +307,10 @@ impl Prepared {
 
     /// The instruction set that a flag asks for; or else that of the run that goes on, if this processor has it; or else
     /// the best.
-    fn isa(&self, plan: &RunSpec, path: &Path) -> Result<Isa, Failure> {
+    fn isa(&self, spec: &RunSpec, path: &Path) -> Result<Isa, Failure> {
         let flags = self.flags();
         let (data, init) = self.sources();
-        let begun_with = || folder::kernels_of(path, &plan.config, data, init).and_then(|kernels| isa_of(&kernels));
+        let begun_with = || folder::kernels_of(path, &spec.config, data, init).and_then(|kernels| isa_of(&kernels));
         let earlier = || if flags.resume { begun_with().filter(|isa| isa.is_supported()) } else { None };
         let wanted = flags.isa.or_else(earlier).unwrap_or_else(Isa::detect);
         if wanted.is_supported() {
@@ -333,7 +333,7 @@ impl Prepared {
 
     fn record(
         &self,
-        plan: &RunSpec,
+        spec: &RunSpec,
         division: &Division,
         path: &Path,
         device: &Device,
@@ -357,7 +357,7 @@ impl Prepared {
             tool: tool(self.request.program),
             git_commit: machine::commit(),
             build: Some(machine::build()),
-            config: plan.config.clone(),
+            config: spec.config.clone(),
             data_name: self.inputs.data_name.clone(),
             classes: self.inputs.data.classes,
             train_images: division.train.len(),
@@ -407,9 +407,9 @@ fn fill_in(result: &mut ResultRecord, measured: &FinalMeasurement) {
 }
 
 /// Order and augmentation are functions of seed and step, so the whole record can be made before the run.
-fn record_batches(plan: &RunSpec, division: &Division) -> batches::Batches {
-    let Config { seed, batch_size, iterations, .. } = plan.config;
-    let mut samples = Samples::new(division.train.clone(), seed, batch_size, plan.augment);
+fn record_batches(spec: &RunSpec, division: &Division) -> batches::Batches {
+    let Config { seed, batch_size, iterations, .. } = spec.config;
+    let mut samples = Samples::new(division.train.clone(), seed, batch_size, spec.augment);
     let mut all = batches::Batches { batch_size, ..batches::Batches::default() };
     for iteration in 1..=iterations {
         let batch = samples.batch(iteration);

@@ -3,11 +3,11 @@
 //!     cargo run --release -p learner --example bench_net -- --net resnet20 --batch 128 --threads 2
 //!
 //! A step is what `sc-train` does for one batch, through the same engine: gather and normalise the bytes of the images,
-//! forward, loss, backward, SGD. On a GPU, where steps are begun before those before them are done, a measurement is of
-//! several steps in a row (`--in-a-row`) and the wait for the last one's outcome. Prints one line of JSON, with the keys
-//! of tests/peer/torch_bench.py and what arithmetic expects: `gflop_per_second`, the convolutions and dense layers counted
-//! as direct sums (a training step: the forward pass and two gradients, the first layer one), and in training
-//! `activation_bytes`, all that the forward pass leaves for the backward one, in float32.
+//! forward, loss, backward, SGD. A GPU begins steps before the earlier ones are done, so there a measurement covers several
+//! steps in a row (`--in-a-row`) and the wait for the last outcome. Prints one line of JSON, with the keys of
+//! tests/peer/torch_bench.py and two derived figures: `gflop_per_second`, with convolutions and dense layers counted as
+//! direct sums (in a training step the forward pass and two gradients, for the first layer one), and in training
+//! `activation_bytes`, what the forward pass leaves for the backward pass in float32.
 
 #![forbid(unsafe_code)]
 
@@ -36,7 +36,7 @@ struct Arguments {
     /// lenet, shallow, resnetN or bottleneckN
     #[arg(long, default_value = "resnet20")]
     net: String,
-    /// Images a step
+    /// Images per step
     #[arg(long, default_value_t = 128)]
     batch: usize,
     /// Side of the images in pixels
@@ -48,16 +48,16 @@ struct Arguments {
     /// Worker threads
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Steps that are measured
+    /// Measurements, each of one step or of several in a row
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..))]
     steps: u64,
-    /// Steps that are begun in a row, their outcomes then waited for together [default: 1; on a GPU 20]
+    /// Steps of a measurement, their outcomes waited for together [default: 1; on a GPU 20]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=50))]
     in_a_row: Option<u64>,
-    /// Steps before them
+    /// Measurements before these, not counted
     #[arg(long, default_value_t = 3)]
     warmup: u64,
-    /// Forward only, by the running statistics
+    /// Evaluate in place of training, with the running statistics
     #[arg(long)]
     eval: bool,
     /// portable, avx2 or avx512 [default: the best of this processor]
@@ -89,8 +89,8 @@ fn main() -> Result<(), Failure> {
         }
     }
     let median = median(seconds);
-    let flop = arguments.batch as f64 * flop_an_image(&graph, arguments.eval);
-    let activations = if arguments.eval { 0 } else { arguments.batch * activation_bytes_an_image(&graph) };
+    let flop = arguments.batch as f64 * flop_per_image(&graph, arguments.eval);
+    let activations = if arguments.eval { 0 } else { arguments.batch * activation_bytes_per_image(&graph) };
     let result = serde_json::json!({
         "program": concat!("superconv ", env!("CARGO_PKG_VERSION")),
         "kernels": engine.description(),
@@ -114,8 +114,8 @@ fn graph(arguments: &Arguments) -> Result<Graph, Failure> {
     Ok(nets::build(net, nets::default_shortcut(net), [*channels, *size, *size], CLASSES)?)
 }
 
-/// Floating-point operations an image of convolutions and dense layers.
-fn flop_an_image(graph: &Graph, eval: bool) -> f64 {
+/// Floating-point operations per image, of convolutions and dense layers.
+fn flop_per_image(graph: &Graph, eval: bool) -> f64 {
     let mut passes = if eval { 1 } else { 2 }; // the first layer has no use for its input's gradient
     let mut flop = 0;
     for node in &graph.nodes {
@@ -130,8 +130,8 @@ fn flop_an_image(graph: &Graph, eval: bool) -> f64 {
     flop as f64
 }
 
-/// Bytes of all activations but those that take the place of their input.
-fn activation_bytes_an_image(graph: &Graph) -> usize {
+/// Bytes of the activations per image, without those that replace their input.
+fn activation_bytes_per_image(graph: &Graph) -> usize {
     let kept = graph.nodes.iter().filter(|node| !matches!(node.op, Op::Relu { .. }));
     kept.map(|node| len_of(node) * size_of::<f32>()).sum()
 }
@@ -152,18 +152,18 @@ fn engine(arguments: &Arguments, graph: &Graph) -> Result<Box<dyn Engine>, Failu
     Ok(engine)
 }
 
-/// `count` random images a split.
+/// `count` random images for training, and the same for testing.
 fn random_data(shape: [usize; 3], count: usize) -> DataSet {
     let mut rng = learner::stream::stream("bench", 1, 0);
     let mut pixels = vec![0; count * shape.iter().product::<usize>()];
     rng.fill_bytes(&mut pixels);
     let labels = (0..count).map(|image| (image % CLASSES) as u32).collect();
     let images = Images { pixels: pixels.into(), labels };
-    let (mean, std) = (vec![0.5; shape[0]], vec![0.29; shape[0]]); // those of uniform bytes
+    let (mean, std) = (vec![0.5; shape[0]], vec![0.29; shape[0]]); // of uniformly distributed bytes
     DataSet { shape, classes: CLASSES, mean, std, train: images.clone(), test: images }
 }
 
-/// Seconds of some steps on the whole of the data, augmented as by `--augment crop-flip`.
+/// Seconds for `count` steps, each on all of the data, augmented as with `--augment crop-flip`.
 fn time_steps(engine: &mut dyn Engine, arguments: &Arguments, count: u64) -> Result<f64, Failure> {
     let indices: Vec<u32> = (0..arguments.batch as u32).collect();
     let shift =
@@ -188,7 +188,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
 }
 
-/// Peak resident memory of this process, where Linux tells; else 0.
+/// Peak resident memory of this process as Linux reports it; 0 elsewhere.
 fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());

@@ -61,7 +61,7 @@ fn report(data: &Path, net: &str, steps: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Seconds a step, as the run saw them.
+/// Seconds per step, as the run measured them.
 struct Times {
     /// In the step: its batch drawn, and the engine.
     step: f64,
@@ -97,7 +97,7 @@ fn between_lines(lines: &[Timing], count: u64) -> Result<Times, Failure> {
     Ok(Times { step: step / steps, between: (wall - step) / steps })
 }
 
-/// Seconds that drawing the batches of a run takes, a step.
+/// Seconds per step for drawing the batches of a run.
 fn seconds_to_draw(data: &Path, steps: u64) -> Result<f64, Failure> {
     let file = dataset::read(data)?;
     let train = divide(&file.train.labels, file.classes.len(), 0.0, None).train;

@@ -129,3 +129,94 @@ fn require(holds: bool, key: &'static str, expected: &str, found: impl Display) 
 fn wrong(key: &'static str, expected: &str, found: impl Display) -> ConfigError {
     ConfigError::Value { key, expected: expected.to_owned(), found: found.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use schedules::{Constant, Plateau, RampScale, RangeRamp};
+
+    use super::*;
+
+    fn config(schedule: &Schedule) -> Config {
+        Config {
+            kind: Kind::Train,
+            net: "lenet".to_owned(),
+            shortcut: String::new(),
+            seed: 1,
+            batch_size: 8,
+            iterations: 10,
+            schedule: schedule.name().to_owned(),
+            schedule_parameters: RunSpec::schedule_parameters(schedule),
+            optimizer: "nesterov".to_owned(),
+            momentum: 0.9,
+            weight_decay: 1e-4,
+            bn_momentum: 0.1,
+            bn_reestimate: 0,
+            augment: "flip".to_owned(),
+            train_limit: None,
+            val_from_train: 0.1,
+            val_every: 5,
+            test_every: 0,
+            exact_conv: false,
+            precision: "float32".to_owned(),
+        }
+    }
+
+    fn constant() -> Schedule {
+        Schedule::Constant(Constant { lr: 0.1 })
+    }
+
+    #[test]
+    fn names_are_resolved() {
+        let spec = RunSpec::new(config(&constant())).unwrap();
+        assert_eq!(spec.schedule, constant());
+        assert_eq!((spec.optimizer, spec.augment), (Optimizer::Sgd { nesterov: true }, Augment::Flip));
+        assert!(!spec.outlives_bad_loss());
+        let ramp = Schedule::Ramp(RangeRamp::new(RampScale::Log, 0.1, 1.0));
+        assert!(RunSpec::new(Config { kind: Kind::RangeTest, ..config(&ramp) }).unwrap().outlives_bad_loss());
+    }
+
+    #[test]
+    fn unusable_values_are_refused_by_name() {
+        let good = config(&constant());
+        for (config, message) in [
+            (Config { momentum: 1.0, ..good.clone() }, "momentum: expected a number from 0 to below 1, found 1"),
+            (Config { momentum: f64::NAN, ..good.clone() }, "momentum: expected a number from 0 to below 1, found NaN"),
+            (
+                Config { weight_decay: f64::INFINITY, ..good.clone() },
+                "weight_decay: expected a finite number of at least 0, found inf",
+            ),
+            (
+                Config { val_from_train: -0.1, ..good.clone() },
+                "val_from_train: expected a number from 0 to below 1, found -0.1",
+            ),
+            (
+                Config { bn_momentum: 2.0, ..good.clone() },
+                "bn_momentum: expected a number from 0 to 1, the weight of the new batch, found 2",
+            ),
+            (Config { batch_size: 0, ..good.clone() }, "batch_size: expected at least 1, found 0"),
+            (Config { train_limit: Some(0), ..good.clone() }, "train_limit: expected at least 1, found 0"),
+            (
+                Config { augment: "mirror".to_owned(), ..good.clone() },
+                "augment: expected one of none, flip, crop-flip, found \"mirror\"",
+            ),
+            (config(&Schedule::Constant(Constant { lr: 0.0 })), "lr: expected a finite number above 0, found 0"),
+        ] {
+            assert_eq!(RunSpec::new(config).unwrap_err().to_string(), message);
+        }
+        let error = RunSpec::new(Config { batch_size: 0, ..good }).unwrap_err();
+        assert_eq!(error.message(str::to_uppercase), "BATCH_SIZE: expected at least 1, found 0");
+    }
+
+    #[test]
+    fn a_plateau_needs_a_validation_loss() {
+        let good = config(&Schedule::Plateau(Plateau::new(0.1)));
+        RunSpec::new(good.clone()).unwrap();
+        for (config, expected) in [
+            (Config { val_from_train: 0.0, ..good.clone() }, "val_from_train: expected a share above 0"),
+            (Config { val_every: 0, ..good }, "val_every: expected at least 1"),
+        ] {
+            let message = RunSpec::new(config).unwrap_err().to_string();
+            assert!(message.starts_with(expected), "{message}");
+        }
+    }
+}

@@ -1,5 +1,5 @@
-//! The loop with an engine that hands outcomes over late: the same records, checkpoints and endings as with one that
-//! hands them over at once.
+//! The loop with an engine that returns outcomes late: the same records, checkpoints and endings as with one that returns
+//! them at once.
 
 #![forbid(unsafe_code)]
 
@@ -24,7 +24,7 @@ use schedules::{Constant, RampScale, RangeRamp, Schedule};
 const BATCH: usize = 8;
 const IMAGES: usize = 60;
 
-/// An engine whose steps are under way until asked for.
+/// An engine that keeps outcomes until it is asked for them.
 struct Late {
     engine: Box<dyn Engine>,
     outcomes: Vec<StepOutcome>,
@@ -100,7 +100,7 @@ impl Engine for Late {
     }
 }
 
-/// Keeps everything, asks for a checkpoint now and then, and stops a run once.
+/// Keeps everything, asks for a checkpoint every 13 steps, and can stop a run.
 #[derive(Default)]
 struct Watch {
     lines: Vec<Metrics>,
@@ -230,7 +230,7 @@ fn a_run_that_is_interrupted() {
 }
 
 #[test]
-fn a_run_that_diverges_between_two_looks() {
+fn a_run_that_diverges_between_two_outcomes() {
     for kind in [Kind::Train, Kind::RangeTest] {
         let ramp = RangeRamp::new(RampScale::Log, 1e-3, 1e38);
         let ending = assert_same(&spec(kind, &Schedule::Ramp(ramp)), None);

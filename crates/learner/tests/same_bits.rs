@@ -1,5 +1,5 @@
-//! The same numbers to the bit, whatever the number of threads and wherever a run was stopped and gone on with: every
-//! net, every optimizer.
+//! The same numbers to the bit, whatever the number of threads and wherever a run was stopped and resumed: every net, every
+//! optimizer.
 
 #![forbid(unsafe_code)]
 
@@ -23,7 +23,7 @@ const CLASSES: usize = 10;
 const IMAGES: usize = 40;
 const STEPS: u64 = 3;
 
-/// Keeps what a run tells, and stops it after the step `until`.
+/// Keeps what a run reports, and stops it after the step `until`.
 #[derive(Default)]
 struct Witness {
     lines: Vec<String>,
@@ -111,8 +111,8 @@ impl Case {
         samples::divide(&self.data.train.labels, CLASSES, self.spec.config.val_from_train, None)
     }
 
-    /// What a run left, its numbers as bits: lines, final losses, weights and buffers. It is stopped after each of the steps
-    /// `stops` and gone on with by an engine of its own.
+    /// The outcome of a run, its numbers as bits: lines, final losses, weights and buffers. It is stopped after each of the
+    /// steps `stops` and resumed with a new engine.
     fn outcome(&self, threads: usize, stops: &[u64]) -> (Vec<String>, Vec<u64>, Vec<Vec<u32>>) {
         let mut witness = Witness::default();
         for until in stops.iter().map(|stop| Some(*stop)).chain([None]) {
@@ -144,7 +144,7 @@ impl Case {
         assert_eq!(
             straight.0.len() as u64,
             STEPS + STEPS.div_ceil(2),
-            "{name}: a record a step, and looks at the test set"
+            "{name}: a record per step, and the evaluations on the test set"
         );
         for (threads, stops) in [(2, &[][..]), (7, &[]), (1, &[1, 2]), (7, &[2])] {
             assert!(self.outcome(threads, stops) == straight, "{name}: {threads} threads, stopped after {stops:?}");

@@ -1,6 +1,6 @@
 //! What schedules require of their parameters.
 
-use std::fmt;
+use std::fmt::{self, Display};
 
 /// A parameter that a schedule cannot run with.
 ///
@@ -39,7 +39,7 @@ impl ParameterError {
     }
 }
 
-impl fmt::Display for ParameterError {
+impl Display for ParameterError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(&self.message(str::to_owned))
     }
@@ -49,7 +49,7 @@ impl std::error::Error for ParameterError {}
 
 pub(crate) type Result = std::result::Result<(), ParameterError>;
 
-pub(crate) fn require(holds: bool, parameter: &'static str, expected: &str, found: impl ToString) -> Result {
+pub(crate) fn require(holds: bool, parameter: &'static str, expected: &str, found: impl Display + Copy) -> Result {
     check(holds, parameter, || Problem::Value { expected: expected.to_owned(), bound: None, found: found.to_string() })
 }
 
@@ -58,8 +58,8 @@ pub(crate) fn require_bound(
     holds: bool,
     parameter: &'static str,
     expected: &str,
-    bound: (&'static str, impl ToString),
-    found: impl ToString,
+    bound: (&'static str, impl Display + Copy),
+    found: impl Display + Copy,
 ) -> Result {
     check(holds, parameter, || Problem::Value {
         expected: expected.to_owned(),
