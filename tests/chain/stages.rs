@@ -29,7 +29,7 @@ fn the_chain_goes_through() {
     assert!(page.contains("<svg") && !page.contains("<script src"), "the page draws, and needs no other file");
 }
 
-/// Line k has the rate that step k used: (k - 1) / (N - 1) of the way, and val_* on the last line whatever --val-every.
+/// Line k has the rate that step k used: the fraction (k - 1) / (N - 1) of the ramp, and val_* on the last line whatever --val-every.
 #[test]
 fn every_step_is_recorded_at_its_own_rate() {
     let setting = small_setting("lenet");
@@ -75,7 +75,7 @@ fn recorded_batches_are_what_the_run_saw() {
     succeed(folder, "sc-train", train);
     let batches = artifacts::batches::read(&folder.join("runs/a").join(artifacts::batches::FILE)).unwrap();
     assert_eq!((batches.batch_size, batches.indices.len()), (16, 12 * 16));
-    let mut first_epoch = batches.indices[..144].to_vec(); // 160 training images, a tenth held out
+    let mut first_epoch = batches.indices[..144].to_vec(); // 160 training images, a tenth of them for validation
     first_epoch.sort_unstable();
     first_epoch.dedup();
     assert_eq!(first_epoch.len(), 144);

@@ -16,7 +16,7 @@ root=$folder/nvidia/cu13
 
 if [ ! -e "$folder/.complete" ]; then
   if ! "$python" -m pip --version >/dev/null 2>&1; then
-    echo "toolkit.sh: $python: expected a Python with pip, found none" >&2
+    echo "toolkit.sh: $python has no pip; set PYTHON to a Python that has" >&2
     exit 3
   fi
   echo "toolkit.sh: installing ${packages[*]} into $folder" >&2

@@ -326,18 +326,18 @@ fn json_line<T: serde::Serialize>(line: &T) -> Vec<u8> {
 /// The metrics of a short range test, as lines.
 pub(crate) fn metric_lines(steps: u64) -> Vec<Metrics> {
     let line = |step: u64| {
-        let way = step as f64 / steps as f64;
-        let held_out = step.is_multiple_of(2);
+        let share = step as f64 / steps as f64;
+        let measured = step.is_multiple_of(2);
         Metrics {
             iteration: step,
-            epoch: way,
-            lr: 1e-3 * 1e4_f64.powf(way),
+            epoch: share,
+            lr: 1e-3 * 1e4_f64.powf(share),
             momentum: 0.9,
-            train_loss: Some(2.3 - 2.0 * way),
-            train_accuracy: Some(0.1 + 0.8 * way),
+            train_loss: Some(2.3 - 2.0 * share),
+            train_accuracy: Some(0.1 + 0.8 * share),
             grad_norm: Some(1.0),
-            val_loss: held_out.then_some(2.3 - 1.8 * way),
-            val_accuracy: held_out.then_some(0.1 + 0.7 * way),
+            val_loss: measured.then_some(2.3 - 1.8 * share),
+            val_accuracy: measured.then_some(0.1 + 0.7 * share),
         }
     };
     (1..=steps).map(line).collect()

@@ -78,7 +78,7 @@ def main():
         worst = max(worst, abs(pair.ratio - 1))
         print(row(case, LAYOUT, pair), flush=True)
     if worst > a.tolerance:
-        sys.exit(f"agree: expected ratios within {a.tolerance:.0%} of 1, found one {worst:.1%} away")
+        sys.exit(f"agree: a ratio is {worst:.1%} away from 1; at most {a.tolerance:.0%} is tolerated")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ use serde::Deserialize;
 pub(super) struct Summary {
     norm: f64,
     sum: f64,
-    /// What deviations are a share of: the norm, or for weights that of their way from the initial ones.
+    /// What deviations are a share of: the norm, or for weights that of their change from the initial ones.
     scale: f64,
     count: usize,
     entries: Vec<f64>,
@@ -40,7 +40,7 @@ pub(super) struct Quantities {
     pub(super) buffers_reestimated: Summaries,
 }
 
-/// The largest deviation of each quantity that passes, as a share of the norm (of weights: of the norm of their way).
+/// The largest deviation of each quantity that passes, as a share of the norm (of weights: of the norm of their change).
 /// tests/parity/README.md says where they come from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -48,24 +48,24 @@ pub(super) struct Limits {
     pub(super) forward: f64,
     /// The first gradient, and its norm.
     pub(super) gradient: f64,
-    /// The weights' way in the first step.
-    pub(super) first_way: f64,
+    /// The weights' change in the first step.
+    pub(super) first_change: f64,
     /// Losses and norms of the gradient, over all steps.
     pub(super) course: f64,
-    /// The weights' way in ten steps.
-    pub(super) whole_way: f64,
+    /// The weights' change in ten steps.
+    pub(super) whole_change: f64,
     /// Logits and batch norm's statistics after ten steps.
     pub(super) state: f64,
 }
 
-/// Of nets with many a kink (ReLU, max pooling) in the way: a value that rounding takes across one changes gradients by
+/// Of nets with many kinks (ReLU, max pooling): a value that rounding takes across one changes gradients by
 /// a leap, and later steps make more of it.
 const KINKED: Limits =
-    Limits { forward: 3e-5, gradient: 1e-2, first_way: 1e-2, course: 1e-2, whole_way: 2e-1, state: 2e-2 };
+    Limits { forward: 3e-5, gradient: 1e-2, first_change: 1e-2, course: 1e-2, whole_change: 2e-1, state: 2e-2 };
 
 /// Of LeNet, whose 500 ReLUs and few windows are seldom that near to a kink.
 const SMOOTH: Limits =
-    Limits { forward: 3e-5, gradient: 1e-4, first_way: 3e-4, course: 1e-4, whole_way: 3e-4, state: 1e-4 };
+    Limits { forward: 3e-5, gradient: 1e-4, first_change: 3e-4, course: 1e-4, whole_change: 3e-4, state: 1e-4 };
 
 impl Limits {
     /// Of the net of this name.
@@ -75,7 +75,7 @@ impl Limits {
 
     /// Of the reference engine, whose operations sum in plain f32.
     pub(super) fn of_reference() -> Self {
-        Self { forward: 1e-3, gradient: 5e-2, first_way: 5e-2, ..KINKED }
+        Self { forward: 1e-3, gradient: 5e-2, first_change: 5e-2, ..KINKED }
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn first_step(
     let gradients = engine.gradients().unwrap();
     compare.tensors("gradients_1", named(&graph.parameters, &gradients), &right.gradients_1, limits.gradient);
     let weights = engine.parameters().unwrap();
-    compare.tensors("weights_1", named(&graph.parameters, &weights), &right.weights_1, limits.first_way);
+    compare.tensors("weights_1", named(&graph.parameters, &weights), &right.weights_1, limits.first_change);
     let buffers = engine.buffers().unwrap();
     compare.tensors("buffers_1", named(&graph.buffers, &buffers), &right.buffers_1, limits.forward);
 }
@@ -81,7 +81,7 @@ pub(super) fn later_steps(
     compare.list("gradient_norms", &norms, &right.gradient_norms[1..], limits.course);
     let graph = &start.graph;
     let weights = engine.parameters().unwrap();
-    compare.tensors("weights_last", named(&graph.parameters, &weights), &right.weights_last, limits.whole_way);
+    compare.tensors("weights_last", named(&graph.parameters, &weights), &right.weights_last, limits.whole_change);
     let buffers = engine.buffers().unwrap();
     compare.tensors("buffers_last", named(&graph.buffers, &buffers), &right.buffers_last, limits.state);
     compare.list("logits_last", &logits(engine, start), &right.logits_last, limits.state);
