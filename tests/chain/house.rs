@@ -8,10 +8,12 @@ use end_to_end::{metadata, workspace};
 use serde_json::Value;
 
 /// The libraries, each with those of the workspace that it may depend on, directly or not. Programs may use any.
-const LIBRARIES: [(&str, &[&str]); 8] = [
+const LIBRARIES: [(&str, &[&str]); 9] = [
     ("artifacts", &[]),
     ("schedules", &[]),
     ("kernels", &[]),
+    // The GPU's kernels compiled for the processor, for the tests of the kernels alone.
+    ("emulation", &[]),
     ("learner", &["artifacts", "kernels", "schedules"]),
     ("reading", &["artifacts", "schedules"]),
     ("cli", &["artifacts"]),
@@ -38,6 +40,18 @@ struct Package {
 impl Package {
     fn is_program(&self) -> bool {
         self.name.starts_with("sc-") || self.name == "rule-bench"
+    }
+
+    /// Its Rust files, with their texts, tests and examples left out.
+    fn code(&self) -> Vec<(PathBuf, String)> {
+        let folder = self.folder.join("src");
+        let is_code = |path: &Path| path.file_name().is_some_and(|name| name != "tests.rs");
+        let files = if folder.exists() { sources(&folder) } else { Vec::new() };
+        files
+            .into_iter()
+            .filter(|(path, _)| is_code(path))
+            .map(|(path, text)| (path, text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()))
+            .collect()
     }
 
     fn is_at_the_edge(&self) -> bool {
@@ -142,9 +156,7 @@ fn libraries_do_not_print_exit_or_read_clock_and_environment() {
     let forbidden =
         ["println!", "eprintln!", "print!(", "process::exit", "env::var", "Instant::now", "SystemTime::now"];
     for package in packages().iter().filter(|package| !package.is_at_the_edge()) {
-        let is_code = |path: &Path| path.file_name().is_some_and(|name| name != "tests.rs");
-        for (path, text) in sources(&package.folder.join("src")).into_iter().filter(|(path, _)| is_code(path)) {
-            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (path, code) in package.code() {
             for word in forbidden {
                 assert!(!code.contains(word), "{}: {word}", path.display());
             }
@@ -156,8 +168,7 @@ fn libraries_do_not_print_exit_or_read_clock_and_environment() {
 #[test]
 fn learner_and_schedules_name_no_flags() {
     for package in packages().iter().filter(|package| ["learner", "schedules"].contains(&package.name.as_str())) {
-        for (path, text) in sources(&package.folder.join("src")) {
-            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (path, code) in package.code() {
             let after = code.split("--").skip(1).find(|after| after.starts_with(|c: char| c.is_ascii_lowercase()));
             assert_eq!(after.and_then(|after| after.split_whitespace().next()), None, "{}", path.display());
         }
@@ -167,7 +178,7 @@ fn learner_and_schedules_name_no_flags() {
 #[test]
 fn unsafe_code_is_in_kernels_alone() {
     for package in packages().iter().filter(|package| package.name != "kernels") {
-        for (path, text) in sources(&package.folder.join("src")) {
+        for (path, text) in package.code() {
             let allows = text.contains("allow(unsafe_code)") || text.contains("unsafe {") || text.contains("unsafe fn");
             assert!(!allows, "{}", path.display());
         }
