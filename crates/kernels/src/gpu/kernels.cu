@@ -1,7 +1,7 @@
 // What the GPU engine runs besides products of matrices: every other operation, forward and backward, and the update.
 //
 // Plain C that is also CUDA C++. On a GPU it is compiled when a program starts, for the card that is there, with BF16
-// defined or not. For tests it is compiled for the processor too, with blocks of one thread (tests/engines/emulated.c),
+// defined or not. For tests it is compiled for the processor too, with blocks of one thread (crates/kernels/emulation),
 // so it keeps to these rules: every loop over a block's work goes in strides of THREADS, threads of a block meet in
 // block_sum alone, and every sum has an order that only shapes decide.
 //

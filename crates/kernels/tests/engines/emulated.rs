@@ -4,6 +4,7 @@
 
 use std::ffi::{CString, c_char, c_int};
 
+use emulation as _; // links the functions below
 use kernels::device::Precision;
 use kernels::engine::EngineError;
 use kernels::gpu::device::{Address, Args, ColumnMajor, Convolution, Factor, Gpu, Pass, Product};

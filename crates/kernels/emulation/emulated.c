@@ -40,7 +40,7 @@ static void meet(void) {
 #define BLOCK the_block
 #define SLICE the_slice
 #define SLICES the_slices
-#include "../../src/gpu/kernels.cu"
+#include "../src/gpu/kernels.cu"
 
 #define ENTRY_OF(name) {#name, name}
 static const struct {
