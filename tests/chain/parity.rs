@@ -133,7 +133,7 @@ fn the_engine_is_pytorchs_on_every_instruction_set() {
     for recorded in Recorded::all() {
         let name = recorded.name;
         let (start, limits) = (recorded.start(), Limits::of(&recorded.fixture.net));
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
+        for isa in Isa::supported() {
             for exact_conv in [true, false] {
                 let options = CpuOptions { threads: 2, isa, exact_conv };
                 let batch_size = start.batches.batch_size;

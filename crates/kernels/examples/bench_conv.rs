@@ -9,6 +9,7 @@
 
 mod measure;
 
+use kernels::aligned::AlignedBuffer;
 use kernels::conv::{Conv2d, ConvShape, Epilogue, Scratch};
 use kernels::isa::Isa;
 use kernels::threads::Threads;
@@ -74,47 +75,45 @@ fn options() -> Result<Options, String> {
         options.threads = vec![1, 2];
     }
     if options.isas.is_empty() {
-        options.isas = Isa::ALL.into_iter().filter(|isa| isa.is_supported()).collect();
+        options.isas = Isa::supported().collect();
     }
     Ok(options)
 }
 
 /// Numbers that start on a cache line, as activations in the engine do.
-struct Aligned {
-    memory: Vec<f32>,
-    first: usize,
+struct Numbers {
+    memory: AlignedBuffer,
     len: usize,
 }
 
-impl Aligned {
+impl Numbers {
     fn new(len: usize, value: impl Fn(usize) -> f32) -> Self {
-        let mut memory = vec![0.0; len + 16];
-        let first = memory.as_ptr().align_offset(64);
-        (0..len).for_each(|i| memory[first + i] = value(i));
-        Self { memory, first, len }
+        let mut memory = AlignedBuffer::default();
+        memory.get(len).iter_mut().enumerate().for_each(|(i, number)| *number = value(i));
+        Self { memory, len }
     }
 
     fn get(&mut self) -> &mut [f32] {
-        &mut self.memory[self.first..][..self.len]
+        self.memory.get(self.len)
     }
 }
 
 struct Bench {
     plan: Conv2d,
-    x: Aligned,
-    weight: Aligned,
-    dy: Aligned,
-    y: Aligned,
-    dx: Aligned,
-    dw: Aligned,
+    x: Numbers,
+    weight: Numbers,
+    dy: Numbers,
+    y: Numbers,
+    dx: Numbers,
+    dw: Numbers,
     rates: [Vec<f64>; 3],
 }
 
 impl Bench {
     fn new(plan: Conv2d) -> Self {
         let shape = *plan.shape();
-        let numbers = |len| Aligned::new(len, |i| ((i * 7919) % 1009) as f32 / 504.5 - 1.0);
-        let zeros = |len| Aligned::new(len, |_| 0.0);
+        let numbers = |len| Numbers::new(len, |i| ((i * 7919) % 1009) as f32 / 504.5 - 1.0);
+        let zeros = |len| Numbers::new(len, |_| 0.0);
         let (x, y) = (shape.batch * shape.inputs_per_image(), shape.batch * shape.outputs_per_image());
         Self {
             plan,

@@ -25,20 +25,20 @@ fn main() {
     let peak = measure::peak(&threads, isa);
     let copy = copy(&threads);
     println!("{isa}, {} threads, batch {BATCH}: peak {peak:.0} GFLOP/s, copy {copy:.1} GB/s", threads.count());
-    let memory = Memory { copy };
+    let bandwidth = Bandwidth { copy };
     for (side, channels) in [(32, 16), (16, 32), (8, 64), (32, 64)] {
-        stage(&threads, isa, memory, ImageShape { height: side, width: side, channels });
+        stage(&threads, isa, bandwidth, ImageShape { height: side, width: side, channels });
     }
     for (side, channels, kernel, stride, padding) in
         [(24, 20, 2, 2, 0), (8, 50, 2, 2, 0), (32, 32, 3, 2, 1), (16, 32, 3, 2, 1), (8, 64, 3, 2, 1)]
     {
         let input = ImageShape { height: side, width: side, channels };
-        pools(&threads, isa, memory, Pooling { input, kernel, stride, padding });
+        pools(&threads, isa, bandwidth, Pooling { input, kernel, stride, padding });
     }
     for (inputs, outputs) in [(800, 500), (500, 10), (1024, 10), (64, 10)] {
         dense(&threads, isa, peak, inputs, outputs);
     }
-    update(&threads, isa, memory);
+    update(&threads, isa, bandwidth);
 }
 
 /// Median seconds of a call.
@@ -59,12 +59,12 @@ fn copy(threads: &Threads) -> f64 {
 
 /// What operations that are bound by memory are measured against.
 #[derive(Clone, Copy)]
-struct Memory {
+struct Bandwidth {
     /// GB/s of a copy beyond the caches.
     copy: f64,
 }
 
-impl Memory {
+impl Bandwidth {
     /// Prints the median time of `work` and the bandwidth of `streams` passes over `len` floats.
     fn measure(self, name: &str, streams: usize, len: usize, work: impl FnMut()) {
         let median = median(work);
@@ -74,7 +74,7 @@ impl Memory {
     }
 }
 
-fn stage(threads: &Threads, isa: Isa, memory: Memory, shape: ImageShape) {
+fn stage(threads: &Threads, isa: Isa, bandwidth: Bandwidth, shape: ImageShape) {
     let ImageShape { height, width, channels } = shape;
     let len = BATCH * shape.len();
     let buffer = |value: f32| (0..len).map(|i| value + (i % 97) as f32 / 97.0).collect::<Vec<f32>>();
@@ -84,44 +84,44 @@ fn stage(threads: &Threads, isa: Isa, memory: Memory, shape: ImageShape) {
     let (mut d_weight, mut d_bias) = (vec![0.0; channels], vec![0.0; channels]);
     let title = |what: &str| format!("{height}x{width}x{channels} {what}");
 
-    memory.measure(&title("copy"), 2, len, || shortcut::subsample(threads, shape, 1, &x, &mut y));
+    bandwidth.measure(&title("copy"), 2, len, || shortcut::subsample(threads, shape, 1, &x, &mut y));
     let mut norm = BatchNorm::new(channels, BATCH * height * width, isa);
-    memory
+    bandwidth
         .measure(&title("batch norm, ReLU"), 2, len, || norm.forward(threads, &x, &weight, &bias, None, true, &mut y));
-    memory.measure(&title("batch norm, ReLU, backward"), 3, len, || {
+    bandwidth.measure(&title("batch norm, ReLU, backward"), 3, len, || {
         norm.backward(threads, &x, &weight, true, &mut gradient, &mut d_weight, &mut d_bias);
     });
-    memory.measure(&title("batch norm, residual, ReLU"), 3, len, || {
+    bandwidth.measure(&title("batch norm, residual, ReLU"), 3, len, || {
         norm.forward(threads, &x, &weight, &bias, Some(&residual), true, &mut y);
     });
-    memory.measure(&title("batch norm, residual, ReLU, backward"), 5, len, || {
+    bandwidth.measure(&title("batch norm, residual, ReLU, backward"), 5, len, || {
         let mask = Some(&y[..]);
         norm.backward_residual(threads, &x, &weight, mask, &mut gradient, &mut dx, &mut d_weight, &mut d_bias);
     });
-    memory.measure(&title("ReLU"), 2, len, || relu::forward(threads, isa, &mut y));
-    memory.measure(&title("ReLU, backward"), 3, len, || relu::backward(threads, isa, &y, &mut gradient));
+    bandwidth.measure(&title("ReLU"), 2, len, || relu::forward(threads, isa, &mut y));
+    bandwidth.measure(&title("ReLU, backward"), 3, len, || relu::backward(threads, isa, &y, &mut gradient));
 }
 
-fn pools(threads: &Threads, isa: Isa, memory: Memory, pooling: Pooling) {
+fn pools(threads: &Threads, isa: Isa, bandwidth: Bandwidth, pooling: Pooling) {
     let Pooling { input: ImageShape { height, width, channels }, kernel, stride, .. } = pooling;
     let x: Vec<f32> = (0..BATCH * pooling.input.len()).map(|i| (i % 97) as f32).collect();
     let (mut y, mut dx) = (vec![0.0; BATCH * pooling.output().len()], x.clone());
     let mut winners = vec![0; pooling.winners_len(BATCH)];
     let moved = x.len() + y.len();
     let title = |what: &str| format!("{height}x{width}x{channels} {what}");
-    memory.measure(&title(&format!("max pool {kernel}/{stride}, evaluation")), 1, moved, || {
+    bandwidth.measure(&title(&format!("max pool {kernel}/{stride}, evaluation")), 1, moved, || {
         pooling.max(threads, isa, &x, &mut y, None);
     });
-    memory.measure(&title(&format!("max pool {kernel}/{stride}")), 1, moved, || {
+    bandwidth.measure(&title(&format!("max pool {kernel}/{stride}")), 1, moved, || {
         pooling.max(threads, isa, &x, &mut y, Some(&mut winners));
     });
-    memory.measure(&title(&format!("max pool {kernel}/{stride}, backward")), 1, moved, || {
+    bandwidth.measure(&title(&format!("max pool {kernel}/{stride}, backward")), 1, moved, || {
         pooling.max_backward(threads, isa, &winners, &y, false, &mut dx);
     });
-    memory.measure(&title(&format!("average pool {kernel}/{stride}")), 1, moved, || {
+    bandwidth.measure(&title(&format!("average pool {kernel}/{stride}")), 1, moved, || {
         pooling.average(threads, isa, &x, &mut y);
     });
-    memory.measure(&title(&format!("average pool {kernel}/{stride}, backward")), 1, moved, || {
+    bandwidth.measure(&title(&format!("average pool {kernel}/{stride}, backward")), 1, moved, || {
         pooling.average_backward(threads, isa, &y, false, &mut dx);
     });
 }
@@ -148,20 +148,20 @@ fn dense(threads: &Threads, isa: Isa, peak: f64, inputs: usize, outputs: usize) 
 }
 
 /// SGD with momentum over ResNet-20's parameters.
-fn update(threads: &Threads, isa: Isa, memory: Memory) {
+fn update(threads: &Threads, isa: Isa, bandwidth: Bandwidth) {
     let len = 272_474;
     let (mut parameters, gradients) = (vec![0.1; len], vec![0.01; len]);
-    let mut slots = optimizer::Memory::default();
+    let mut state = optimizer::FlatState::default();
     let update = kernels::engine::Update {
         optimizer: kernels::engine::Optimizer::Sgd { nesterov: false },
         lr: 0.1,
         momentum: 0.9,
         weight_decay: 1e-4,
     };
-    memory.measure("SGD with momentum", 5, len, || {
-        optimizer::step(threads, isa, &update, &mut slots, &mut parameters, &gradients);
+    bandwidth.measure("SGD with momentum", 5, len, || {
+        optimizer::step(threads, isa, &update, &mut state, &mut parameters, &gradients);
     });
-    memory.measure("gradient norm", 1, len, || {
+    bandwidth.measure("gradient norm", 1, len, || {
         std::hint::black_box(optimizer::norm(&gradients));
     });
 }

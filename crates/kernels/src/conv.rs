@@ -13,9 +13,9 @@ mod chunks;
 mod direct;
 mod finish;
 mod peak;
-pub mod reference;
+#[cfg(test)]
+mod reference;
 mod scratch;
-mod simd;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -85,13 +85,6 @@ impl ConvShape {
         let fits = |rows: &usize| self.height.is_multiple_of(*rows) && self.height / rows * self.width <= LONG;
         let rows = (1..self.height).find(fits).unwrap_or(self.height);
         Self { height: rows, width: self.height / rows * self.width, ..*self }
-    }
-
-    /// Images in an input of this length.
-    fn images(&self, x: &[f32]) -> usize {
-        let images = x.len() / self.inputs_per_image();
-        assert_eq!(x.len(), images * self.inputs_per_image(), "input: not a whole number of images");
-        images
     }
 }
 
@@ -227,7 +220,7 @@ impl Conv2d {
         scratch: &mut Scratch,
     ) {
         let output = Output::through(epilogue, self.shape.c_out, y);
-        with_passes!(&self.algorithm, |passes| passes.forward.run(threads, x, weight, &output, y.len(), scratch));
+        with_passes!(&self.algorithm, |passes| passes.forward.run(threads, x, weight, output, scratch));
     }
 
     /// The gradient `dx` [N, H, W, I] of the input, given that of the output, `dy` [N, OH, OW, O]; added to what `dx`
@@ -245,9 +238,7 @@ impl Conv2d {
         scratch: &mut Scratch,
     ) {
         let output = Output::plain(accumulate, dx);
-        with_passes!(&self.algorithm, |passes| {
-            passes.backward_data.run(threads, dy, weight, &output, dx.len(), scratch);
-        });
+        with_passes!(&self.algorithm, |passes| passes.backward_data.run(threads, dy, weight, output, scratch));
     }
 
     /// The gradient `dw` [O, I, k, k] of the weight, overwritten: summed over images in an order that depends on the

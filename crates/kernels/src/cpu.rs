@@ -3,8 +3,8 @@
 //! Everything is planned when it is built: the order of operations, the place of each activation and gradient in one
 //! block of memory, and which of them may share it. A step allocates nothing.
 
+mod arena;
 mod layers;
-mod memory;
 mod pass;
 mod plan;
 
@@ -12,14 +12,15 @@ use std::sync::Arc;
 
 use crate::conv::Scratch;
 use crate::engine::{Batch, Buffers, DataSet, Engine, EngineError, Evaluation, OptimizerState, StepOutcome, Update};
+use crate::flat::FlatLayout;
 use crate::graph::{Graph, Op, TensorSpec};
 use crate::input::{self, Input};
 use crate::isa::Isa;
-use crate::optimizer::{self, Memory};
+use crate::optimizer::{self, FlatState};
 use crate::softmax_cross_entropy::{Score, SoftmaxCrossEntropy};
 use crate::threads::Threads;
-use layers::{Layer, ParameterLayout};
-use memory::{Arena, BufferId, Layout};
+use arena::{Arena, ArenaLayout, RegionId};
+use layers::Layer;
 use pass::{Mode, Pass};
 use plan::{EvaluationPlan, TrainingPlan};
 
@@ -43,11 +44,11 @@ pub struct CpuEngine {
     threads: Arc<Threads>,
     input: Input,
     layers: Vec<Layer>,
-    places: ParameterLayout,
+    places: FlatLayout,
     training: TrainingPlan,
-    training_layout: Layout,
+    training_layout: ArenaLayout,
     evaluation: EvaluationPlan,
-    evaluation_layout: Layout,
+    evaluation_layout: ArenaLayout,
     arena: Arena,
     scratch: Scratch,
     softmax: SoftmaxCrossEntropy,
@@ -55,7 +56,7 @@ pub struct CpuEngine {
     parameters: Vec<f32>,
     gradients: Vec<f32>,
     buffers: Buffers,
-    memory: Memory,
+    optimizer: FlatState,
 }
 
 impl CpuEngine {
@@ -72,45 +73,45 @@ impl CpuEngine {
             Threads::new(options.threads).map_err(|error| EngineError::Device(format!("threads: {error}")))?;
         let layer = |node| Layer::new(graph, node, batch_size, options.isa, options.exact_conv);
         let (training, evaluation) = (TrainingPlan::new(graph), EvaluationPlan::new(graph));
-        let places = ParameterLayout::new(&graph.parameters);
+        let places = FlatLayout::of(&graph.parameters);
         Ok(Self {
             batch_size,
             isa: options.isa,
             threads: Arc::new(threads),
             input: Input::new(data),
             layers: (0..graph.nodes.len()).map(layer).collect(),
-            training_layout: Layout::new(&training.lifetimes, batch_size),
+            training_layout: ArenaLayout::new(&training.lifetimes, batch_size),
             training,
-            evaluation_layout: Layout::new(&evaluation.lifetimes, batch_size),
+            evaluation_layout: ArenaLayout::new(&evaluation.lifetimes, batch_size),
             evaluation,
             arena: Arena::default(),
             scratch: Scratch::default(),
             softmax: SoftmaxCrossEntropy::new(data.classes, batch_size),
             labels: Vec::with_capacity(batch_size),
-            parameters: vec![0.0; places.len],
-            gradients: vec![0.0; places.len],
+            parameters: vec![0.0; places.len()],
+            gradients: vec![0.0; places.len()],
             buffers: graph.buffers.iter().map(|spec| vec![0.0; spec.len()]).collect(),
-            memory: Memory::default(),
+            optimizer: FlatState::default(),
             places,
             graph: graph.clone(),
             data: data.clone(),
         })
     }
 
-    /// Gathers a batch into the buffer of the input, and its labels.
+    /// Gathers a batch into the region of the input, and its labels.
     fn load(&mut self, batch: &Batch, mode: Mode) -> Result<(), EngineError> {
         input::check(&self.data, batch)?;
         if batch.indices.len() > self.batch_size || batch.indices.is_empty() {
             let (found, most) = (batch.indices.len(), self.batch_size);
             return Err(EngineError::Device(format!("batch: expected 1 to {most} images, found {found}")));
         }
-        let (layout, buffer) = match mode {
+        let (layout, region) = match mode {
             Mode::Training => (&self.training_layout, self.training.forward[0].y),
             Mode::Evaluation => (&self.evaluation_layout, self.evaluation.steps[0].y),
         };
         self.arena.reserve(layout.total);
         let images = input::images(&self.data, batch.split);
-        let out = &mut self.arena.floats()[layout.range(buffer, batch.indices.len())];
+        let out = &mut self.arena.floats()[layout.range(region, batch.indices.len())];
         self.input.gather(&self.threads, images, batch, out);
         self.labels.clear();
         self.labels.extend(batch.indices.iter().map(|&index| images.labels[index as usize]));
@@ -148,7 +149,7 @@ impl CpuEngine {
     /// Loss, and its gradient by the logits.
     fn loss(&mut self) -> Score {
         let images = self.labels.len();
-        let range = |buffer: BufferId| self.training_layout.range(buffer, images);
+        let range = |region: RegionId| self.training_layout.range(region, images);
         let [logits, gradient] = self.arena.split([range(self.training.logits), range(self.training.d_logits)]);
         gradient.copy_from_slice(logits);
         self.softmax.score_and_backward(&self.threads, gradient, &self.labels)
@@ -225,7 +226,7 @@ impl CpuEngine {
 impl Engine for CpuEngine {
     fn train_step(&mut self, batch: &Batch, bn_momentum: f64, update: &Update) -> Result<StepOutcome, EngineError> {
         let names = optimizer::slots_of(update.optimizer);
-        if let Some((name, _)) = self.memory.slots.iter().find(|(name, _)| !names.contains(name)) {
+        if let Some((name, _)) = self.optimizer.slots.iter().find(|(name, _)| !names.contains(name)) {
             return Err(EngineError::Tensor {
                 name: (*name).to_string(),
                 expected: format!("state of {:?}: {}", update.optimizer, names.join(", ")),
@@ -235,7 +236,14 @@ impl Engine for CpuEngine {
         let threads = Arc::clone(&self.threads);
         threads.enter(|| {
             let outcome = self.forward_backward(batch, bn_momentum)?;
-            optimizer::step(&self.threads, self.isa, update, &mut self.memory, &mut self.parameters, &self.gradients);
+            optimizer::step(
+                &self.threads,
+                self.isa,
+                update,
+                &mut self.optimizer,
+                &mut self.parameters,
+                &self.gradients,
+            );
             Ok(outcome)
         })
     }
@@ -293,15 +301,15 @@ impl Engine for CpuEngine {
     fn set_state(&mut self, parameters: &[Vec<f32>], buffers: &Buffers) -> Result<(), EngineError> {
         check_lengths(&self.graph.parameters, parameters)?;
         check_lengths(&self.graph.buffers, buffers)?;
-        self.places.join(parameters, &mut self.parameters);
+        self.parameters = self.places.join(parameters);
         self.buffers.clone_from(buffers);
         Ok(())
     }
 
     fn optimizer_state(&self) -> Result<OptimizerState, EngineError> {
-        let slots = self.memory.slots.iter();
+        let slots = self.optimizer.slots.iter();
         let slots = slots.map(|(name, values)| ((*name).to_string(), self.places.split(values))).collect();
-        Ok(OptimizerState { updates: self.memory.updates, slots })
+        Ok(OptimizerState { updates: self.optimizer.updates, slots })
     }
 
     fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError> {
@@ -309,11 +317,9 @@ impl Engine for CpuEngine {
         for (name, parts) in &state.slots {
             let known = known_slot(name)?;
             check_lengths(&self.graph.parameters, parts)?;
-            let mut values = vec![0.0; self.places.len];
-            self.places.join(parts, &mut values);
-            slots.push((known, values));
+            slots.push((known, self.places.join(parts)));
         }
-        self.memory = Memory { updates: state.updates, slots };
+        self.optimizer = FlatState { updates: state.updates, slots };
         Ok(())
     }
 

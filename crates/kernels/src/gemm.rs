@@ -7,9 +7,10 @@
 
 use std::ops::Range;
 
+use crate::aligned::LINE;
 use crate::disjoint::Disjoint;
 use crate::isa::Isa;
-use crate::simd::{Kernel, MAX_LANES, Vector, dispatch};
+use crate::simd::{Kernel, MAX_LANES, Vector, dispatch, prefetch};
 use crate::threads::Threads;
 
 /// Rows of the result that make a task: many, as each task packs the right matrix anew.
@@ -61,12 +62,14 @@ pub(crate) fn multiply(
     threads.run(m.div_ceil(BLOCK_ROWS) * blocks, |task| {
         let (i, j) = (task / blocks * BLOCK_ROWS, task % blocks * BLOCK_COLUMNS);
         let (rows, columns) = (i..(i + BLOCK_ROWS).min(m), j..(j + BLOCK_COLUMNS).min(n));
-        dispatch(isa, Block { a, b, rows, columns, k, n, accumulate, c: &c });
+        // SAFETY: a block to each task.
+        let block = unsafe { Block::new(a, b, rows, columns, k, n, accumulate, c) };
+        dispatch(isa, block);
     });
 }
 
 /// One task's block of the result.
-struct Block<'a, 'c> {
+struct Block<'a> {
     a: Matrix<'a>,
     b: Matrix<'a>,
     rows: Range<usize>,
@@ -74,11 +77,31 @@ struct Block<'a, 'c> {
     k: usize,
     n: usize,
     accumulate: bool,
-    c: &'a Disjoint<'c, f32>,
+    c: Disjoint<'a, f32>,
 }
 
-impl Kernel for Block<'_, '_> {
+impl<'a> Block<'a> {
+    /// Rows and columns of `c` [m, n] = `a` [m, k] x `b` [k, n].
+    ///
+    /// # Safety
+    /// No other thread may use these rows and columns of `c`.
+    unsafe fn new(
+        a: Matrix<'a>,
+        b: Matrix<'a>,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        k: usize,
+        n: usize,
+        accumulate: bool,
+        c: Disjoint<'a, f32>,
+    ) -> Self {
+        Self { a, b, rows, columns, k, n, accumulate, c }
+    }
+}
+
+impl Kernel for Block<'_> {
     type Output = ();
+    const WIDE: bool = true;
 
     #[inline(always)]
     #[allow(clippy::large_stack_arrays)] // 24 KiB of a thread's 2 MiB, and of its nearest cache
@@ -106,22 +129,7 @@ impl Kernel for Block<'_, '_> {
     }
 }
 
-/// Numbers in a cache line.
-const LINE: usize = 16;
-
-/// Asks for the cache line at an address, which need not exist.
-#[inline(always)]
-fn prefetch(address: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: SSE is part of x86-64, and a prefetch never faults.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
-}
-
-impl Block<'_, '_> {
+impl Block<'_> {
     /// Columns of the right matrix as rows of a tile's width; columns beyond the end are 0.
     #[inline(always)]
     fn pack(&self, steps: Range<usize>, columns: Range<usize>, width: usize, packed: &mut [f32]) {
@@ -181,7 +189,7 @@ impl Block<'_, '_> {
                 }
             }
             if whole {
-                // Rows and columns belong to this task alone.
+                // Rows and columns belong to this task alone (`Block::new`).
                 for (row, sums) in sums.iter().enumerate() {
                     let start = (i + row) * self.n + columns.start;
                     let c = self.c.range(start..start + columns.len()).as_mut_ptr();
@@ -199,7 +207,7 @@ impl Block<'_, '_> {
             }
         }
         for (i, sums) in (i..self.rows.end).zip(tile.chunks_exact(TILE_VECTORS * V::LANES)) {
-            // SAFETY: rows and columns belong to this task alone.
+            // SAFETY: rows and columns belong to this task alone (`Block::new`).
             let c = unsafe { self.c.range(i * self.n + columns.start..i * self.n + columns.end) };
             for (c, sum) in c.iter_mut().zip(sums) {
                 *c = if add { *c + sum } else { *sum };
@@ -214,7 +222,7 @@ mod tests {
 
     #[test]
     fn products_of_any_shape_and_layout() {
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
+        for isa in Isa::supported() {
             for [m, n, k] in [[1, 1, 1], [7, 5, 3], [65, 130, 300], [128, 10, 64], [6, 32, 256]] {
                 let value = |seed: usize| move |i: usize| ((i * 37 + seed * 11) % 19) as f32 / 8.0 - 1.0;
                 let a: Vec<f32> = (0..m * k).map(value(1)).collect();

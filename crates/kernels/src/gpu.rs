@@ -24,15 +24,16 @@ use crate::engine::{
     Augmentation, Batch, Buffers, DataSet, Engine, EngineError, Evaluation, Optimizer, OptimizerState, Split,
     StepOutcome, Update,
 };
+use crate::flat::FlatLayout;
 use crate::graph::{Graph, Op};
 use crate::input;
 use crate::isa::Isa;
 use crate::optimizer::{Scalars, slots_of};
 use columns::Columns;
 use device::{Address, Args, Gpu};
-use memory::{EVALUATION_SLOT, Memory, OUTCOME, SLOTS};
+use memory::{DeviceMemory, EVALUATION_SLOT, OUTCOME, SLOTS};
 use pass::Statistics;
-use plan::{Places, Plan};
+use plan::GpuPlan;
 
 /// Bytes of an activation's element.
 fn width(precision: Precision) -> usize {
@@ -53,11 +54,11 @@ pub struct GpuEngine<G> {
     graph: Rc<Graph>,
     data: DataSet,
     batch_size: usize,
-    plan: Rc<Plan>,
-    memory: Memory,
+    plan: Rc<GpuPlan>,
+    memory: DeviceMemory,
     columns: Columns,
-    parameters: Places,
-    buffers: Places,
+    parameters: FlatLayout,
+    buffers: FlatLayout,
     updates: u64,
     /// The optimizer's slots that are in use: name and memory.
     slots: Vec<(&'static str, Address)>,
@@ -74,14 +75,14 @@ impl<G: Gpu> GpuEngine<G> {
     /// When graph and data do not fit, or the device has not the memory.
     pub fn new(mut gpu: G, graph: &Graph, data: &DataSet, batch_size: usize) -> Result<Self, EngineError> {
         check_graph(graph, data)?;
-        let plan = Plan::new(graph);
-        let largest = plan.buffers.iter().max().map_or(0, |len| len * batch_size);
+        let plan = GpuPlan::new(graph);
+        let largest = plan.regions.iter().max().map_or(0, |len| len * batch_size);
         if batch_size == 0 || i32::try_from(largest).is_err() {
-            let most = i32::MAX as usize / plan.buffers.iter().max().copied().unwrap_or(1).max(1);
+            let most = i32::MAX as usize / plan.regions.iter().max().copied().unwrap_or(1).max(1);
             return Err(EngineError::Device(format!("batch: expected 1 to {most} images, found {batch_size}")));
         }
-        let (parameters, buffers) = (Places::of(&graph.parameters), Places::of(&graph.buffers));
-        let memory = Memory::new(&mut gpu, graph, data, batch_size, &plan, parameters.len, buffers.len)?;
+        let (parameters, buffers) = (FlatLayout::of(&graph.parameters), FlatLayout::of(&graph.buffers));
+        let memory = DeviceMemory::new(&mut gpu, graph, data, batch_size, &plan, parameters.len(), buffers.len())?;
         let convolutions = (0..graph.nodes.len()).filter_map(|node| pass::convolution(graph, node, batch_size));
         Ok(Self {
             columns: Columns::new(&gpu, convolutions),
@@ -116,7 +117,7 @@ impl<G: Gpu> GpuEngine<G> {
         let [channels, height, width] = self.data.shape;
         let augmentations = self.memory.order.plus(size_of_val(batch.indices));
         let pixels = self.memory.pixels[half(batch.split)];
-        let x = self.memory.buffers[self.plan.values[0].0];
+        let x = self.memory.regions[self.plan.values[0].0];
         let total = images * channels * height * width;
         let pointers = [pixels, self.memory.order, augmentations, self.memory.tables, x];
         self.each("gather", total, &pointers, &[channels, height, width])
@@ -143,7 +144,7 @@ impl<G: Gpu> GpuEngine<G> {
         self.load(batch)?;
         let images = batch.indices.len();
         self.forward(images, Statistics::Batch { moves: Some(bn_momentum) })?;
-        let d_logits = self.memory.buffers[self.plan.d_logits.0];
+        let d_logits = self.memory.regions[self.plan.d_logits.0];
         self.loss(batch.split, images, d_logits, outcome, false)?;
         self.backward(images)?;
         self.gradient_norm(outcome)?;
@@ -163,14 +164,14 @@ impl<G: Gpu> GpuEngine<G> {
         outcome: Address,
         accumulate: bool,
     ) -> Result<(), EngineError> {
-        let logits = self.memory.buffers[self.plan.values[self.graph.nodes.len() - 1].0];
+        let logits = self.memory.regions[self.plan.values[self.graph.nodes.len() - 1].0];
         let pointers = [logits, self.memory.labels[half(split)], self.memory.order, d_logits, outcome];
         let args = Args::new(&pointers, &[images, self.data.classes, usize::from(accumulate)]);
         self.gpu.launch("softmax_cross_entropy", [1, 1], &args)
     }
 
     fn gradient_norm(&mut self, outcome: Address) -> Result<(), EngineError> {
-        let len = self.parameters.len;
+        let len = self.parameters.len();
         let blocks = len.div_ceil(self.gpu.threads() * 8).clamp(1, memory::MOST_BLOCKS);
         let args = Args::new(&[self.memory.gradients, self.memory.partial], &[len, blocks]);
         self.gpu.launch("squares", [blocks, 1], &args)?;
@@ -198,12 +199,12 @@ impl<G: Gpu> GpuEngine<G> {
             Optimizer::Adam | Optimizer::AdamW => (4, false),
         };
         let Scalars { step_size, correction, weight, decay, shrink } = Scalars::new(update, self.updates);
-        let ([first, second], &Memory { parameters, gradients, weights, .. }) = (slots, &self.memory);
+        let ([first, second], &DeviceMemory { parameters, gradients, weights, .. }) = (slots, &self.memory);
         let copy = if weights == parameters { Address::NONE } else { weights };
-        let integers = [self.parameters.len, rule, usize::from(nesterov), usize::from(fresh)];
+        let integers = [self.parameters.len(), rule, usize::from(nesterov), usize::from(fresh)];
         let args = Args::new(&[parameters, gradients, first, second, copy, outcome], &integers);
         let args = args.floats(&[update.lr, update.momentum, decay, step_size, correction, weight, shrink]);
-        self.gpu.launch("update", elements(&self.gpu, self.parameters.len), &args)
+        self.gpu.launch("update", elements(&self.gpu, self.parameters.len()), &args)
     }
 
     /// The memory of an optimizer's slot, zeros at first; says whether it is new.
@@ -212,7 +213,7 @@ impl<G: Gpu> GpuEngine<G> {
             return Ok((*at, false));
         }
         let at = self.memory.slots[self.slots.len()];
-        self.gpu.upload(bytes::of(&vec![0.0f32; self.parameters.len]), at)?;
+        self.gpu.upload(bytes::of(&vec![0.0f32; self.parameters.len()]), at)?;
         self.slots.push((name, at));
         Ok((at, true))
     }
@@ -330,7 +331,7 @@ impl<G: Gpu> Engine for GpuEngine<G> {
     fn logits(&mut self, batch: &Batch, statistics: Option<&Buffers>) -> Result<Vec<f32>, EngineError> {
         let mut all = Vec::with_capacity(batch.indices.len() * self.data.classes);
         self.evaluate_parts(batch, statistics, |engine, part| {
-            let logits = engine.memory.buffers[engine.plan.values[engine.graph.nodes.len() - 1].0];
+            let logits = engine.memory.regions[engine.plan.values[engine.graph.nodes.len() - 1].0];
             let len = part.indices.len() * engine.data.classes;
             match engine.gpu.precision() {
                 Precision::Float32 | Precision::Tf32 => all.extend(engine.read::<f32>(logits, len)?),
@@ -350,11 +351,11 @@ impl<G: Gpu> Engine for GpuEngine<G> {
         for batch in batches {
             self.load(batch)?;
             self.forward(batch.indices.len(), Statistics::Batch { moves: None })?;
-            let saved: Vec<f32> = self.read(self.memory.saved, self.memory.saved_places.len)?;
+            let saved: Vec<f32> = self.read(self.memory.saved, self.memory.saved_places.len())?;
             for (i, node) in graph.nodes.iter().enumerate() {
                 let Op::BatchNorm { running_mean, running_var, .. } = node.op else { continue };
                 // Mean, 1 / deviation, unbiased variance.
-                let moments = &saved[self.memory.saved_places.start(i)..][..3 * node.shape[0]];
+                let moments = &saved[self.memory.saved_places.range(i).start..][..3 * node.shape[0]];
                 let (mean, variance) = (&moments[..node.shape[0]], &moments[2 * node.shape[0]..]);
                 for (buffer, new) in [(running_mean, mean), (running_var, variance)] {
                     sums[buffer.0].iter_mut().zip(new).for_each(|(sum, new)| *sum += f64::from(*new));
@@ -366,15 +367,15 @@ impl<G: Gpu> Engine for GpuEngine<G> {
     }
 
     fn parameters(&self) -> Result<Vec<Vec<f32>>, EngineError> {
-        Ok(self.parameters.split(&self.read(self.memory.parameters, self.parameters.len)?))
+        Ok(self.parameters.split(&self.read(self.memory.parameters, self.parameters.len())?))
     }
 
     fn gradients(&self) -> Result<Vec<Vec<f32>>, EngineError> {
-        Ok(self.parameters.split(&self.read(self.memory.gradients, self.parameters.len)?))
+        Ok(self.parameters.split(&self.read(self.memory.gradients, self.parameters.len())?))
     }
 
     fn buffers(&self) -> Result<Buffers, EngineError> {
-        Ok(self.buffers.split(&self.read(self.memory.running, self.buffers.len)?))
+        Ok(self.buffers.split(&self.read(self.memory.running, self.buffers.len())?))
     }
 
     fn set_state(&mut self, parameters: &[Vec<f32>], buffers: &Buffers) -> Result<(), EngineError> {
@@ -384,7 +385,7 @@ impl<G: Gpu> Engine for GpuEngine<G> {
         self.gpu.upload(bytes::of(&self.buffers.join(buffers)), self.memory.running)?;
         if self.memory.weights != self.memory.parameters {
             let pointers = [self.memory.parameters, self.memory.weights];
-            self.each("narrow", self.parameters.len, &pointers, &[])?;
+            self.each("narrow", self.parameters.len(), &pointers, &[])?;
         }
         Ok(())
     }
@@ -392,7 +393,7 @@ impl<G: Gpu> Engine for GpuEngine<G> {
     fn optimizer_state(&self) -> Result<OptimizerState, EngineError> {
         let mut slots = Vec::with_capacity(self.slots.len());
         for (name, at) in &self.slots {
-            slots.push(((*name).to_string(), self.parameters.split(&self.read(*at, self.parameters.len)?)));
+            slots.push(((*name).to_string(), self.parameters.split(&self.read(*at, self.parameters.len())?)));
         }
         Ok(OptimizerState { updates: self.updates, slots })
     }

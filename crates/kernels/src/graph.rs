@@ -203,6 +203,17 @@ impl Graph {
         self.push(Op::Linear { x, weight, bias }, [features, 1, 1])
     }
 
+    /// Which activations depend on a parameter, so that a backward pass needs their gradients: one a node.
+    pub(crate) fn needs_gradient(&self) -> Vec<bool> {
+        let mut needed = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let trained = matches!(node.op, Op::Conv2d { .. } | Op::BatchNorm { .. } | Op::Linear { .. });
+            let (x, residual) = node.op.inputs();
+            needed.push(trained || x.into_iter().chain(residual).any(|input| needed[input.0]));
+        }
+        needed
+    }
+
     fn pooled(&self, x: NodeId, kernel: usize, stride: usize, padding: usize) -> [usize; 3] {
         let [c, h, w] = self.shape(x);
         [c, window(h, kernel, stride, padding), window(w, kernel, stride, padding)]
@@ -226,6 +237,6 @@ impl Graph {
 
 /// Output side of a window of `kernel` moved by `stride` over `side` pixels padded by `padding` on both ends; 0 where
 /// the window does not fit even once (nets are checked for that before they are built).
-pub fn window(side: usize, kernel: usize, stride: usize, padding: usize) -> usize {
+pub(crate) fn window(side: usize, kernel: usize, stride: usize, padding: usize) -> usize {
     (side + 2 * padding).checked_sub(kernel).map_or(0, |room| room / stride + 1)
 }

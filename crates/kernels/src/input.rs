@@ -1,14 +1,14 @@
 //! Raw pixels to a net's input: gathered by position, cropped, mirrored, normalised, turned from CHW to HWC.
 
+use crate::disjoint::for_each_chunk;
 use crate::engine::{Augmentation, Batch, DataSet, EngineError, Images, Split};
-use crate::shortcut::for_each_image;
 use crate::threads::Threads;
 
 /// Black pixels around an image before it is cropped.
 const PADDING: usize = 4;
 
 /// Normalises images of one data set.
-pub struct Input {
+pub(crate) struct Input {
     shape: [usize; 3],
     /// For each channel, what each raw value becomes.
     tables: Vec<[f32; 256]>,
@@ -16,7 +16,7 @@ pub struct Input {
 
 impl Input {
     /// Tables of `(x / 255 - mean) / std`, in f32, for a data set.
-    pub fn new(data: &DataSet) -> Self {
+    pub(crate) fn new(data: &DataSet) -> Self {
         let table = |(&mean, &std): (&f32, &f32)| std::array::from_fn(|x| (x as f32 / 255.0 - mean) / std);
         Self { shape: data.shape, tables: data.mean.iter().zip(&data.std).map(table).collect() }
     }
@@ -27,9 +27,9 @@ impl Input {
     }
 
     /// Puts the images of a batch into `out` [N, H, W, C].
-    pub fn gather(&self, threads: &Threads, images: &Images, batch: &Batch, out: &mut [f32]) {
+    pub(crate) fn gather(&self, threads: &Threads, images: &Images, batch: &Batch, out: &mut [f32]) {
         let len: usize = self.shape.iter().product();
-        for_each_image(threads, out, len, |i, out| {
+        for_each_chunk(threads, out, len, |i, out| {
             let index = batch.indices[i] as usize;
             let augmentation = batch.augmentations.get(i).copied().unwrap_or(Augmentation::NONE);
             self.normalise(&images.pixels[index * len..][..len], augmentation, out);
@@ -59,7 +59,7 @@ impl Input {
 }
 
 /// The half of the data set that a batch is of.
-pub fn images(data: &DataSet, split: Split) -> &Images {
+pub(crate) fn images(data: &DataSet, split: Split) -> &Images {
     match split {
         Split::Train => &data.train,
         Split::Test => &data.test,
@@ -70,7 +70,7 @@ pub fn images(data: &DataSet, split: Split) -> &Images {
 ///
 /// # Errors
 /// Where they do not.
-pub fn check(data: &DataSet, batch: &Batch) -> Result<(), EngineError> {
+pub(crate) fn check(data: &DataSet, batch: &Batch) -> Result<(), EngineError> {
     let images = images(data, batch.split);
     let count = images.labels.len();
     if let Some(index) = batch.indices.iter().find(|index| **index as usize >= count) {

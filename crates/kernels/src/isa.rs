@@ -18,9 +18,14 @@ impl Isa {
     /// Every instruction set, least capable first.
     pub const ALL: [Isa; 3] = [Isa::Portable, Isa::Avx2, Isa::Avx512];
 
+    /// The instruction sets that this processor can run, least capable first.
+    pub fn supported() -> impl DoubleEndedIterator<Item = Isa> {
+        Self::ALL.into_iter().filter(|isa| isa.is_supported())
+    }
+
     /// The most capable instruction set of this processor.
     pub fn detect() -> Isa {
-        *Self::ALL.iter().rev().find(|isa| isa.is_supported()).expect("portable runs anywhere")
+        Self::supported().next_back().expect("portable runs anywhere")
     }
 
     /// Whether this processor can run it.

@@ -5,6 +5,7 @@
 //! candle's own operations and autograd: the reference of every test. [`device`] decides which.
 //! This crate knows operations, not nets. It alone may hold `unsafe` code.
 
+pub mod aligned;
 pub mod batch_norm;
 mod channels;
 pub mod conv;
@@ -12,10 +13,11 @@ pub mod cpu;
 pub mod device;
 mod disjoint;
 pub mod engine;
+mod flat;
 mod gemm;
 pub mod gpu;
 pub mod graph;
-pub mod input;
+mod input;
 pub mod isa;
 pub mod linear;
 pub mod optimizer;
@@ -24,5 +26,5 @@ pub mod reference;
 pub mod relu;
 pub mod shortcut;
 mod simd;
-pub mod softmax_cross_entropy;
+mod softmax_cross_entropy;
 pub mod threads;

@@ -23,11 +23,12 @@ const ADAM_BETA2: f64 = 0.999;
 const ADAM_EPSILON: f64 = 1e-8;
 
 /// Every name that a slot can have, PyTorch's.
-pub const SLOT_NAMES: [&str; 6] = ["momentum_buffer", "sum", "square_avg", "acc_delta", "exp_avg", "exp_avg_sq"];
+pub(crate) const SLOT_NAMES: [&str; 6] = ["momentum_buffer", "sum", "square_avg", "acc_delta", "exp_avg", "exp_avg_sq"];
 
-/// What an optimizer remembers between steps, over all parameters in one.
+/// What an optimizer remembers between steps, over all parameters in one; [`crate::engine::OptimizerState`] has them one by
+/// one.
 #[derive(Clone, Debug, Default)]
-pub struct Memory {
+pub struct FlatState {
     /// Updates made so far.
     pub updates: u64,
     /// Name and values of each slot.
@@ -35,7 +36,7 @@ pub struct Memory {
 }
 
 /// The names of the slots that `optimizer` has, once each has been used.
-pub fn slots_of(optimizer: Optimizer) -> &'static [&'static str] {
+pub(crate) fn slots_of(optimizer: Optimizer) -> &'static [&'static str] {
     match optimizer {
         Optimizer::Sgd { .. } => &["momentum_buffer"],
         Optimizer::Adagrad => &["sum"],
@@ -45,7 +46,7 @@ pub fn slots_of(optimizer: Optimizer) -> &'static [&'static str] {
     }
 }
 
-impl Memory {
+impl FlatState {
     /// Takes the slot `name` out, as it is or as zeros; says whether it was there.
     fn take(&mut self, name: &'static str, len: usize) -> (Vec<f32>, bool) {
         if let Some((_, values)) = self.slots.iter_mut().find(|(slot, _)| *slot == name) {
@@ -67,11 +68,11 @@ pub fn step(
     threads: &Threads,
     isa: Isa,
     update: &Update,
-    memory: &mut Memory,
+    state: &mut FlatState,
     parameters: &mut [f32],
     gradients: &[f32],
 ) {
-    memory.updates += 1;
+    state.updates += 1;
     let names: &[&'static str] = match update.optimizer {
         // PyTorch makes no buffer where there is no momentum.
         Optimizer::Sgd { .. } if update.momentum == 0.0 => &[],
@@ -81,25 +82,25 @@ pub fn step(
     let mut slots = [Vec::new(), Vec::new()];
     let mut fresh = false;
     for (slot, name) in slots.iter_mut().zip(names) {
-        let (values, found) = memory.take(name, parameters.len());
+        let (values, found) = state.take(name, parameters.len());
         *slot = values;
         fresh = !found;
     }
-    let rule = Rule::new(update, memory.updates, fresh);
+    let rule = Rule::new(update, state.updates, fresh);
     let len = parameters.len();
     {
         let [first, second] = &mut slots;
         let (parameters, first, second) = (Disjoint::new(parameters), Disjoint::new(first), Disjoint::new(second));
         threads.run(len.div_ceil(CHUNK), |chunk| {
             let gradients = &gradients[chunk * CHUNK..((chunk + 1) * CHUNK).min(len)];
-            // SAFETY: a chunk of each to each task.
+            // SAFETY: each chunk comes once, so it belongs to one task.
             let (parameters, first, second) =
                 unsafe { (parameters.chunk(chunk, CHUNK), first.chunk(chunk, CHUNK), second.chunk(chunk, CHUNK)) };
             dispatch(isa, Step { rule, parameters, gradients, first, second });
         });
     }
     for (values, name) in slots.into_iter().zip(names) {
-        memory.put_back(name, values);
+        state.put_back(name, values);
     }
 }
 
@@ -189,10 +190,11 @@ struct Step<'a> {
 
 impl Kernel for Step<'_> {
     type Output = ();
+    const WIDE: bool = true;
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        // SAFETY: as the caller's.
+        // SAFETY: the caller has the instruction set; the slices have one length or none, as `each` checks.
         unsafe {
             let splat = |value: f32| V::splat(value);
             match self.rule {
@@ -273,14 +275,19 @@ unsafe fn decayed<V: Vector>(gradient: V, parameter: V, decay: f32) -> V {
 impl Step<'_> {
     /// `rule(parameter, gradient, first slot, second slot)` gives the new parameter and slots. Slots that the rule does
     /// not have are empty: it gets zeros, and what it gives is dropped.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set of `V`.
     #[inline(always)]
     unsafe fn each<V: Vector>(self, rule: impl Fn(V, V, V, V) -> (V, V, V)) {
         let len = self.gradients.len();
+        let fits = |slice: &[f32]| slice.is_empty() || slice.len() == len;
+        assert!(fits(self.parameters) && fits(self.first) && fits(self.second), "slices of one length, or none");
         let mut at = 0;
         while at < len {
             let count = V::LANES.min(len - at);
             let whole = count == V::LANES;
-            // SAFETY: `count` elements are left of each slice that is not empty.
+            // SAFETY: the caller has the instruction set; `count` elements are left of each slice that is not empty.
             unsafe {
                 let load = |slice: &[f32]| match (slice.is_empty(), whole) {
                     (true, _) => V::splat(0.0),
@@ -330,20 +337,20 @@ mod tests {
     /// Runs a case over `copies` of the three numbers.
     fn run(isa: Isa, threads: usize, optimizer: Optimizer, momenta: Option<[f64; 3]>, copies: usize) -> Vec<f32> {
         let threads = Threads::new(threads).unwrap();
-        let mut memory = Memory::default();
+        let mut state = FlatState::default();
         let mut parameters = START.repeat(copies);
         for i in 0..3 {
             let momentum = momenta.map_or(0.0, |momenta| momenta[i]);
             let update = Update { optimizer, lr: RATES[i], momentum, weight_decay: 0.01 };
-            step(&threads, isa, &update, &mut memory, &mut parameters, &GRADIENTS[i].repeat(copies));
+            step(&threads, isa, &update, &mut state, &mut parameters, &GRADIENTS[i].repeat(copies));
         }
-        assert_eq!(memory.updates, 3);
+        assert_eq!(state.updates, 3);
         parameters
     }
 
     #[test]
     fn three_steps_equal_pytorch() {
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
+        for isa in Isa::supported() {
             for (optimizer, momenta, expected) in CASES {
                 for row in run(isa, 2, optimizer, momenta, 11).chunks_exact(3) {
                     for (found, expected) in row.iter().zip(expected) {
@@ -365,12 +372,12 @@ mod tests {
 
     #[test]
     fn a_parameter_that_is_not_finite_stays_alone() {
-        let (threads, mut memory) = (Threads::new(1).unwrap(), Memory::default());
+        let (threads, mut state) = (Threads::new(1).unwrap(), FlatState::default());
         let mut parameters = [f32::INFINITY, 1.0];
         let update = Update { optimizer: SGD, lr: 0.5, momentum: 0.0, weight_decay: 0.0 };
-        step(&threads, Isa::detect(), &update, &mut memory, &mut parameters, &[1.0, 1.0]);
+        step(&threads, Isa::detect(), &update, &mut state, &mut parameters, &[1.0, 1.0]);
         assert_eq!(parameters, [f32::INFINITY, 0.5]);
-        assert!(memory.slots.is_empty(), "without momentum there is nothing to remember");
+        assert!(state.slots.is_empty(), "without momentum there is nothing to remember");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The reference engine: the same graph through candle's own operations and autograd, on any candle device.
 //!
-//! Where candle has no gradient (or a wrong one), the operation is put together from others that have: see [`ops`].
+//! Where candle has no gradient (or a wrong one), the operation is put together from others that have (`ops`).
 
-pub mod ops;
+mod ops;
 mod update;
 
 use candle_core::{D, DType, Device, Tensor, Var};

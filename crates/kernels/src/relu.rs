@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::disjoint::Disjoint;
+use crate::disjoint::for_each_chunk;
 use crate::isa::Isa;
 use crate::simd::{Kernel, Vector, dispatch};
 use crate::threads::Threads;
@@ -12,23 +12,13 @@ const CHUNK: usize = 32 * 1024;
 
 /// `values = max(values, 0)`; what is not a number stays.
 pub fn forward(threads: &Threads, isa: Isa, values: &mut [f32]) {
-    let chunks = values.len().div_ceil(CHUNK);
-    let values = Disjoint::new(values);
-    threads.run(chunks, |chunk| {
-        // SAFETY: a chunk to each task.
-        let values = unsafe { values.chunk(chunk, CHUNK) };
-        dispatch(isa, Forward { values });
-    });
+    for_each_chunk(threads, values, CHUNK, |_, values| dispatch(isa, Forward { values }));
 }
 
 /// Turns the gradient of y into that of x: 0 where `y` is not above 0.
 pub fn backward(threads: &Threads, isa: Isa, y: &[f32], gradient: &mut [f32]) {
-    let gradient = Disjoint::new(gradient);
-    threads.run(y.len().div_ceil(CHUNK), |chunk| {
-        let y = &y[chunk * CHUNK..((chunk + 1) * CHUNK).min(y.len())];
-        // SAFETY: a chunk to each task.
-        let gradient = unsafe { gradient.chunk(chunk, CHUNK) };
-        dispatch(isa, Backward { y, gradient });
+    for_each_chunk(threads, gradient, CHUNK, |chunk, gradient| {
+        dispatch(isa, Backward { y: &y[chunk * CHUNK..][..gradient.len()], gradient });
     });
 }
 
@@ -38,6 +28,7 @@ struct Forward<'a> {
 
 impl Kernel for Forward<'_> {
     type Output = ();
+    const WIDE: bool = true;
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
@@ -61,6 +52,7 @@ struct Backward<'a> {
 
 impl Kernel for Backward<'_> {
     type Output = ();
+    const WIDE: bool = true;
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
@@ -86,7 +78,7 @@ mod tests {
     #[test]
     fn forward_and_backward_on_every_instruction_set() {
         let threads = Threads::new(2).unwrap();
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
+        for isa in Isa::supported() {
             for len in [1, 7, 33, CHUNK + 5] {
                 let x: Vec<f32> = (0..len).map(|i| (i % 7) as f32 - 3.0).collect();
                 let mut y = x.clone();

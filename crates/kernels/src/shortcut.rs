@@ -2,9 +2,7 @@
 //!
 //! Backward functions add to `dx` if `accumulate`, else overwrite it.
 
-#![allow(unsafe_code)]
-
-use crate::disjoint::Disjoint;
+use crate::disjoint::for_each_chunk;
 use crate::threads::Threads;
 
 /// [height, width, channels] of an image.
@@ -30,26 +28,11 @@ impl ImageShape {
     }
 }
 
-/// Calls `task(image, its part of data)` for every image of `len` elements.
-pub(crate) fn for_each_image<T: Send>(
-    threads: &Threads,
-    data: &mut [T],
-    len: usize,
-    task: impl Fn(usize, &mut [T]) + Sync,
-) {
-    let images = data.len() / len;
-    let data = Disjoint::new(data);
-    threads.run(images, |image| {
-        // SAFETY: an image to each task.
-        task(image, unsafe { data.chunk(image, len) });
-    });
-}
-
 /// Every `stride`-th pixel of every `stride`-th row, from the first; `shape` is x's.
 pub fn subsample(threads: &Threads, shape: ImageShape, stride: usize, x: &[f32], y: &mut [f32]) {
     let c = shape.channels;
     let width = shape.width.div_ceil(stride);
-    for_each_image(threads, y, shape.height.div_ceil(stride) * width * c, |image, y| {
+    for_each_chunk(threads, y, shape.height.div_ceil(stride) * width * c, |image, y| {
         let x = &x[image * shape.len()..][..shape.len()];
         for (i, pixel) in y.chunks_exact_mut(c).enumerate() {
             let (row, column) = (i / width * stride, i % width * stride);
@@ -59,7 +42,7 @@ pub fn subsample(threads: &Threads, shape: ImageShape, stride: usize, x: &[f32],
 }
 
 /// Gradient of [`subsample`]; `shape` is x's.
-pub fn subsample_backward(
+pub(crate) fn subsample_backward(
     threads: &Threads,
     shape: ImageShape,
     stride: usize,
@@ -70,7 +53,7 @@ pub fn subsample_backward(
     let c = shape.channels;
     let width = shape.width.div_ceil(stride);
     let dy_len = shape.height.div_ceil(stride) * width * c;
-    for_each_image(threads, dx, shape.len(), |image, dx| {
+    for_each_chunk(threads, dx, shape.len(), |image, dx| {
         if !accumulate {
             dx.fill(0.0);
         }
@@ -82,10 +65,10 @@ pub fn subsample_backward(
 }
 
 /// Zero channels added, `before` below the first and `after` above the last; x has `channels`.
-pub fn pad_channels(threads: &Threads, channels: usize, before: usize, after: usize, x: &[f32], y: &mut [f32]) {
+pub(crate) fn pad_channels(threads: &Threads, channels: usize, before: usize, after: usize, x: &[f32], y: &mut [f32]) {
     let wide = before + channels + after;
     let pixels = x.len() / channels;
-    for_each_image(threads, y, pixels_of_a_task(pixels) * wide, |task, y| {
+    for_each_chunk(threads, y, pixels_of_a_task(pixels) * wide, |task, y| {
         let x = &x[task * pixels_of_a_task(pixels) * channels..];
         for (to, from) in y.chunks_exact_mut(wide).zip(x.chunks_exact(channels)) {
             to[..before].fill(0.0);
@@ -96,7 +79,7 @@ pub fn pad_channels(threads: &Threads, channels: usize, before: usize, after: us
 }
 
 /// Gradient of [`pad_channels`].
-pub fn pad_channels_backward(
+pub(crate) fn pad_channels_backward(
     threads: &Threads,
     channels: usize,
     before: usize,
@@ -107,7 +90,7 @@ pub fn pad_channels_backward(
 ) {
     let wide = before + channels + after;
     let pixels = dx.len() / channels;
-    for_each_image(threads, dx, pixels_of_a_task(pixels) * channels, |task, dx| {
+    for_each_chunk(threads, dx, pixels_of_a_task(pixels) * channels, |task, dx| {
         let dy = &dy[task * pixels_of_a_task(pixels) * wide..];
         for (to, from) in dx.chunks_exact_mut(channels).zip(dy.chunks_exact(wide)) {
             let from = &from[before..before + channels];
@@ -122,9 +105,9 @@ fn pixels_of_a_task(pixels: usize) -> usize {
 }
 
 /// [H, W, C] to [C, H, W], image by image.
-pub fn flatten(threads: &Threads, shape: ImageShape, x: &[f32], y: &mut [f32]) {
+pub(crate) fn flatten(threads: &Threads, shape: ImageShape, x: &[f32], y: &mut [f32]) {
     let (pixels, c) = (shape.height * shape.width, shape.channels);
-    for_each_image(threads, y, shape.len(), |image, y| {
+    for_each_chunk(threads, y, shape.len(), |image, y| {
         for (pixel, row) in x[image * shape.len()..][..shape.len()].chunks_exact(c).enumerate() {
             for (channel, &value) in row.iter().enumerate() {
                 y[channel * pixels + pixel] = value;
@@ -134,9 +117,9 @@ pub fn flatten(threads: &Threads, shape: ImageShape, x: &[f32], y: &mut [f32]) {
 }
 
 /// Gradient of [`flatten`].
-pub fn flatten_backward(threads: &Threads, shape: ImageShape, dy: &[f32], accumulate: bool, dx: &mut [f32]) {
+pub(crate) fn flatten_backward(threads: &Threads, shape: ImageShape, dy: &[f32], accumulate: bool, dx: &mut [f32]) {
     let (pixels, c) = (shape.height * shape.width, shape.channels);
-    for_each_image(threads, dx, shape.len(), |image, dx| {
+    for_each_chunk(threads, dx, shape.len(), |image, dx| {
         let dy = &dy[image * shape.len()..][..shape.len()];
         for (pixel, row) in dx.chunks_exact_mut(c).enumerate() {
             for (channel, value) in row.iter_mut().enumerate() {
@@ -148,15 +131,9 @@ pub fn flatten_backward(threads: &Threads, shape: ImageShape, dy: &[f32], accumu
 }
 
 /// `to += from` over tasks of fixed size.
-pub fn accumulate(threads: &Threads, from: &[f32], to: &mut [f32]) {
+pub(crate) fn accumulate(threads: &Threads, from: &[f32], to: &mut [f32]) {
     const CHUNK: usize = 32 * 1024;
-    let len = to.len();
-    let to = Disjoint::new(to);
-    threads.run(len.div_ceil(CHUNK), |chunk| {
-        // SAFETY: a chunk to each task.
-        let to = unsafe { to.chunk(chunk, CHUNK) };
-        add(&from[chunk * CHUNK..][..to.len()], to);
-    });
+    for_each_chunk(threads, to, CHUNK, |chunk, to| add(&from[chunk * CHUNK..][..to.len()], to));
 }
 
 fn add(from: &[f32], to: &mut [f32]) {
@@ -164,12 +141,12 @@ fn add(from: &[f32], to: &mut [f32]) {
 }
 
 /// Sum by column of rows [N, C] into `sums` `[C]`: the gradient of a bias. Tasks of fixed size, added up in order.
-pub fn sum_rows(threads: &Threads, rows: &[f32], sums: &mut [f32]) {
+pub(crate) fn sum_rows(threads: &Threads, rows: &[f32], sums: &mut [f32]) {
     const ROWS: usize = 4096;
     let c = sums.len();
     let tasks = (rows.len() / c).div_ceil(ROWS);
     let mut partial = vec![0.0f64; tasks * c];
-    for_each_image(threads, &mut partial, c, |task, partial| {
+    for_each_chunk(threads, &mut partial, c, |task, partial| {
         for block in rows[task * ROWS * c..((task + 1) * ROWS * c).min(rows.len())].chunks(64 * c) {
             for row in block.chunks_exact(c) {
                 partial.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));

@@ -4,7 +4,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::disjoint::Disjoint;
+use crate::disjoint::{Disjoint, for_each_chunk};
 use crate::threads::Threads;
 
 /// Images of a task.
@@ -12,34 +12,34 @@ const CHUNK: usize = 16;
 
 /// What a batch of logits scores.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Score {
+pub(crate) struct Score {
     /// Sum of the images' cross-entropies, in nats.
-    pub loss_sum: f64,
+    pub(crate) loss_sum: f64,
     /// Images whose largest logit is their class.
-    pub correct: usize,
+    pub(crate) correct: usize,
 }
 
 /// Softmax cross-entropy over `classes`, with memory for one number an image.
-pub struct SoftmaxCrossEntropy {
+pub(crate) struct SoftmaxCrossEntropy {
     classes: usize,
     losses: Vec<f64>,
 }
 
 impl SoftmaxCrossEntropy {
     /// For batches of up to `batch_size` images.
-    pub fn new(classes: usize, batch_size: usize) -> Self {
+    pub(crate) fn new(classes: usize, batch_size: usize) -> Self {
         Self { classes, losses: vec![0.0; batch_size] }
     }
 
     /// Scores logits [N, classes] against labels `[N]`.
-    pub fn score(&mut self, threads: &Threads, logits: &[f32], labels: &[u32]) -> Score {
+    pub(crate) fn score(&mut self, threads: &Threads, logits: &[f32], labels: &[u32]) -> Score {
         let classes = self.classes;
         self.each(threads, labels, |image, label| cross_entropy(&logits[image * classes..][..classes], label));
         self.sum(logits, labels)
     }
 
     /// Scores logits, and turns them into the gradient of the mean loss, in place: (softmax - one-hot) / N.
-    pub fn score_and_backward(&mut self, threads: &Threads, logits: &mut [f32], labels: &[u32]) -> Score {
+    pub(crate) fn score_and_backward(&mut self, threads: &Threads, logits: &mut [f32], labels: &[u32]) -> Score {
         let classes = self.classes;
         let correct = count_correct(logits, labels, classes);
         let scale = 1.0 / labels.len() as f64;
@@ -61,10 +61,7 @@ impl SoftmaxCrossEntropy {
 
     /// Sets each image's loss.
     fn each(&mut self, threads: &Threads, labels: &[u32], loss: impl Fn(usize, usize) -> f64 + Sync) {
-        let losses = Disjoint::new(&mut self.losses[..labels.len()]);
-        threads.run(labels.len().div_ceil(CHUNK), |task| {
-            // SAFETY: a chunk to each task.
-            let losses = unsafe { losses.chunk(task, CHUNK) };
+        for_each_chunk(threads, &mut self.losses[..labels.len()], CHUNK, |task, losses| {
             for (i, slot) in losses.iter_mut().enumerate() {
                 let image = task * CHUNK + i;
                 *slot = loss(image, labels[image] as usize);
@@ -86,7 +83,7 @@ fn cross_entropy(row: &[f32], label: usize) -> f64 {
 }
 
 /// How often the largest of a row's numbers, the first of equals, is at the row's label.
-pub fn count_correct(logits: &[f32], labels: &[u32], classes: usize) -> usize {
+pub(crate) fn count_correct(logits: &[f32], labels: &[u32], classes: usize) -> usize {
     logits.chunks_exact(classes).zip(labels).filter(|(row, label)| largest(row) == **label as usize).count()
 }
 

@@ -24,7 +24,7 @@ impl Threads {
     }
 
     /// Does `work` on one of the threads: what it then [`run`](Self::run)s has no other thread to wake and wait for.
-    pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+    pub(crate) fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         if self.count() == 1 { work() } else { self.pool.install(work) }
     }
 

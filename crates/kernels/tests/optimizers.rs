@@ -3,7 +3,7 @@
 
 use kernels::engine::{Optimizer, Update};
 use kernels::isa::Isa;
-use kernels::optimizer::{self, Memory};
+use kernels::optimizer::{self, FlatState};
 use kernels::threads::Threads;
 use serde::Deserialize;
 
@@ -64,12 +64,12 @@ fn named(name: &str) -> Optimizer {
 /// Parameters after every step.
 fn run(fixture: &Fixture, case: &Case, isa: Isa) -> Vec<Vec<f32>> {
     let threads = Threads::new(1).unwrap();
-    let mut memory = Memory::default();
+    let mut state = FlatState::default();
     let mut parameters = fixture.start.clone();
     let steps = fixture.gradients.iter().zip(&case.rates);
     let after = steps.map(|(gradients, &(lr, momentum))| {
         let update = Update { optimizer: named(&case.optimizer), lr, momentum, weight_decay: case.weight_decay };
-        optimizer::step(&threads, isa, &update, &mut memory, &mut parameters, gradients);
+        optimizer::step(&threads, isa, &update, &mut state, &mut parameters, gradients);
         parameters.clone()
     });
     after.collect()
@@ -79,7 +79,7 @@ fn run(fixture: &Fixture, case: &Case, isa: Isa) -> Vec<Vec<f32>> {
 fn ten_steps_are_pytorch_s() {
     let fixture = fixture();
     for case in &fixture.cases {
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
+        for isa in Isa::supported() {
             let found = run(&fixture, case, isa);
             for expected in &case.after {
                 let tolerance = expected.tolerance();

@@ -1,4 +1,5 @@
-//! What both benchmarks measure with: time, and the machine's peak.
+//! What both benchmarks measure with: time, and the machine's peak. In a folder, and so in a `mod.rs`, because cargo takes
+//! every file beside the benchmarks for one of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;

@@ -1,11 +1,10 @@
 //! How weight gradients split a batch: a number of chunks that depends on the batch alone, summed in their order, so that
 //! results do not depend on the number of threads.
-#![allow(unsafe_code)]
 
 use std::ops::Range;
 
-use super::scratch::Parts;
 use super::tiles::blocks;
+use crate::disjoint::for_each_chunk;
 use crate::threads::Threads;
 
 /// Chunks at most: enough for the cores of a workstation, few enough that summing them costs little.
@@ -35,11 +34,8 @@ pub(super) fn reduce(
 ) {
     let [outs, inputs, taps] = sides;
     let rows = inputs * taps;
-    let parts = Parts::new(dw, 2 * lanes * rows);
-    threads.run(parts.count(), |block| {
+    for_each_chunk(threads, dw, 2 * lanes * rows, |block, dw| {
         let (first, width) = blocks(outs, lanes).nth(block).expect("one part a block");
-        // SAFETY: each task takes the part of its own number.
-        let dw = unsafe { parts.get(block) };
         let mut sums = vec![0.0; width];
         for row in 0..rows {
             sums.fill(0.0);

@@ -3,8 +3,8 @@
 
 use std::hint::black_box;
 
-use super::simd::{Kernel, Vector, dispatch};
 use crate::isa::Isa;
+use crate::simd::{Kernel, MAX_LANES, Vector, dispatch};
 
 /// Chains of multiply-adds that do not wait for each other: latency times throughput, with room to spare.
 const CHAINS: usize = 12;
@@ -15,22 +15,19 @@ const CHAINS: usize = 12;
 /// # Panics
 /// When this processor lacks the instruction set.
 pub fn multiply_adds(isa: Isa, rounds: usize) -> u64 {
-    assert!(isa.is_supported(), "instruction set {isa} is not supported here");
-    let mut flop = 0;
-    // SAFETY: the instruction set is supported; the kernel needs nothing else.
-    unsafe { dispatch(isa, MultiplyAdds { rounds, flop: &mut flop }) }
-    flop
+    dispatch(isa, MultiplyAdds { rounds })
 }
 
-struct MultiplyAdds<'a> {
+struct MultiplyAdds {
     rounds: usize,
-    flop: &'a mut u64,
 }
 
-impl Kernel for MultiplyAdds<'_> {
+impl Kernel for MultiplyAdds {
+    type Output = u64;
+
     #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
-        // SAFETY: the caller vouches for the instruction set.
+    unsafe fn run<V: Vector>(self) -> u64 {
+        // SAFETY: the caller vouches for the instruction set; no vector has more lanes than the array.
         unsafe {
             let factor = V::splat(black_box(0.999));
             let mut sums = [V::splat(black_box(0.5)); CHAINS];
@@ -40,10 +37,10 @@ impl Kernel for MultiplyAdds<'_> {
                 }
             }
             let total = sums.into_iter().fold(V::zero(), |total, sum| V::add(total, sum));
-            let mut lanes = [0.0_f32; 16];
+            let mut lanes = [0.0_f32; MAX_LANES];
             total.store(black_box(lanes.as_mut_ptr()));
             black_box(lanes);
         }
-        *self.flop = (self.rounds * CHAINS * V::LANES * 2) as u64;
+        (self.rounds * CHAINS * V::LANES * 2) as u64
     }
 }

@@ -35,24 +35,26 @@ fn for_each_product(shape: &ConvShape, images: usize, mut visit: impl FnMut(usiz
 }
 
 /// `y` [N, OH, OW, O] of `x` [N, H, W, I] and `weight` [O, I, k, k].
-pub fn forward(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f64> {
-    let images = shape.images(x);
+pub(super) fn forward(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f64> {
+    let images = x.len() / shape.inputs_per_image();
     let mut sums = vec![0.0; images * shape.outputs_per_image()];
     for_each_product(shape, images, |i, w, o| sums[o] += f64::from(x[i]) * f64::from(weight[w]));
     sums
 }
 
 /// The gradient [N, H, W, I] of the input, given that of the output, `dy` [N, OH, OW, O].
-pub fn backward_data(shape: &ConvShape, dy: &[f32], weight: &[f32]) -> Vec<f64> {
-    let images = dy.len().checked_div(shape.outputs_per_image()).unwrap_or(0);
+pub(super) fn backward_data(shape: &ConvShape, dy: &[f32], weight: &[f32]) -> Vec<f64> {
+    let images = dy.len() / shape.outputs_per_image();
     let mut sums = vec![0.0; images * shape.inputs_per_image()];
     for_each_product(shape, images, |i, w, o| sums[i] += f64::from(dy[o]) * f64::from(weight[w]));
     sums
 }
 
 /// The gradient [O, I, k, k] of the weight.
-pub fn backward_weights(shape: &ConvShape, x: &[f32], dy: &[f32]) -> Vec<f64> {
+pub(super) fn backward_weights(shape: &ConvShape, x: &[f32], dy: &[f32]) -> Vec<f64> {
     let mut sums = vec![0.0; shape.weights()];
-    for_each_product(shape, shape.images(x), |i, w, o| sums[w] += f64::from(x[i]) * f64::from(dy[o]));
+    for_each_product(shape, x.len() / shape.inputs_per_image(), |i, w, o| {
+        sums[w] += f64::from(x[i]) * f64::from(dy[o]);
+    });
     sums
 }

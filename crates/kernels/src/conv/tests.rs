@@ -109,10 +109,6 @@ impl Case {
     }
 }
 
-fn supported() -> impl Iterator<Item = Isa> {
-    Isa::ALL.into_iter().filter(|isa| isa.is_supported())
-}
-
 fn one_thread() -> Threads {
     Threads::new(1).expect("one thread")
 }
@@ -125,7 +121,7 @@ fn check_all(shapes: &[ConvShape], exact: bool, tolerance: impl Fn(usize) -> f64
         let y = reference::forward(&shape, &case.x, &case.weight);
         let dx = reference::backward_data(&shape, &case.dy, &case.weight);
         let dw = reference::backward_weights(&shape, &case.x, &case.dy);
-        for isa in supported() {
+        for isa in Isa::supported() {
             let conv = Conv2d::new(shape, isa, exact);
             let errors = [
                 error(&case.forward(&conv, &threads, Epilogue::None), &y),
@@ -177,7 +173,7 @@ fn winograd_errs_little_on_layers_of_the_nets() {
             reference::backward_data(&case.shape, &case.dy, &case.weight),
             reference::backward_weights(&case.shape, &case.x, &case.dy),
         ];
-        for isa in supported() {
+        for isa in Isa::supported() {
             let conv = Conv2d::new(case.shape, isa, false);
             assert_eq!(conv.algorithm(), "winograd");
             let found = [
@@ -221,7 +217,7 @@ fn epilogues_follow_their_formulas() {
                 expected(&|i, sum| (affine(i, sum) + f64::from(residual[i])).max(0.0)),
             ),
         ];
-        for isa in supported() {
+        for isa in Isa::supported() {
             for exact in [true, false] {
                 let conv = Conv2d::new(case.shape, isa, exact);
                 for (epilogue, expected) in &cases {
@@ -238,7 +234,7 @@ fn relu_passes_nan_on() {
     let case = Case::new(shape(1, (8, 8), (16, 16), (3, 1, 1)));
     let shift = [f32::NAN; 16];
     let epilogue = Epilogue::Affine { scale: &[1.0; 16], shift: &shift, residual: None, relu: true };
-    for isa in supported() {
+    for isa in Isa::supported() {
         let y = case.forward(&Conv2d::new(case.shape, isa, false), &one_thread(), epilogue);
         assert!(y.iter().all(|value| value.is_nan()), "{isa}");
     }
@@ -248,7 +244,7 @@ fn relu_passes_nan_on() {
 fn data_gradient_accumulates() {
     for window in [(3, 1, 1), (3, 2, 1), (1, 2, 0), (5, 1, 2), (5, 1, 1), (5, 1, 0)] {
         let case = Case::new(shape(2, (9, 8), (20, 16), window));
-        for isa in supported() {
+        for isa in Isa::supported() {
             for exact in [true, false] {
                 let conv = Conv2d::new(case.shape, isa, exact);
                 let plain = case.backward_data(&conv, &one_thread());
@@ -271,7 +267,7 @@ fn gradients_are_the_adjoints() {
         [((16, 32), (3, 1, 1)), ((16, 32), (3, 2, 1)), ((20, 50), (5, 1, 0)), ((32, 32), (5, 1, 2))]
     {
         let case = Case::new(shape(3, (14, 14), channels, window));
-        for isa in supported() {
+        for isa in Isa::supported() {
             for exact in [true, false] {
                 let conv = Conv2d::new(case.shape, isa, exact);
                 let y = case.forward(&conv, &one_thread(), Epilogue::None);
@@ -296,7 +292,7 @@ fn bits_do_not_depend_on_threads_or_scratch() {
         ((16, 32), (3, 2, 1)),
     ] {
         let case = Case::new(shape(37, (8, 8), channels, window));
-        for isa in supported() {
+        for isa in Isa::supported() {
             for exact in [true, false] {
                 let conv = Conv2d::new(case.shape, isa, exact);
                 let mut results = Vec::new();
@@ -336,7 +332,7 @@ fn rows_of_1x1_kernels_are_joined() {
 fn a_smaller_batch_gives_the_same_images() {
     let case = Case::new(shape(5, (8, 8), (16, 32), (3, 1, 1)));
     let images = 2;
-    for isa in supported() {
+    for isa in Isa::supported() {
         for exact in [true, false] {
             let conv = Conv2d::new(case.shape, isa, exact);
             let whole = case.forward(&conv, &one_thread(), Epilogue::None);

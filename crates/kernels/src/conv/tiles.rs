@@ -4,7 +4,7 @@
 #![allow(clippy::needless_range_loop)]
 
 use super::finish::{Finish, Output, with_finish};
-use super::simd::{All, First, Kernel, Span, Vector};
+use crate::simd::{All, First, Kernel, Span, Vector};
 
 /// Runs `$body` with the constant `$name` equal to `$value`, which must be 1 to 16.
 macro_rules! with_constant {
@@ -45,11 +45,9 @@ pub(super) fn blocks(channels: usize, lanes: usize) -> impl Iterator<Item = (usi
         .map(move |first| (first, (channels - first).next_multiple_of(lanes).min(2 * lanes)))
 }
 
-/// Some neighbouring output pixels of a phase, one block of channels.
+/// Tiles of neighbouring output pixels, one block of channels: what they have in common.
 #[derive(Clone, Copy)]
-pub(super) struct PixelTile {
-    /// Element under the first tap, first channel of the first pixel.
-    pub(super) source: *const f32,
+pub(super) struct PixelTiles<'a> {
     /// Elements between the windows of neighbouring pixels.
     pub(super) source_step: usize,
     /// Kernel rows.
@@ -60,9 +58,7 @@ pub(super) struct PixelTile {
     pub(super) run: usize,
     /// Packed weights of the block.
     pub(super) weights: *const f32,
-    pub(super) output: Output,
-    /// First element of the output.
-    pub(super) offset: usize,
+    pub(super) output: Output<'a>,
     /// Elements between neighbouring output pixels.
     pub(super) out_distance: usize,
     /// First channel of the block.
@@ -71,53 +67,65 @@ pub(super) struct PixelTile {
     pub(super) last_lanes: usize,
 }
 
-impl PixelTile {
-    /// Computes `pixels` pixels of `vectors` vectors of channels.
+impl PixelTiles<'_> {
+    /// Computes a tile of `pixels` pixels of `vectors` vectors of channels: from the element `source`, under the first tap,
+    /// first channel of the first pixel, to the element `offset` of the output.
     ///
     /// # Safety
-    /// The instruction set of `V` is supported; everything that the tile describes is in bounds.
+    /// The processor must have the instruction set of `V`; all that the tile reads and writes must be in bounds, and its part
+    /// of the output used by no other thread.
     #[inline(always)]
-    pub(super) unsafe fn run<V: Vector>(self, pixels: usize, vectors: usize) {
+    pub(super) unsafe fn run<V: Vector>(&self, source: *const f32, offset: usize, pixels: usize, vectors: usize) {
         // SAFETY: the caller's promise.
         unsafe {
             if vectors == 1 {
-                with_constant!(pixels, P => V::call(Pixels::<P, 1>(self)));
+                with_constant!(pixels, P => V::call(Pixels::<P, 1> { tiles: self, source, offset }));
             } else {
-                with_constant!(pixels, P => V::call(Pixels::<P, 2>(self)));
+                with_constant!(pixels, P => V::call(Pixels::<P, 2> { tiles: self, source, offset }));
             }
         }
     }
 }
 
-/// The sums of a tile of `P` pixels x `N` vectors of channels. Needs: everything that the tile describes in bounds.
-struct Pixels<const P: usize, const N: usize>(PixelTile);
+/// The sums of a tile of `P` pixels x `N` vectors of channels. Made by [`PixelTiles::run`] alone, whose caller vouches for
+/// the tile.
+struct Pixels<'a, const P: usize, const N: usize> {
+    tiles: &'a PixelTiles<'a>,
+    source: *const f32,
+    offset: usize,
+}
 
-impl<const P: usize, const N: usize> Kernel for Pixels<P, N> {
+impl<const P: usize, const N: usize> Kernel for Pixels<'_, P, N> {
+    type Output = ();
+
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let tile = self.0;
+        let PixelTiles { source_step, rows, row_distance, run, weights, output, out_distance, channel, last_lanes } =
+            self.tiles;
+        let (source_step, run, out_distance, channel, last_lanes) =
+            (*source_step, *run, *out_distance, *channel, *last_lanes);
         // SAFETY: the caller promises that windows, weights and outputs of the tile are in bounds.
         unsafe {
-            let last = First(tile.last_lanes);
-            let full = tile.last_lanes == V::LANES;
+            let last = First(last_lanes);
+            let full = last_lanes == V::LANES;
             let mut first = [V::zero(); N];
-            if let Output::Biased(biased) = tile.output {
+            if let Output::Biased(biased) = output {
                 for (n, value) in first.iter_mut().enumerate() {
-                    let from = biased.bias().add(tile.channel + n * V::LANES);
+                    let from = biased.bias().add(channel + n * V::LANES);
                     *value = if full || n + 1 < N { All.load(from) } else { last.load(from) };
                 }
             }
             let mut sums = [first; P];
-            let mut weights = tile.weights;
-            for row in 0..tile.rows {
-                let mut source = tile.source.add(row * tile.row_distance);
-                for _ in 0..tile.run {
+            let mut weights = *weights;
+            for row in 0..*rows {
+                let mut source = self.source.add(row * row_distance);
+                for _ in 0..run {
                     let mut factors = [V::zero(); N];
                     for (n, factor) in factors.iter_mut().enumerate() {
                         *factor = V::load(weights.add(n * V::LANES));
                     }
                     for (p, sums) in sums.iter_mut().enumerate() {
-                        let value = V::splat(*source.add(p * tile.source_step));
+                        let value = V::splat(*source.add(p * source_step));
                         for (sum, factor) in sums.iter_mut().zip(factors) {
                             *sum = value.mul_add(factor, *sum);
                         }
@@ -126,11 +134,11 @@ impl<const P: usize, const N: usize> Kernel for Pixels<P, N> {
                     source = source.add(1);
                 }
             }
-            if let Output::Stored(_) | Output::Biased(_) = tile.output {
-                let to = with_finish!(tile.output, |finish| finish.start()).add(tile.offset);
+            if let Output::Stored(_) | Output::Biased(_) = output {
+                let to = output.start().add(self.offset);
                 unrolled!(p < P, {
                     for n in 0..N {
-                        let to = to.add(p * tile.out_distance + n * V::LANES);
+                        let to = to.add(p * out_distance + n * V::LANES);
                         if full || n + 1 < N { All.store(sums[p][n], to) } else { last.store(sums[p][n], to) }
                     }
                 });
@@ -143,12 +151,12 @@ impl<const P: usize, const N: usize> Kernel for Pixels<P, N> {
                     sums[p][n].store(place.add((p * N + n) * V::LANES));
                 }
             });
-            with_finish!(tile.output, |finish| {
+            with_finish!(*output, |finish| {
                 for p in 0..P {
                     for n in 0..N {
                         let sum = V::load(place.add((p * N + n) * V::LANES));
-                        let offset = tile.offset + p * tile.out_distance + n * V::LANES;
-                        let channel = tile.channel + n * V::LANES;
+                        let offset = self.offset + p * out_distance + n * V::LANES;
+                        let channel = channel + n * V::LANES;
                         if full || n + 1 < N {
                             finish.put(All, sum, offset, channel);
                         } else {
@@ -186,7 +194,8 @@ impl ProductTile {
     /// Adds to the sums of `rows` elements x `vectors` vectors of channels.
     ///
     /// # Safety
-    /// The instruction set of `V` is supported; everything that the tile describes is in bounds.
+    /// The processor must have the instruction set of `V`; all that the tile describes must be in bounds, and its sums used by
+    /// no other thread.
     #[inline(always)]
     pub(super) unsafe fn run<V: Vector>(self, rows: usize, vectors: usize) {
         // SAFETY: the caller's promise.
@@ -201,11 +210,13 @@ impl ProductTile {
     }
 }
 
-/// A tile of `R` window elements x `N` vectors of channels; `FULL` if the last vector is. Needs: everything that the tile
-/// describes in bounds.
+/// A tile of `R` window elements x `N` vectors of channels; `FULL` if the last vector is. Made by [`ProductTile::run`]
+/// alone, whose caller vouches for the tile.
 struct Products<const R: usize, const N: usize, const FULL: bool>(ProductTile);
 
 impl<const R: usize, const N: usize, const FULL: bool> Kernel for Products<R, N, FULL> {
+    type Output = ();
+
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let tile = self.0;

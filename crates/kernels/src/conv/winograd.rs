@@ -22,6 +22,7 @@ use self::scatter::Scatter;
 use super::ConvShape;
 use super::finish::Output;
 use super::scratch::Scratch;
+use crate::aligned::LINE;
 use crate::isa::Isa;
 use crate::threads::Threads;
 
@@ -46,28 +47,20 @@ impl<const S: usize, const M: usize, const R: usize> DataGradient<S, M, R> {
         }
     }
 
-    /// Puts the gradients of the input, given those of the output, `dy`, into `output`, whose length is `dx_len`.
+    /// Puts the gradients of the input, given those of the output, `dy`, into `output`.
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub(super) fn run(
-        &self,
-        threads: &Threads,
-        dy: &[f32],
-        weight: &[f32],
-        output: &Output,
-        dx_len: usize,
-        scratch: &mut Scratch,
-    ) {
+    pub(super) fn run(&self, threads: &Threads, dy: &[f32], weight: &[f32], output: Output, scratch: &mut Scratch) {
         match self {
-            Self::Correlation(plan) => plan.run(threads, dy, weight, output, dx_len, scratch),
-            Self::Scatter(plan) => plan.run(threads, dy, weight, output, dx_len, scratch),
+            Self::Correlation(plan) => plan.run(threads, dy, weight, output, scratch),
+            Self::Scatter(plan) => plan.run(threads, dy, weight, output, scratch),
         }
     }
 }
 
 /// Numbers between the matrices beyond their size: one cache line, lest all begin in the same set of the cache.
-const SKEW: usize = 16;
+const SKEW: usize = LINE;
 
 /// Tiles of Winograd's convolution, for kernels of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,11 +2,10 @@
 
 use crate::batch_norm::BatchNorm;
 use crate::conv::{Conv2d, ConvShape};
-use crate::graph::{Graph, Op, ParameterId, TensorSpec};
+use crate::graph::{Graph, Op};
 use crate::isa::Isa;
 use crate::pooling::Pooling;
 use crate::shortcut::ImageShape;
-use std::ops::Range;
 
 /// An operation made ready for a shape.
 pub(super) enum Layer {
@@ -65,42 +64,6 @@ impl Layer {
                 Layer::AvgPool(Pooling { input: shape, kernel, stride, padding })
             }
             _ => Layer::Plain(shape),
-        }
-    }
-}
-
-/// Where each parameter lies in one flat vector; each starts at a cache line, what is between stays 0.
-pub(super) struct ParameterLayout {
-    ranges: Vec<Range<usize>>,
-    /// Floats in all.
-    pub(super) len: usize,
-}
-
-impl ParameterLayout {
-    pub(super) fn new(parameters: &[TensorSpec]) -> Self {
-        let mut len = 0;
-        let place = |spec: &TensorSpec| {
-            let start = len;
-            len = (start + spec.len()).next_multiple_of(16);
-            start..start + spec.len()
-        };
-        let ranges = parameters.iter().map(place).collect();
-        Self { ranges, len }
-    }
-
-    pub(super) fn range(&self, parameter: ParameterId) -> Range<usize> {
-        self.ranges[parameter.0].clone()
-    }
-
-    /// Each parameter's part of a flat vector.
-    pub(super) fn split(&self, flat: &[f32]) -> Vec<Vec<f32>> {
-        self.ranges.iter().map(|range| flat[range.clone()].to_vec()).collect()
-    }
-
-    /// The flat vector of the parts.
-    pub(super) fn join(&self, parts: &[Vec<f32>], flat: &mut [f32]) {
-        for (range, part) in self.ranges.iter().zip(parts) {
-            flat[range.clone()].copy_from_slice(part);
         }
     }
 }

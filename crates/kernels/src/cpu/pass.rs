@@ -1,11 +1,12 @@
-//! Forward and backward passes over planned buffers.
+//! Forward and backward passes over planned regions of memory.
 
-use super::layers::{ConvLayer, Layer, ParameterLayout};
-use super::memory::{Arena, Layout};
+use super::arena::{Arena, ArenaLayout};
+use super::layers::{ConvLayer, Layer};
 use super::plan::{BackwardStep, Step};
 use crate::batch_norm::{evaluation_affine, forward_evaluation};
 use crate::conv::{Epilogue, Scratch};
 use crate::engine::Buffers;
+use crate::flat::FlatLayout;
 use crate::graph::{Graph, Op, ParameterId};
 use crate::isa::Isa;
 use crate::threads::Threads;
@@ -25,8 +26,8 @@ pub(super) struct Pass<'a> {
     pub(super) isa: Isa,
     pub(super) layers: &'a mut [Layer],
     pub(super) arena: &'a mut Arena,
-    pub(super) layout: &'a Layout,
-    pub(super) places: &'a ParameterLayout,
+    pub(super) layout: &'a ArenaLayout,
+    pub(super) places: &'a FlatLayout,
     pub(super) parameters: &'a [f32],
     pub(super) scratch: &'a mut Scratch,
     /// Images in the batch.
@@ -41,14 +42,14 @@ impl Pass<'_> {
                 (&node.op, layer)
             {
                 let (mean, variance) = (&statistics[running_mean.0], &statistics[running_var.0]);
-                let (weight, bias) = (self.places.range(*weight), self.places.range(*bias));
+                let (weight, bias) = (self.places.range(weight.0), self.places.range(bias.0));
                 let (weight, bias) = (&self.parameters[weight], &self.parameters[bias]);
                 evaluation_affine(weight, bias, mean, variance, &mut layer.scale, &mut layer.shift);
             }
         }
         for step in steps {
             let bias = match self.graph.nodes[step.node].op {
-                Op::Conv2d { bias, .. } => bias.map(|bias| &self.parameters[self.places.range(bias)]),
+                Op::Conv2d { bias, .. } => bias.map(|bias| &self.parameters[self.places.range(bias.0)]),
                 _ => continue,
             };
             let folded = step.folded.map(|norm| match &self.layers[norm] {
@@ -64,7 +65,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Runs a forward pass; the input lies in its buffer already.
+    /// Runs a forward pass; the input lies in its region already.
     pub(super) fn forward(&mut self, steps: &[Step], mode: Mode) {
         for step in steps {
             self.forward_step(step, mode);
@@ -73,8 +74,8 @@ impl Pass<'_> {
 
     fn forward_step(&mut self, step: &Step, mode: Mode) {
         let (threads, isa, parameters) = (self.threads, self.isa, self.parameters);
-        let of = |parameter: ParameterId| &parameters[self.places.range(parameter)];
-        let range = |buffer| self.layout.range(buffer, self.images);
+        let of = |parameter: ParameterId| &parameters[self.places.range(parameter.0)];
+        let range = |region| self.layout.range(region, self.images);
         let op = &self.graph.nodes[step.node].op;
         if matches!(op, Op::Input) {
             return;
@@ -146,7 +147,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Runs a backward pass; the gradient of the logits lies in its buffer already. Overwrites every part of
+    /// Runs a backward pass; the gradient of the logits lies in its region already. Overwrites every part of
     /// `gradients` that belongs to a parameter in use.
     pub(super) fn backward(&mut self, steps: &[BackwardStep], gradients: &mut [f32]) {
         for step in steps {
@@ -156,8 +157,8 @@ impl Pass<'_> {
 
     fn backward_step(&mut self, step: &BackwardStep, gradients: &mut [f32]) {
         let (threads, isa, parameters, places) = (self.threads, self.isa, self.parameters, self.places);
-        let of = |parameter: ParameterId| &parameters[places.range(parameter)];
-        let range = |buffer| self.layout.range(buffer, self.images);
+        let of = |parameter: ParameterId| &parameters[places.range(parameter.0)];
+        let range = |region| self.layout.range(region, self.images);
         let (node, x, y, dy, dx) = match *step {
             BackwardStep::Operation { node, x, y, dy, dx } => (node, x, y, dy, dx),
             BackwardStep::Add { from, to } => {
@@ -169,18 +170,18 @@ impl Pass<'_> {
         match (&self.graph.nodes[node].op, &mut self.layers[node]) {
             (Op::Conv2d { weight, bias, .. }, Layer::Conv(layer)) => {
                 let [x, rows] = self.arena.split([range(x), range(dy)]);
-                layer.conv.backward_weights(threads, x, rows, &mut gradients[places.range(*weight)], self.scratch);
+                layer.conv.backward_weights(threads, x, rows, &mut gradients[places.range(weight.0)], self.scratch);
                 if let Some(bias) = bias {
-                    shortcut::sum_rows(threads, rows, &mut gradients[places.range(*bias)]);
+                    shortcut::sum_rows(threads, rows, &mut gradients[places.range(bias.0)]);
                 }
                 if let Some(target) = dx {
-                    let [dy, dx] = self.arena.split([range(dy), range(target.buffer)]);
+                    let [dy, dx] = self.arena.split([range(dy), range(target.region)]);
                     layer.conv.backward_data(threads, dy, of(*weight), accumulate, dx, self.scratch);
                 }
             }
             (Op::BatchNorm { weight, bias, residual, relu, .. }, Layer::BatchNorm(layer)) => {
                 let [d_weight, d_bias] = gradients
-                    .get_disjoint_mut([places.range(*weight), places.range(*bias)])
+                    .get_disjoint_mut([places.range(weight.0), places.range(bias.0)])
                     .expect("parameters have places of their own");
                 let (norm, weight) = (&mut layer.norm, of(*weight));
                 match (residual, dx) {
@@ -189,14 +190,14 @@ impl Pass<'_> {
                         norm.backward(threads, x, weight, *relu, dy, d_weight, d_bias);
                     }
                     (Some(_), Some(target)) if *relu => {
-                        let [x, y, dy, dx] = self.arena.split([range(x), range(y), range(dy), range(target.buffer)]);
+                        let [x, y, dy, dx] = self.arena.split([range(x), range(y), range(dy), range(target.region)]);
                         norm.backward_residual(threads, x, weight, Some(y), dy, dx, d_weight, d_bias);
                     }
                     (Some(_), Some(target)) => {
-                        let [x, dy, dx] = self.arena.split([range(x), range(dy), range(target.buffer)]);
+                        let [x, dy, dx] = self.arena.split([range(x), range(dy), range(target.region)]);
                         norm.backward_residual(threads, x, weight, None, dy, dx, d_weight, d_bias);
                     }
-                    (Some(_), None) => unreachable!("a batch norm with a residual has a buffer for its gradient"),
+                    (Some(_), None) => unreachable!("a batch norm with a residual has a region for its gradient"),
                 }
             }
             (Op::Relu { .. }, _) => {
@@ -206,18 +207,18 @@ impl Pass<'_> {
             (Op::Linear { weight, bias, .. }, _) => {
                 let [x, rows] = self.arena.split([range(x), range(dy)]);
                 let [d_weight, d_bias] = gradients
-                    .get_disjoint_mut([places.range(*weight), places.range(*bias)])
+                    .get_disjoint_mut([places.range(weight.0), places.range(bias.0)])
                     .expect("parameters have places of their own");
                 let outputs = d_bias.len();
                 linear::backward_parameters(threads, isa, x, rows, d_weight, d_bias);
                 if let Some(target) = dx {
-                    let [dy, dx] = self.arena.split([range(dy), range(target.buffer)]);
+                    let [dy, dx] = self.arena.split([range(dy), range(target.region)]);
                     linear::backward_data(threads, isa, outputs, dy, of(*weight), accumulate, dx);
                 }
             }
             (op, layer) => {
                 let target = dx.expect("planned only where there is a gradient to compute");
-                let [dy, dx] = self.arena.split([range(dy), range(target.buffer)]);
+                let [dy, dx] = self.arena.split([range(dy), range(target.region)]);
                 match (op, layer) {
                     (Op::MaxPool { .. }, Layer::MaxPool { pooling, winners }) => {
                         pooling.max_backward(

@@ -1,6 +1,6 @@
-//! Which operation runs when, on which buffers: worked out once for a graph.
+//! Which operation runs when, in which regions of memory: worked out once for a graph.
 
-use super::memory::{BufferId, Lifetime};
+use super::arena::{Lifetime, RegionId};
 use crate::graph::{Graph, NodeId, Op};
 
 /// One operation of a forward pass.
@@ -11,11 +11,11 @@ pub(super) struct Step {
     /// Evaluation only: the batch norm that is folded into this convolution.
     pub(super) folded: Option<usize>,
     /// What it reads (for the input, `y` again).
-    pub(super) x: BufferId,
+    pub(super) x: RegionId,
     /// What a batch norm adds.
-    pub(super) residual: Option<BufferId>,
+    pub(super) residual: Option<RegionId>,
     /// What it writes; ReLU works in place where this is `x`.
-    pub(super) y: BufferId,
+    pub(super) y: RegionId,
     /// Whether a ReLU of its own is done in the same pass: the one that follows a convolution.
     pub(super) relu: bool,
 }
@@ -23,7 +23,7 @@ pub(super) struct Step {
 /// Where a gradient goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
-    pub(super) buffer: BufferId,
+    pub(super) region: RegionId,
     /// Whether it is added to what another user of the same activation has left there.
     pub(super) accumulate: bool,
 }
@@ -36,20 +36,20 @@ pub(super) enum BackwardStep {
         /// Position in the graph.
         node: usize,
         /// The operation's input in the forward pass.
-        x: BufferId,
+        x: RegionId,
         /// Its output in the forward pass.
-        y: BufferId,
+        y: RegionId,
         /// Gradient of its output; in ReLU and batch norm the gradient of an input takes its place.
-        dy: BufferId,
+        dy: RegionId,
         /// Gradient of its input, where that is needed and not in the place of `dy`.
         dx: Option<Target>,
     },
     /// `to += from`.
     Add {
         /// What is added.
-        from: BufferId,
+        from: RegionId,
         /// What it is added to.
-        to: BufferId,
+        to: RegionId,
     },
 }
 
@@ -66,20 +66,20 @@ fn count_users(graph: &Graph) -> Vec<usize> {
     users
 }
 
-/// Buffers as they are being planned.
+/// Regions as they are being planned.
 #[derive(Default)]
-struct Buffers {
+struct Regions {
     lifetimes: Vec<Lifetime>,
 }
 
-impl Buffers {
-    fn add(&mut self, len: usize, time: usize) -> BufferId {
+impl Regions {
+    fn add(&mut self, len: usize, time: usize) -> RegionId {
         self.lifetimes.push(Lifetime { len, first: time, last: time });
-        BufferId(self.lifetimes.len() - 1)
+        RegionId(self.lifetimes.len() - 1)
     }
 
-    fn touch(&mut self, buffer: BufferId, time: usize) {
-        self.lifetimes[buffer.0].extend(time);
+    fn touch(&mut self, region: RegionId, time: usize) {
+        self.lifetimes[region.0].extend(time);
     }
 }
 
@@ -91,9 +91,9 @@ fn len_of(graph: &Graph, node: usize) -> usize {
 struct Forward<'a> {
     graph: &'a Graph,
     users: Vec<usize>,
-    buffers: Buffers,
-    /// The buffer of each activation.
-    places: Vec<BufferId>,
+    regions: Regions,
+    /// The region of each activation.
+    places: Vec<RegionId>,
     steps: Vec<Step>,
 }
 
@@ -102,11 +102,11 @@ impl<'a> Forward<'a> {
     /// convolution become part of it.
     fn new(graph: &'a Graph, fold: bool) -> Self {
         let users = count_users(graph);
-        let mut forward = Self { graph, users, buffers: Buffers::default(), places: Vec::new(), steps: Vec::new() };
+        let mut forward = Self { graph, users, regions: Regions::default(), places: Vec::new(), steps: Vec::new() };
         for node in 0..graph.nodes.len() {
             if fold && forward.is_folded_later(node) {
                 // Its place is that of the batch norm; nobody else reads it.
-                forward.places.push(BufferId(usize::MAX));
+                forward.places.push(RegionId(usize::MAX));
                 continue;
             }
             let place = forward.plan(node, fold);
@@ -130,12 +130,12 @@ impl<'a> Forward<'a> {
                 .any(|n| matches!(n.op, Op::BatchNorm { x, residual, .. } if x.0 == node && residual != Some(x)))
     }
 
-    fn plan(&mut self, node: usize, fold: bool) -> BufferId {
+    fn plan(&mut self, node: usize, fold: bool) -> RegionId {
         let graph = self.graph;
         let (x, residual) = graph.nodes[node].op.inputs();
         let len = len_of(graph, node);
         let Some(x) = x else {
-            let y = self.buffers.add(len, node);
+            let y = self.regions.add(len, node);
             return self.push(Step { node, folded: None, x: y, residual: None, y, relu: false });
         };
         if fold && matches!(graph.nodes[node].op, Op::BatchNorm { .. }) && self.is_folded_later(x.0) {
@@ -149,7 +149,7 @@ impl<'a> Forward<'a> {
         }
     }
 
-    /// An operation with a buffer of its own for its output, at the time of `time`.
+    /// An operation with a region of its own for its output, at the time of `time`.
     fn plan_reading(
         &mut self,
         time: usize,
@@ -158,20 +158,20 @@ impl<'a> Forward<'a> {
         x: NodeId,
         residual: Option<NodeId>,
         len: usize,
-    ) -> BufferId {
+    ) -> RegionId {
         let (x, residual) = (self.places[x.0], residual.map(|r| self.places[r.0]));
-        let y = self.buffers.add(len, time);
-        self.buffers.touch(x, time);
+        let y = self.regions.add(len, time);
+        self.regions.touch(x, time);
         if let Some(residual) = residual {
-            self.buffers.touch(residual, time);
+            self.regions.touch(residual, time);
         }
         self.push(Step { node, folded, x, residual, y, relu: false })
     }
 
     /// A ReLU in the place of its input, as part of the convolution where there is one.
-    fn plan_relu(&mut self, node: usize, x: NodeId) -> BufferId {
+    fn plan_relu(&mut self, node: usize, x: NodeId) -> RegionId {
         let place = self.places[x.0];
-        self.buffers.touch(place, node);
+        self.regions.touch(place, node);
         match self.steps.iter_mut().find(|step| step.node == x.0) {
             Some(step) if matches!(self.graph.nodes[x.0].op, Op::Conv2d { .. }) => {
                 step.relu = true;
@@ -181,7 +181,7 @@ impl<'a> Forward<'a> {
         }
     }
 
-    fn push(&mut self, step: Step) -> BufferId {
+    fn push(&mut self, step: Step) -> RegionId {
         let y = step.y;
         self.steps.push(step);
         y
@@ -197,15 +197,15 @@ fn is_flat([c, h, w]: [usize; 3]) -> bool {
 pub(super) struct EvaluationPlan {
     pub(super) lifetimes: Vec<Lifetime>,
     pub(super) steps: Vec<Step>,
-    pub(super) logits: BufferId,
+    pub(super) logits: RegionId,
 }
 
 impl EvaluationPlan {
     pub(super) fn new(graph: &Graph) -> Self {
         let mut forward = Forward::new(graph, true);
         let logits = *forward.places.last().expect("a net has operations");
-        forward.buffers.touch(logits, graph.nodes.len());
-        Self { lifetimes: forward.buffers.lifetimes, steps: forward.steps, logits }
+        forward.regions.touch(logits, graph.nodes.len());
+        Self { lifetimes: forward.regions.lifetimes, steps: forward.steps, logits }
     }
 }
 
@@ -213,83 +213,72 @@ impl EvaluationPlan {
 pub(super) struct TrainingPlan {
     pub(super) lifetimes: Vec<Lifetime>,
     pub(super) forward: Vec<Step>,
-    pub(super) logits: BufferId,
+    pub(super) logits: RegionId,
     /// Gradient of the logits.
-    pub(super) d_logits: BufferId,
+    pub(super) d_logits: RegionId,
     pub(super) backward: Vec<BackwardStep>,
 }
 
 impl TrainingPlan {
     pub(super) fn new(graph: &Graph) -> Self {
-        let Forward { buffers, places, steps: forward, .. } = Forward::new(graph, false);
+        let Forward { regions, places, steps: forward, .. } = Forward::new(graph, false);
         let last = graph.nodes.len() - 1;
         let mut backward = Backward {
             graph,
-            buffers,
+            regions,
             places,
-            needed: needs_gradient(graph),
+            needed: graph.needs_gradient(),
             gradients: vec![None; graph.nodes.len()],
             steps: Vec::new(),
             time: graph.nodes.len(),
         };
         // The loss comes right after the last operation.
         let logits = backward.places[last];
-        backward.buffers.touch(logits, backward.time);
-        let d_logits = backward.buffers.add(len_of(graph, last), backward.time);
+        backward.regions.touch(logits, backward.time);
+        let d_logits = backward.regions.add(len_of(graph, last), backward.time);
         backward.gradients[last] = Some(d_logits);
         for node in (0..=last).rev() {
             backward.time = 2 * graph.nodes.len() - node;
             if let Some(dy) = backward.gradients[node] {
-                backward.buffers.touch(dy, backward.time);
+                backward.regions.touch(dy, backward.time);
                 backward.plan(node, dy);
             }
         }
-        Self { lifetimes: backward.buffers.lifetimes, forward, logits, d_logits, backward: backward.steps }
+        Self { lifetimes: backward.regions.lifetimes, forward, logits, d_logits, backward: backward.steps }
     }
-}
-
-/// Which activations depend on a parameter.
-fn needs_gradient(graph: &Graph) -> Vec<bool> {
-    let mut needed = vec![false; graph.nodes.len()];
-    for (i, node) in graph.nodes.iter().enumerate() {
-        let (x, residual) = node.op.inputs();
-        needed[i] = matches!(node.op, Op::Conv2d { .. } | Op::BatchNorm { .. } | Op::Linear { .. })
-            || x.into_iter().chain(residual).any(|input| needed[input.0]);
-    }
-    needed
 }
 
 /// A backward pass under construction.
 struct Backward<'a> {
     graph: &'a Graph,
-    buffers: Buffers,
-    places: Vec<BufferId>,
+    regions: Regions,
+    places: Vec<RegionId>,
     needed: Vec<bool>,
-    /// The buffer of each activation's gradient, from when its first part is written.
-    gradients: Vec<Option<BufferId>>,
+    /// The region of each activation's gradient, from when its first part is written.
+    gradients: Vec<Option<RegionId>>,
     steps: Vec<BackwardStep>,
     time: usize,
 }
 
 impl Backward<'_> {
-    fn plan(&mut self, node: usize, dy: BufferId) {
+    fn plan(&mut self, node: usize, dy: RegionId) {
         let (Some(x), residual) = self.graph.nodes[node].op.inputs() else { return };
         let (place, y) = (self.places[x.0], self.places[node]);
         let mut operation = BackwardStep::Operation { node, x: place, y, dy, dx: None };
         match &self.graph.nodes[node].op {
             Op::BatchNorm { residual: None, .. } => {
-                self.buffers.touch(place, self.time);
+                self.regions.touch(place, self.time);
                 self.steps.push(operation);
                 self.hand_on(dy, x);
             }
             Op::BatchNorm { relu, .. } => {
-                self.buffers.touch(place, self.time);
+                self.regions.touch(place, self.time);
                 if *relu {
-                    self.buffers.touch(y, self.time);
+                    self.regions.touch(y, self.time);
                 }
-                let dx = self.buffers.add(len_of(self.graph, x.0), self.time);
+                let dx = self.regions.add(len_of(self.graph, x.0), self.time);
                 if let BackwardStep::Operation { dx: target, .. } = &mut operation {
-                    *target = Some(Target { buffer: dx, accumulate: false });
+                    *target = Some(Target { region: dx, accumulate: false });
                 }
                 self.steps.push(operation);
                 self.hand_on(dx, x);
@@ -298,7 +287,7 @@ impl Backward<'_> {
                 }
             }
             Op::Relu { .. } => {
-                self.buffers.touch(y, self.time);
+                self.regions.touch(y, self.time);
                 self.steps.push(operation);
                 self.hand_on(dy, x);
             }
@@ -306,7 +295,7 @@ impl Backward<'_> {
             op => {
                 let trained = matches!(op, Op::Conv2d { .. } | Op::Linear { .. });
                 if trained {
-                    self.buffers.touch(place, self.time);
+                    self.regions.touch(place, self.time);
                 }
                 let target = self.needed[x.0].then(|| self.target(x));
                 if let BackwardStep::Operation { dx, .. } = &mut operation {
@@ -321,25 +310,25 @@ impl Backward<'_> {
 
     /// Where the next part of the gradient of `x` goes.
     fn target(&mut self, x: NodeId) -> Target {
-        if let Some(buffer) = self.gradients[x.0] {
-            self.buffers.touch(buffer, self.time);
-            return Target { buffer, accumulate: true };
+        if let Some(region) = self.gradients[x.0] {
+            self.regions.touch(region, self.time);
+            return Target { region, accumulate: true };
         }
-        let buffer = self.buffers.add(len_of(self.graph, x.0), self.time);
-        self.gradients[x.0] = Some(buffer);
-        Target { buffer, accumulate: false }
+        let region = self.regions.add(len_of(self.graph, x.0), self.time);
+        self.gradients[x.0] = Some(region);
+        Target { region, accumulate: false }
     }
 
-    /// Makes what lies in `buffer` the gradient of `x`, or a part of it.
-    fn hand_on(&mut self, buffer: BufferId, x: NodeId) {
+    /// Makes what lies in `region` the gradient of `x`, or a part of it.
+    fn hand_on(&mut self, region: RegionId, x: NodeId) {
         if !self.needed[x.0] {
             return;
         }
         match self.gradients[x.0] {
-            None => self.gradients[x.0] = Some(buffer),
+            None => self.gradients[x.0] = Some(region),
             Some(to) => {
-                self.buffers.touch(to, self.time);
-                self.steps.push(BackwardStep::Add { from: buffer, to });
+                self.regions.touch(to, self.time);
+                self.steps.push(BackwardStep::Add { from: region, to });
             }
         }
     }

@@ -2,7 +2,7 @@
 //! (`im2col`), one image after another in a workspace, and are multiplied with the weights. Sums over the images have a
 //! fixed order.
 
-use super::device::{Address, Args, Convolution, Factor, Gpu, Pass, Product};
+use super::device::{Address, Args, Convolution, ConvolutionPass, Factor, Gpu, Product};
 use super::elements;
 use crate::engine::EngineError;
 
@@ -22,7 +22,12 @@ impl Columns {
     }
 
     /// One of a convolution's passes; the gradient of the weight is float32 under every precision.
-    pub(super) fn run<G: Gpu>(&mut self, gpu: &mut G, shape: &Convolution, pass: &Pass) -> Result<(), EngineError> {
+    pub(super) fn run<G: Gpu>(
+        &mut self,
+        gpu: &mut G,
+        shape: &Convolution,
+        pass: &ConvolutionPass,
+    ) -> Result<(), EngineError> {
         let at = match self.at {
             Some(at) => at,
             None => *self.at.insert(gpu.allocate(self.bytes)?),
@@ -48,7 +53,7 @@ struct Part {
 }
 
 impl Part {
-    fn run<G: Gpu>(&self, gpu: &mut G, pass: &Pass) -> Result<(), EngineError> {
+    fn run<G: Gpu>(&self, gpu: &mut G, pass: &ConvolutionPass) -> Result<(), EngineError> {
         let Convolution { images, c_out, .. } = self.shape;
         let (places, pixels) = (places(&self.shape), pixels(&self.shape));
         let plain = |at, stride| Factor { at, transposed: false, stride };
@@ -65,18 +70,18 @@ impl Part {
             wide: false,
         };
         match *pass {
-            Pass::Forward { x, weight, y } => {
+            ConvolutionPass::Forward { x, weight, y } => {
                 self.im2col(gpu, x)?;
                 gpu.multiply(&Product { a: plain(weight, 0), c: self.output(y), ..product })
             }
-            Pass::BackwardData { dy, weight, dx, accumulate } => {
+            ConvolutionPass::BackwardData { dy, weight, dx, accumulate } => {
                 let b = plain(self.output(dy), c_out * pixels);
                 gpu.multiply(&Product { m: places, k: c_out, a: transposed(weight, 0), b, ..product })?;
                 let total = self.shape.images * self.image();
                 let args = Args::new(&[self.columns, self.input(dx)], &self.integers(total, accumulate));
                 gpu.launch("im2col_backward", elements(gpu, total), &args)
             }
-            Pass::BackwardWeight { x, dy, d_weight } => {
+            ConvolutionPass::BackwardWeight { x, dy, d_weight } => {
                 self.im2col(gpu, x)?;
                 let parts = self.columns.plus(images * places * pixels * self.width);
                 let (a, b) = (plain(self.output(dy), c_out * pixels), transposed(self.columns, places * pixels));

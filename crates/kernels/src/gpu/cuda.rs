@@ -14,7 +14,7 @@ use candle_core::cuda_backend::cudarc::driver::{
 };
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
 
-use super::device::{Address, Args, ColumnMajor, Convolution, Factor, Gpu, KERNELS, Pass, Product, SOURCE};
+use super::device::{Address, Args, ColumnMajor, Convolution, ConvolutionPass, Factor, Gpu, KERNELS, Product, SOURCE};
 use crate::device::{Device, Options, Precision, Unavailable};
 use crate::engine::EngineError;
 
@@ -212,12 +212,12 @@ impl Gpu for Cuda {
     }
 
     #[cfg(feature = "cudnn")]
-    fn convolve(&mut self, shape: &Convolution, pass: &Pass) -> Result<bool, EngineError> {
+    fn convolve(&mut self, shape: &Convolution, pass: &ConvolutionPass) -> Result<bool, EngineError> {
         self.cudnn.convolve(&self.stream, shape, pass)
     }
 
     #[cfg(not(feature = "cudnn"))]
-    fn convolve(&mut self, _: &Convolution, _: &Pass) -> Result<bool, EngineError> {
+    fn convolve(&mut self, _: &Convolution, _: &ConvolutionPass) -> Result<bool, EngineError> {
         Ok(false)
     }
 

@@ -13,7 +13,7 @@ use candle_core::cuda_backend::cudarc::cudnn::{result, sys};
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 
 use super::cuda::failed;
-use super::device::{Address, Convolution, Pass};
+use super::device::{Address, Convolution, ConvolutionPass};
 use crate::device::{Options, Precision};
 use crate::engine::EngineError;
 
@@ -58,7 +58,7 @@ impl Cudnn {
         &mut self,
         stream: &Arc<CudaStream>,
         shape: &Convolution,
-        pass: &Pass,
+        pass: &ConvolutionPass,
     ) -> Result<bool, EngineError> {
         if !self.prepared.contains_key(shape) {
             let rules = Rules { shape: *shape, precision: self.precision, exact_conv: self.exact_conv };
@@ -196,7 +196,7 @@ impl Prepared {
         &self,
         handle: sys::cudnnHandle_t,
         (workspace, bytes): (*mut c_void, usize),
-        pass: &Pass,
+        pass: &ConvolutionPass,
     ) -> CudnnResult<()> {
         let read = |at: Address| at.0 as *const c_void;
         let write = |at: Address| at.0 as *mut c_void;
@@ -207,14 +207,14 @@ impl Prepared {
         // SAFETY: as the caller's; the factors live until the call returns.
         unsafe {
             match *pass {
-                Pass::Forward { x, weight, y } => {
+                ConvolutionPass::Forward { x, weight, y } => {
                     let (conv, algorithm) = &self.forward;
                     let (x, w, y) = (read(x), read(weight), write(y));
                     result::convolution_forward(
                         handle, alpha, x_is, x, w_is, w, conv.0, *algorithm, workspace, bytes, beta, y_is, y,
                     )
                 }
-                Pass::BackwardData { dy, weight, dx, accumulate } => {
+                ConvolutionPass::BackwardData { dy, weight, dx, accumulate } => {
                     let (conv, algorithm) = &self.data;
                     let (w, dy, dx) = (read(weight), read(dy), write(dx));
                     let beta = if accumulate { alpha } else { beta };
@@ -222,7 +222,7 @@ impl Prepared {
                         handle, alpha, w_is, w, y_is, dy, conv.0, *algorithm, workspace, bytes, beta, x_is, dx,
                     )
                 }
-                Pass::BackwardWeight { x, dy, d_weight } => {
+                ConvolutionPass::BackwardWeight { x, dy, d_weight } => {
                     let (conv, algorithm) = &self.filter;
                     let (x, dy, dw) = (read(x), read(dy), write(d_weight));
                     result::convolution_backward_filter(

@@ -172,7 +172,7 @@ pub struct Convolution {
 /// One of a convolution's three computations, with its operands, all of them as activations are kept.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)] // operands, by the sentences below
-pub enum Pass {
+pub enum ConvolutionPass {
     /// y from x and weight.
     Forward { x: Address, weight: Address, y: Address },
     /// dx from dy and weight, or added to dx.
@@ -226,7 +226,7 @@ pub trait Gpu {
     ///
     /// # Errors
     /// Where the device fails.
-    fn convolve(&mut self, shape: &Convolution, pass: &Pass) -> Result<bool, EngineError>;
+    fn convolve(&mut self, shape: &Convolution, pass: &ConvolutionPass) -> Result<bool, EngineError>;
 
     /// Card, libraries and precision, for the record.
     fn description(&self) -> String;

@@ -3,10 +3,11 @@
 use super::bytes;
 use super::device::{Address, Gpu};
 use super::pass::slices;
-use super::plan::{Places, Plan};
+use super::plan::GpuPlan;
 use super::width;
 use crate::device::Precision;
 use crate::engine::{DataSet, EngineError};
+use crate::flat::FlatLayout;
 use crate::graph::{Graph, Op, TensorSpec};
 use crate::input::Input;
 
@@ -20,7 +21,7 @@ pub(super) const OUTCOME: usize = 4;
 pub(super) const MOST_BLOCKS: usize = 256;
 
 /// Where everything lies. `T [n]` is n elements of T; act is the type of activations.
-pub(super) struct Memory {
+pub(super) struct DeviceMemory {
     /// u8 [images, C, H, W] of each half of the data set.
     pub(super) pixels: [Address; 2],
     /// u32 [images] likewise.
@@ -29,8 +30,8 @@ pub(super) struct Memory {
     pub(super) tables: Address,
     /// u32 [2, batch]: positions in the data set, and augmentations.
     pub(super) order: Address,
-    /// act [batch, ...] of each buffer of the plan.
-    pub(super) buffers: Vec<Address>,
+    /// act [batch, ...] of each region of the plan.
+    pub(super) regions: Vec<Address>,
     /// u8 [batch, ...]: where each maximum of a max pooling came from, by node.
     pub(super) winners: Vec<Address>,
     /// f32, all parameters in one.
@@ -50,26 +51,26 @@ pub(super) struct Memory {
     /// f32 [3, C] of each batch norm, by node: mean, 1 / deviation and unbiased variance of the last batch.
     pub(super) saved: Address,
     /// Where each batch norm's part of `saved` lies.
-    pub(super) saved_places: Places,
+    pub(super) saved_places: FlatLayout,
     /// f64, sums of slices or blocks.
     pub(super) partial: Address,
     /// f64 [SLOTS + 1, OUTCOME].
     outcomes: Address,
 }
 
-impl Memory {
+impl DeviceMemory {
     pub(super) fn new<G: Gpu>(
         gpu: &mut G,
         graph: &Graph,
         data: &DataSet,
         batch_size: usize,
-        plan: &Plan,
+        plan: &GpuPlan,
         parameters: usize,
         buffers: usize,
     ) -> Result<Self, EngineError> {
         const FLOAT: usize = size_of::<f32>();
         let act = width(gpu.precision());
-        let saved_places = Places::new(graph.nodes.iter().map(|node| match node.op {
+        let saved_places = FlatLayout::new(graph.nodes.iter().map(|node| match node.op {
             Op::BatchNorm { .. } => 3 * node.shape[0],
             _ => 0,
         }));
@@ -89,7 +90,7 @@ impl Memory {
             labels: [upload(gpu, &data.train.labels)?, upload(gpu, &data.test.labels)?],
             tables: upload(gpu, &tables)?,
             order: gpu.allocate(2 * batch_size * size_of::<u32>())?,
-            buffers: allocate_all(gpu, plan.buffers.iter().map(|len| len * batch_size * act))?,
+            regions: allocate_all(gpu, plan.regions.iter().map(|len| len * batch_size * act))?,
             winners: allocate_all(gpu, winners)?,
             parameters: parameters_at,
             gradients: gpu.allocate(parameters * FLOAT)?,
@@ -98,7 +99,7 @@ impl Memory {
             slots: [gpu.allocate(parameters * FLOAT)?, gpu.allocate(parameters * FLOAT)?],
             running: gpu.allocate(buffers * FLOAT)?,
             given: gpu.allocate(buffers * FLOAT)?,
-            saved: gpu.allocate(saved_places.len * FLOAT)?,
+            saved: gpu.allocate(saved_places.len() * FLOAT)?,
             saved_places,
             partial: gpu.allocate(partial(gpu, graph, batch_size) * size_of::<f64>())?,
             outcomes: gpu.allocate((SLOTS + 1) * OUTCOME * size_of::<f64>())?,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::device::{Address, Args, Convolution, Factor, Gpu, Pass, Product};
+use super::device::{Address, Args, Convolution, ConvolutionPass, Factor, Gpu, Product};
 use super::plan::{Backward, Target};
 use super::{GpuEngine, width};
 use crate::batch_norm::EPSILON;
@@ -60,7 +60,7 @@ impl<G: Gpu> GpuEngine<G> {
         match *op {
             Op::Input | Op::Flatten { .. } => Ok(()),
             Op::Conv2d { weight, bias, .. } => {
-                let pass = Pass::Forward { x, weight: self.weight(weight), y };
+                let pass = ConvolutionPass::Forward { x, weight: self.weight(weight), y };
                 self.convolve(&convolution(graph, node, images).expect("it is one"), &pass)?;
                 bias.map_or(Ok(()), |bias| self.add_bias(y, bias, images, [c, h * w]))
             }
@@ -119,7 +119,7 @@ impl<G: Gpu> GpuEngine<G> {
         let (op, [c, h, w]) = (&graph.nodes[step.node].op, graph.nodes[step.node].shape);
         let input = op.inputs().0.expect("planned only where there is one");
         let (x, y) = (self.value(input), self.value(NodeId(step.node)));
-        let dy = self.memory.buffers[step.dy.0];
+        let dy = self.memory.regions[step.dy.0];
         let [in_c, in_h, in_w] = graph.shape(input);
         let total = images * in_c * in_h * in_w;
         let (dx, accumulate) = self.target(step.dx);
@@ -134,7 +134,7 @@ impl<G: Gpu> GpuEngine<G> {
                     return Ok(());
                 }
                 let weight = self.weight(weight);
-                self.convolve(&shape, &Pass::BackwardData { dy, weight, dx, accumulate: accumulate == 1 })
+                self.convolve(&shape, &ConvolutionPass::BackwardData { dy, weight, dx, accumulate: accumulate == 1 })
             }
             Op::BatchNorm { weight, bias, relu, .. } => {
                 let grid = [c, slices(&self.gpu, images * h * w)];
@@ -185,7 +185,7 @@ impl<G: Gpu> GpuEngine<G> {
     }
 
     /// By the device's library, or else by columns.
-    fn convolve(&mut self, shape: &Convolution, pass: &Pass) -> Result<(), EngineError> {
+    fn convolve(&mut self, shape: &Convolution, pass: &ConvolutionPass) -> Result<(), EngineError> {
         if self.gpu.convolve(shape, pass)? { Ok(()) } else { self.columns.run(&mut self.gpu, shape, pass) }
     }
 
@@ -202,13 +202,13 @@ impl<G: Gpu> GpuEngine<G> {
             Precision::Float32 | Precision::Tf32 => to,
             Precision::Bf16 => self.memory.d_weight,
         };
-        if !self.gpu.convolve(shape, &Pass::BackwardWeight { x, dy, d_weight: narrow })? {
-            return self.columns.run(&mut self.gpu, shape, &Pass::BackwardWeight { x, dy, d_weight: to });
+        if !self.gpu.convolve(shape, &ConvolutionPass::BackwardWeight { x, dy, d_weight: narrow })? {
+            return self.columns.run(&mut self.gpu, shape, &ConvolutionPass::BackwardWeight { x, dy, d_weight: to });
         }
         if narrow == to {
             return Ok(());
         }
-        self.each("widen", self.parameters.len_of(weight), &[narrow, to], &[])
+        self.each("widen", self.parameters.range(weight.0).len(), &[narrow, to], &[])
     }
 
     /// y [images, channels, plane] += bias.
@@ -238,36 +238,36 @@ impl<G: Gpu> GpuEngine<G> {
 
     /// An activation.
     fn value(&self, node: NodeId) -> Address {
-        self.memory.buffers[self.plan.values[node.0].0]
+        self.memory.regions[self.plan.values[node.0].0]
     }
 
     /// Where a gradient goes, and 1 if it is added to what is there.
     fn target(&self, target: Option<Target>) -> (Address, usize) {
-        target.map_or((Address::NONE, 0), |to| (self.memory.buffers[to.buffer.0], usize::from(to.accumulate)))
+        target.map_or((Address::NONE, 0), |to| (self.memory.regions[to.region.0], usize::from(to.accumulate)))
     }
 
     /// A parameter in float32.
     fn parameter(&self, id: ParameterId) -> Address {
-        self.memory.parameters.plus(self.parameters.start(id.0) * size_of::<f32>())
+        self.memory.parameters.plus(self.parameters.range(id.0).start * size_of::<f32>())
     }
 
     /// A parameter as activations are kept.
     fn weight(&self, id: ParameterId) -> Address {
-        self.memory.weights.plus(self.parameters.start(id.0) * width(self.gpu.precision()))
+        self.memory.weights.plus(self.parameters.range(id.0).start * width(self.gpu.precision()))
     }
 
     fn gradient(&self, id: ParameterId) -> Address {
-        self.memory.gradients.plus(self.parameters.start(id.0) * size_of::<f32>())
+        self.memory.gradients.plus(self.parameters.range(id.0).start * size_of::<f32>())
     }
 
     /// A buffer among all of them.
     fn buffer(&self, all: Address, id: BufferId) -> Address {
-        all.plus(self.buffers.start(id.0) * size_of::<f32>())
+        all.plus(self.buffers.range(id.0).start * size_of::<f32>())
     }
 
     /// What a batch norm keeps of its batch.
     fn saved(&self, node: usize) -> Address {
-        self.memory.saved.plus(self.memory.saved_places.start(node) * size_of::<f32>())
+        self.memory.saved.plus(self.memory.saved_places.range(node).start * size_of::<f32>())
     }
 }
 

@@ -8,19 +8,13 @@ use candle_core::{Result, Tensor};
 use crate::graph::window;
 
 /// Every `stride`-th pixel of every `stride`-th row of x [N, C, H, W].
-///
-/// # Errors
-/// When the device fails.
-pub fn subsample(x: &Tensor, stride: usize) -> Result<Tensor> {
+pub(super) fn subsample(x: &Tensor, stride: usize) -> Result<Tensor> {
     let (_, _, h, w) = x.dims4()?;
     strided(x, [0, 0], [h.div_ceil(stride), w.div_ceil(stride)], stride)
 }
 
 /// `torch.nn.MaxPool2d`; of equal numbers in a window the first gets the gradient.
-///
-/// # Errors
-/// When the device fails.
-pub fn max_pool(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+pub(super) fn max_pool(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
     let padded = pad(x, padding)?;
     let padded = padded.broadcast_add(&border(x, padding)?)?;
     let mut views = views(&padded, x, kernel, stride, padding)?.into_iter();
@@ -32,10 +26,7 @@ pub fn max_pool(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Res
 }
 
 /// `torch.nn.AvgPool2d`, the padding counted.
-///
-/// # Errors
-/// When the device fails.
-pub fn avg_pool(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+pub(super) fn avg_pool(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
     let mut views = views(&pad(x, padding)?, x, kernel, stride, padding)?.into_iter();
     let first = views.next().expect("a window has a pixel")?;
     let sum = views.try_fold(first, |sum, view| sum + view?)?;

@@ -7,7 +7,7 @@ use std::ffi::{CString, c_char, c_int};
 use emulation as _; // links the functions below
 use kernels::device::Precision;
 use kernels::engine::EngineError;
-use kernels::gpu::device::{Address, Args, ColumnMajor, Convolution, Factor, Gpu, Pass, Product};
+use kernels::gpu::device::{Address, Args, ColumnMajor, Convolution, ConvolutionPass, Factor, Gpu, Product};
 
 unsafe extern "C" {
     fn emulate_float32(name: *const c_char, blocks: c_int, slices: c_int, args: *const Args) -> c_int;
@@ -132,7 +132,7 @@ impl Gpu for Emulated {
         Ok(())
     }
 
-    fn convolve(&mut self, _: &Convolution, _: &Pass) -> Result<bool, EngineError> {
+    fn convolve(&mut self, _: &Convolution, _: &ConvolutionPass) -> Result<bool, EngineError> {
         Ok(false)
     }
 

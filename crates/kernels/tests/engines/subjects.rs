@@ -39,9 +39,7 @@ impl Subject {
 
 /// The processor: every instruction set that it has, the best first, with Winograd's algorithm and without.
 pub(crate) fn on_cpu() -> Vec<Subject> {
-    let mut isas: Vec<Isa> = isas().collect();
-    isas.reverse();
-    let kinds = isas.into_iter().flat_map(|isa| [(isa, true), (isa, false)]);
+    let kinds = Isa::supported().rev().flat_map(|isa| [(isa, true), (isa, false)]);
     let subject = |(isa, exact_conv)| {
         let options = CpuOptions { threads: 2, isa, exact_conv };
         Subject::new(format!("{isa}, exact {exact_conv}"), move |graph| {
@@ -49,11 +47,6 @@ pub(crate) fn on_cpu() -> Vec<Subject> {
         })
     };
     kinds.map(subject).collect()
-}
-
-/// The instruction sets that this processor has.
-pub(crate) fn isas() -> impl Iterator<Item = Isa> {
-    Isa::ALL.into_iter().filter(|isa| isa.is_supported())
 }
 
 /// The GPU engine and its kernels, without a GPU.

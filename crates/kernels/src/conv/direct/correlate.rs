@@ -3,11 +3,11 @@
 
 use super::frame::{Geometry, Phase};
 use crate::conv::ConvShape;
-use crate::conv::finish::{Finish, Output, with_finish};
+use crate::conv::finish::Output;
 use crate::conv::scratch::Scratch;
-use crate::conv::simd::{Ahead, Kernel, Vector, dispatch, lanes};
-use crate::conv::tiles::{PixelTile, blocks, even_parts};
+use crate::conv::tiles::{PixelTiles, blocks, even_parts};
 use crate::isa::Isa;
+use crate::simd::{Ahead, Kernel, Vector, dispatch, lanes};
 use crate::threads::Threads;
 
 /// Multiplications that are worth a task of their own.
@@ -44,23 +44,15 @@ impl Correlation {
         Self { geometry, isa, backward, kernel: shape.kernel, products }
     }
 
-    /// Convolves the images of `source` into `output`, whose length is `out_len`.
+    /// Convolves the images of `source` into `output`.
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub(crate) fn run(
-        &self,
-        threads: &Threads,
-        source: &[f32],
-        weight: &[f32],
-        output: &Output,
-        out_len: usize,
-        scratch: &mut Scratch,
-    ) {
+    pub(crate) fn run(&self, threads: &Threads, source: &[f32], weight: &[f32], output: Output, scratch: &mut Scratch) {
         let g = &self.geometry;
         let images = source.len() / g.source_len();
         assert_eq!(source.len(), images * g.source_len(), "source: not a whole number of images");
-        assert_eq!(out_len, images * g.out_len(), "output: as many images as the source");
+        assert_eq!(output.len(), images * g.out_len(), "output: as many images as the source");
         assert_eq!(weight.len(), g.source[2] * g.out[2] * self.kernel * self.kernel, "weight");
         let weights = &*self.pack(weight, scratch.weights.get(self.packed_len()));
         let workers = scratch.workers.prepare(threads);
@@ -74,15 +66,13 @@ impl Correlation {
                 for image in first..(first + per_task).min(images) {
                     let frame = g.framed(&source[image * g.source_len()..][..g.source_len()], memory);
                     let offset = image * g.out_len();
-                    let out = with_finish!(*output, |finish| finish.start());
                     let ahead = [
                         Ahead::new(source.as_ptr().wrapping_add((image + 1) * g.source_len()), fetched(g.source_len())),
-                        Ahead::new(out.wrapping_add(offset + g.out_len()), fetched(g.out_len())),
+                        Ahead::new(output.start().wrapping_add(offset + g.out_len()), fetched(g.out_len())),
                     ];
-                    let kernel = Image { plan: self, frame, weights, output, offset, ahead };
-                    // SAFETY: the instruction set was checked when the plan was made; frame, weights and output have
-                    // the lengths of the plan (asserted above), and each image is one task's own.
-                    unsafe { dispatch(self.isa, kernel) }
+                    // SAFETY: each image is one task's own.
+                    let kernel = unsafe { Image::new(self, frame, weights, output, offset, ahead) };
+                    dispatch(self.isa, kernel);
                 }
             });
         });
@@ -129,19 +119,41 @@ impl Correlation {
     }
 }
 
-/// One image of a correlation. Needs: lengths as in the plan, and the image's part of the output to itself.
+/// One image of a correlation.
 struct Image<'a> {
     plan: &'a Correlation,
     frame: &'a [f32],
     weights: &'a [f32],
-    output: &'a Output,
+    output: Output<'a>,
     /// First element of the image in the output.
     offset: usize,
     /// What to fetch meanwhile.
     ahead: [Ahead; 2],
 }
 
+impl<'a> Image<'a> {
+    /// The image at `offset` of the output.
+    ///
+    /// # Safety
+    /// No other thread may use the image's part of the output.
+    unsafe fn new(
+        plan: &'a Correlation,
+        frame: &'a [f32],
+        weights: &'a [f32],
+        output: Output<'a>,
+        offset: usize,
+        ahead: [Ahead; 2],
+    ) -> Self {
+        let g = &plan.geometry;
+        assert_eq!((frame.len(), weights.len()), (g.frame_len(), plan.packed_len()), "frame and weights: as planned");
+        assert!(offset + g.out_len() <= output.len(), "output: room for the image");
+        Self { plan, frame, weights, output, offset, ahead }
+    }
+}
+
 impl Kernel for Image<'_> {
+    type Output = ();
+
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let g = &self.plan.geometry;
@@ -155,7 +167,7 @@ impl Kernel for Image<'_> {
                     weights = rest;
                     let share = [index, blocks_of_phases];
                     index += 1;
-                    // SAFETY: the caller's promise; `own` are the weights of this phase and block.
+                    // SAFETY: the caller has the instruction set; `own` are the weights of this phase and block.
                     unsafe { self.phase::<V>(rows, columns, channel, width, own, share) }
                 }
             }
@@ -167,7 +179,7 @@ impl Image<'_> {
     /// The output pixels of one phase, one block of channels; meanwhile fetches ahead its share (index, of how many).
     ///
     /// # Safety
-    /// As for the kernel; `weights` are those of the phase and block.
+    /// The processor must have the instruction set of `V`; `weights` must be those of the phase and block.
     #[inline(always)]
     unsafe fn phase<V: Vector>(
         &self,
@@ -182,15 +194,13 @@ impl Image<'_> {
         let [_, out_width, outs] = g.out;
         let vectors = width / V::LANES;
         let limit = if vectors == 1 { V::ROWS_OF_ONE } else { V::ROWS_OF_TWO };
-        let tile = PixelTile {
-            source: self.frame.as_ptr(),
+        let tiles = PixelTiles {
             source_step: g.source_step * g.source[2],
             rows: rows.taps,
             row_distance: g.frame_row(),
             run: columns.taps * g.source[2],
             weights: weights.as_ptr(),
-            output: *self.output,
-            offset: 0,
+            output: self.output,
             out_distance: g.out_step * outs,
             channel,
             last_lanes: (outs - channel).min(width) - (vectors - 1) * V::LANES,
@@ -203,10 +213,9 @@ impl Image<'_> {
                 let source = source_row + (columns.source_first + x * g.source_step) * g.source[2];
                 let offset = self.offset + (out_row + columns.out_first + x * g.out_step) * outs + channel;
                 // SAFETY: the frame reaches as far as the last window of every phase, so `source` and all that the tile
-                // reads lie in it, or the tile reads nothing; its output pixels lie in this image.
-                unsafe {
-                    PixelTile { source: tile.source.wrapping_add(source), offset, ..tile }.run::<V>(pixels, vectors);
-                }
+                // reads lie in it, or the tile reads nothing; its output pixels lie in this image, which is this thread's
+                // own (`Image::new`).
+                unsafe { tiles.run::<V>(self.frame.as_ptr().wrapping_add(source), offset, pixels, vectors) }
             }
         }
     }

@@ -133,7 +133,7 @@ impl Geometry {
     }
 
     /// Elements of the frame.
-    fn frame_len(&self) -> usize {
+    pub(super) fn frame_len(&self) -> usize {
         self.frame[0] * self.frame_row()
     }
 

@@ -5,10 +5,11 @@
 use super::frame::Geometry;
 use crate::conv::ConvShape;
 use crate::conv::chunks::{chunk_of, chunks, reduce};
-use crate::conv::scratch::{Parts, Scratch};
-use crate::conv::simd::{Kernel, Vector, dispatch, lanes};
+use crate::conv::scratch::Scratch;
 use crate::conv::tiles::{ProductTile, blocks, even_parts};
+use crate::disjoint::for_each_chunk;
 use crate::isa::Isa;
+use crate::simd::{Kernel, Vector, dispatch, lanes};
 use crate::threads::Threads;
 
 /// The gradient of the weight, made ready.
@@ -37,19 +38,15 @@ impl WeightGradient {
         assert_eq!(dw.len(), g.source[2] * g.out[2] * self.kernel * self.kernel, "weight gradient");
         let (count, len) = (chunks(images), self.packed_len());
         let partials = scratch.partials.get(count * len);
-        let parts = Parts::new(partials, len);
         let workers = scratch.workers.prepare(threads);
-        threads.run(count, |chunk| {
-            // SAFETY: each task takes the part of its own number.
-            let sums = unsafe { parts.get(chunk) };
+        for_each_chunk(threads, partials, len, |chunk, sums| {
             sums.fill(0.0);
             workers.with(g.memory_len(), |memory| {
                 memory.fill(0.0);
                 for image in chunk_of(images, chunk) {
                     let frame = g.framed(&x[image * g.source_len()..][..g.source_len()], memory);
                     let dy = &dy[image * g.out_len()..][..g.out_len()];
-                    // SAFETY: the instruction set was checked when the plan was made; all slices have its lengths.
-                    unsafe { dispatch(self.isa, Image { plan: self, frame, dy, sums }) }
+                    dispatch(self.isa, Image { plan: self, frame, dy, sums });
                 }
             });
         });
@@ -69,7 +66,7 @@ impl WeightGradient {
     }
 }
 
-/// Adds one image to the sums. Needs: lengths as in the plan.
+/// Adds one image to the sums.
 struct Image<'a> {
     plan: &'a WeightGradient,
     frame: &'a [f32],
@@ -78,9 +75,12 @@ struct Image<'a> {
 }
 
 impl Kernel for Image<'_> {
+    type Output = ();
+
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let g = &self.plan.geometry;
+        assert_eq!((self.frame.len(), self.dy.len()), (g.frame_len(), g.out_len()), "frame and gradient: as planned");
         let [height, width, outs] = g.out;
         let mut sums = self.sums;
         for (channel, block) in blocks(outs, V::LANES) {
@@ -91,8 +91,8 @@ impl Kernel for Image<'_> {
                 let (own, rest) = sums.split_at_mut(self.plan.run_len() * block);
                 sums = rest;
                 for (first, rows) in even_parts(self.plan.run_len(), limit) {
-                    // SAFETY: the frame reaches as far as the last window, of which `first .. first + rows` is a part;
-                    // `own` holds the sums of this block and kernel row.
+                    // SAFETY: the caller has the instruction set; the frame reaches as far as the last window, of which
+                    // `first .. first + rows` is a part; `own` holds the sums of this block and kernel row.
                     unsafe {
                         let tile = ProductTile {
                             source: self.frame.as_ptr().add(ky * g.frame_row() + first),

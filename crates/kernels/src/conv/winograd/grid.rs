@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::conv::simd::Ahead;
+use crate::simd::Ahead;
 
 /// The tiles of the images of a batch, `tile` x `tile` output pixels each; the last of a row or column may be cut off.
 #[derive(Clone, Debug)]
@@ -66,6 +66,12 @@ impl Grid {
         let place = |tile: Tile, rows: usize| (tile.image * height + (tile.y + rows).min(height)) * width * channels;
         let (first, end) = (place(self.tile(tiles.start), 0), place(self.tile(tiles.end - 1), self.tile));
         Ahead::new(start.wrapping_add(first), end - first)
+    }
+
+    /// Whether `len` numbers are whole images of `[height, width, channels]`, enough for these tiles.
+    pub(super) fn holds(&self, len: usize, [height, width, channels]: [usize; 3], tiles: &Range<usize>) -> bool {
+        let image = height * width * channels;
+        len.is_multiple_of(image) && tiles.end <= len / image * self.tiles()
     }
 
     /// Elements of a source image.

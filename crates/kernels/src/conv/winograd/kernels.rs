@@ -7,10 +7,11 @@ use std::ops::Range;
 
 use super::SKEW;
 use super::transform::KernelMatrix;
-use crate::conv::scratch::Buffer;
-use crate::conv::simd::{First, Kernel, Span, Vector, dispatch, lanes};
+use crate::aligned::AlignedBuffer;
 use crate::conv::tiles::blocks;
+use crate::disjoint::Disjoint;
 use crate::isa::Isa;
+use crate::simd::{First, Kernel, MAX_LANES, Span, Vector, dispatch, lanes};
 use crate::threads::Threads;
 
 /// Source channels a task.
@@ -49,32 +50,32 @@ impl<'a> TransformedKernels<'a> {
         weight: &[f32],
         [sources, outs]: [usize; 2],
         orientation: Orientation,
-        memory: &'a mut Buffer,
+        memory: &'a mut AlignedBuffer,
     ) -> Self {
         assert_eq!(weight.len(), sources * outs * R * R, "weight");
         let channels = [sources, outs];
         let matrix = (sources * outs.next_multiple_of(lanes(isa))).next_multiple_of(SKEW) + SKEW;
         let values = memory.get(S * S * matrix);
-        let to = Shared(values.as_mut_ptr());
+        let to = Disjoint::new(values);
         threads.run(sources.div_ceil(CHANNELS_PER_TASK), |task| {
             let first = task * CHANNELS_PER_TASK;
             let own = first..(first + CHANNELS_PER_TASK).min(sources);
-            let kernel = Kernels::<S, R> { weight, channels, orientation, own, to: &to, matrix };
-            // SAFETY: plans check the instruction set; the weight's length is asserted, that of the values made to fit;
-            // tasks write to the rows of their own source channels.
-            unsafe { dispatch(isa, kernel) }
+            // SAFETY: tasks have source channels of their own.
+            let kernels = unsafe { Kernels::<S, R>::new(weight, channels, orientation, own, to, matrix) };
+            dispatch(isa, kernels);
         });
         Self { values, matrix, channels }
     }
+
+    /// Checks that there are so many matrices, each with room for its channels in whole vectors of `V`.
+    pub(super) fn check<V: Vector>(&self, count: usize) {
+        let [sources, outs] = self.channels;
+        let room = sources * outs.next_multiple_of(V::LANES) <= self.matrix && count * self.matrix <= self.values.len();
+        assert!(room, "transformed kernels: fewer than {count} of {sources} x {outs} channels");
+    }
 }
 
-/// Where several threads write, each its own elements.
-struct Shared(*mut f32);
-
-// SAFETY: tasks write to different elements.
-unsafe impl Sync for Shared {}
-
-/// G w Gᵀ for some source channels. Needs: `weight` of these channels, room for them at `to`.
+/// G w Gᵀ for some source channels.
 struct Kernels<'a, const S: usize, const R: usize> {
     weight: &'a [f32],
     /// Source and output channels.
@@ -82,18 +83,39 @@ struct Kernels<'a, const S: usize, const R: usize> {
     orientation: Orientation,
     /// Source channels to do.
     own: Range<usize>,
-    to: &'a Shared,
+    to: Disjoint<'a, f32>,
     matrix: usize,
 }
 
+impl<'a, const S: usize, const R: usize> Kernels<'a, S, R> {
+    /// Puts the source channels `own` into `to`, where matrices are `matrix` numbers apart.
+    ///
+    /// # Safety
+    /// No other thread may use the rows of these source channels in `to`.
+    unsafe fn new(
+        weight: &'a [f32],
+        channels: [usize; 2],
+        orientation: Orientation,
+        own: Range<usize>,
+        to: Disjoint<'a, f32>,
+        matrix: usize,
+    ) -> Self {
+        Self { weight, channels, orientation, own, to, matrix }
+    }
+}
+
 impl<const S: usize, const R: usize> Kernel for Kernels<'_, S, R> {
+    type Output = ();
+
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let matrix = KernelMatrix::<S, R>::new();
         let [sources, outs] = self.channels;
+        assert!(self.own.end <= sources && sources * outs.next_multiple_of(V::LANES) <= self.matrix, "channels");
+        assert!(S * S * self.matrix <= self.to.len(), "transformed kernels: room for all matrices");
         let (source_stride, out_stride) =
             if self.orientation == Orientation::Plain { (R * R, sources * R * R) } else { (outs * R * R, R * R) };
-        let mut side_by_side = [[0.0_f32; 16]; 25];
+        let mut side_by_side = [[0.0_f32; MAX_LANES]; 25];
         for (block, width) in blocks(outs, V::LANES) {
             for source in self.own.clone() {
                 for channel in (block..block + width).step_by(V::LANES) {
@@ -107,8 +129,8 @@ impl<const S: usize, const R: usize> Kernel for Kernels<'_, S, R> {
                             }
                         }
                     }
-                    // SAFETY: the caller vouches for the instruction set and the room at `to`; `side_by_side` has rows of
-                    // 16, no vector has more lanes, and lanes without a channel are masked out.
+                    // SAFETY: the caller has the instruction set; there is room at `to`, checked above, which is this thread's
+                    // own (`Kernels::new`); no vector has more lanes than a row of `side_by_side`.
                     unsafe {
                         let lanes = First(V::LANES.min(outs - channel));
                         let mut kernel = [[V::zero(); R]; R];
@@ -118,7 +140,7 @@ impl<const S: usize, const R: usize> Kernel for Kernels<'_, S, R> {
                         let at = block * sources + source * width + channel - block;
                         for (i, row) in matrix.transform(kernel).iter().enumerate() {
                             for (j, &value) in row.iter().enumerate() {
-                                value.store(self.to.0.add((i * S + j) * self.matrix + at));
+                                value.store(self.to.start().add((i * S + j) * self.matrix + at));
                             }
                         }
                     }

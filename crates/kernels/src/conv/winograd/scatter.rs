@@ -10,13 +10,13 @@ use std::ops::Range;
 use super::correlate::{Products, tiles_together};
 use super::grid::Grid;
 use super::kernels::{Orientation, TransformedKernels};
-use super::tile_io::{Gradient, Layout, for_each_vector};
+use super::tile_io::{Gradient, MatrixLayout};
 use super::transform::input_pass_adjoint;
 use crate::conv::ConvShape;
 use crate::conv::finish::{Finish, Output, with_finish};
 use crate::conv::scratch::Scratch;
-use crate::conv::simd::{All, First, Kernel, Vector, dispatch, lanes};
 use crate::isa::Isa;
+use crate::simd::{Kernel, Vector, dispatch, for_each_vector, lanes};
 use crate::threads::Threads;
 
 /// The gradient of the input by tiles of `M` x `M` output pixels over `S` x `S` input pixels, `S` = M + R - 1, made ready.
@@ -34,24 +34,16 @@ impl<const S: usize, const M: usize, const R: usize> Scatter<S, M, R> {
         Self { grid: Grid::new(source, out, shape.padding, M, S), isa }
     }
 
-    /// Puts the gradients of the input, given those of the output, `dy`, into `output`, whose length is `dx_len`.
+    /// Puts the gradients of the input, given those of the output, `dy`, into `output`.
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub(crate) fn run(
-        &self,
-        threads: &Threads,
-        dy: &[f32],
-        weight: &[f32],
-        output: &Output,
-        dx_len: usize,
-        scratch: &mut Scratch,
-    ) {
+    pub(crate) fn run(&self, threads: &Threads, dy: &[f32], weight: &[f32], output: Output, scratch: &mut Scratch) {
         let grid = &self.grid;
         let (inputs, outs) = (grid.source[2], grid.out[2]);
         let images = dy.len() / grid.out_len();
         assert_eq!(dy.len(), images * grid.out_len(), "output gradient: not a whole number of images");
-        assert_eq!(dx_len, images * grid.source_len(), "input gradient: as many images as the output's");
+        assert_eq!(output.len(), images * grid.source_len(), "input gradient: as many images as the output's");
         let lanes = lanes(self.isa);
         let kernels = TransformedKernels::new::<S, R>(
             self.isa,
@@ -62,7 +54,7 @@ impl<const S: usize, const M: usize, const R: usize> Scatter<S, M, R> {
             &mut scratch.weights,
         );
         let batch = tiles_together(S);
-        let (from, to) = (Layout::new::<S>(batch, outs, lanes), Layout::new::<S>(batch, inputs, lanes));
+        let (from, to) = (MatrixLayout::new::<S>(batch, outs, lanes), MatrixLayout::new::<S>(batch, inputs, lanes));
         let frame = Frame::new::<S>(grid, to.tile);
         let group = batch.div_ceil(grid.tiles()).min(images.max(1));
         let workers = scratch.workers.prepare(threads);
@@ -77,34 +69,23 @@ impl<const S: usize, const M: usize, const R: usize> Scatter<S, M, R> {
                     let tiles = first..(first + batch).min(end);
                     let gradient =
                         Gradient::<S, M> { grid, dy, tiles: tiles.clone(), layout: from, matrices: &mut *inputs };
-                    let x = with_finish!(*output, |finish| finish.start());
+                    dispatch(self.isa, gradient);
                     let next = tiles.end..tiles.end + tiles.len();
-                    let ahead = [grid.ahead(dy.as_ptr(), next, grid.out), grid.ahead(x, tiles.clone(), grid.source)];
-                    // SAFETY: the instruction set was checked when the plan was made; all memory is as long as layouts and
-                    // plan say (asserted above), and a task has its images to itself.
-                    unsafe {
-                        dispatch(self.isa, gradient);
-                        let products = Products {
-                            kernels,
-                            inputs: inputs.as_ptr(),
-                            from,
-                            sums: Output::plain(false, sums),
-                            to,
-                            tiles: tiles.len(),
-                            ahead,
-                        };
-                        dispatch(self.isa, products);
-                        let matrices = &*sums;
-                        let frames = &mut *frames;
-                        dispatch(
-                            self.isa,
-                            Spread::<S> { grid, matrices, layout: to, tiles, first: own.start, frame, frames },
-                        );
-                    }
+                    let ahead = [
+                        grid.ahead(dy.as_ptr(), next, grid.out),
+                        grid.ahead(output.start(), tiles.clone(), grid.source),
+                    ];
+                    let (inputs, sums) = (&*inputs, &mut *sums);
+                    let products = Products { kernels, inputs, from, sums, to, tiles: tiles.len(), ahead };
+                    dispatch(self.isa, products);
+                    let (matrices, frames) = (&*sums, &mut *frames);
+                    let spread = Spread::<S> { grid, matrices, layout: to, tiles, first: own.start, frame, frames };
+                    dispatch(self.isa, spread);
                 }
-                with_finish!(*output, |finish| {
-                    // SAFETY: as above.
-                    unsafe { dispatch(self.isa, Crop { grid, frame, frames, images: own.clone(), finish }) }
+                with_finish!(output, |finish| {
+                    // SAFETY: the output holds all images (asserted above), and a task has its images to itself.
+                    let crop = unsafe { Crop::new(grid, frame, frames, own, finish) };
+                    dispatch(self.isa, crop);
                 });
             });
         });
@@ -136,12 +117,11 @@ impl Frame {
     }
 }
 
-/// Adds B m Bᵀ of tiles to frames. Needs: frames for the tiles' images, the first of which is `first`; matrices as long as
-/// the layout says.
+/// Adds B m Bᵀ of tiles to the frames of their images, the first of which is `first`.
 struct Spread<'a, const S: usize> {
     grid: &'a Grid,
     matrices: &'a [f32],
-    layout: Layout,
+    layout: MatrixLayout,
     tiles: Range<usize>,
     first: usize,
     frame: Frame,
@@ -149,11 +129,17 @@ struct Spread<'a, const S: usize> {
 }
 
 impl<const S: usize> Kernel for Spread<'_, S> {
+    type Output = ();
+
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
+        self.layout.check::<V>(self.tiles.len(), self.frame.channels, self.matrices.len());
+        let fits = self.frame.channels.is_multiple_of(V::LANES) && self.frames.len().is_multiple_of(self.frame.len());
+        assert!(self.layout.count == S * S && fits, "tiles and frames: as planned");
         for (index, tile) in self.tiles.clone().map(|tile| self.grid.tile(tile)).enumerate() {
             let at = self.frame.at(tile.image - self.first, tile.y, tile.x);
-            // SAFETY: a frame has room for the whole of each of its tiles; the matrices hold the tile's row.
+            // SAFETY: the caller has the instruction set; `at` lies in the frames, whole ones, each with room for the whole of
+            // each of its tiles (`Frame::new`); the matrices hold the tile's row.
             unsafe {
                 let from = self.matrices.as_ptr().add(index * self.layout.tile);
                 let to = self.frames[at..].as_mut_ptr();
@@ -181,7 +167,7 @@ impl<const S: usize> Kernel for Spread<'_, S> {
     }
 }
 
-/// Sends the images within frames on their way out. Needs: frames for the images, the output theirs alone.
+/// Sends the images within frames on their way out.
 struct Crop<'a, F> {
     grid: &'a Grid,
     frame: Frame,
@@ -190,18 +176,33 @@ struct Crop<'a, F> {
     finish: F,
 }
 
+impl<'a, F: Finish> Crop<'a, F> {
+    /// The frames of `images` of the output.
+    ///
+    /// # Safety
+    /// The output must hold the images, which no other thread may use.
+    unsafe fn new(grid: &'a Grid, frame: Frame, frames: &'a [f32], images: Range<usize>, finish: F) -> Self {
+        Self { grid, frame, frames, images, finish }
+    }
+}
+
 impl<F: Finish> Kernel for Crop<'_, F> {
+    type Output = ();
+
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let [height, width, channels] = self.grid.source;
+        assert!(channels.next_multiple_of(V::LANES) <= self.frame.channels, "frames: channels in whole vectors");
+        assert_eq!(self.frames.len(), self.images.len() * self.frame.len(), "frames: one an image");
         let padding = self.grid.padding();
         for (index, image) in self.images.enumerate() {
             for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
                 let from = self.frames[self.frame.at(index, y + padding, x + padding)..].as_ptr();
                 let to = ((image * height + y) * width + x) * channels;
-                // SAFETY: the frame holds the pixel, channels in whole vectors; the output holds the image.
+                // SAFETY: the caller has the instruction set; the frame holds the pixel, channels in whole vectors; the output
+                // holds the image, which is this thread's own (`Crop::new`).
                 unsafe {
-                    for_each_vector!(channels, |channel, span| {
+                    for_each_vector!(V, channels, |channel, span| {
                         self.finish.put(span, V::load(from.add(channel)), to + channel, channel);
                     });
                 }

@@ -8,7 +8,7 @@
 // Arrays that stay in registers are indexed by loops over constants.
 #![allow(clippy::needless_range_loop)]
 
-use crate::conv::simd::Vector;
+use crate::simd::Vector;
 
 /// Pairs at most.
 const PAIRS: usize = 3;

@@ -4,14 +4,15 @@
 
 use super::SKEW;
 use super::grid::Grid;
-use super::tile_io::{Gradient, Input, Layout};
+use super::tile_io::{Gradient, Input, MatrixLayout};
 use super::transform::KernelMatrix;
 use crate::conv::ConvShape;
 use crate::conv::chunks::{chunk_of, chunks, reduce};
-use crate::conv::scratch::{Parts, Scratch};
-use crate::conv::simd::{Ahead, Kernel, Vector, dispatch, lanes};
+use crate::conv::scratch::Scratch;
 use crate::conv::tiles::{ProductTile, blocks, even_parts};
+use crate::disjoint::for_each_chunk;
 use crate::isa::Isa;
+use crate::simd::{Ahead, Kernel, Vector, dispatch, lanes};
 use crate::threads::Threads;
 
 /// Tiles that are transformed together.
@@ -44,16 +45,14 @@ impl<const S: usize, const M: usize, const R: usize> WeightGradient<S, M, R> {
         assert_eq!(dy.len(), images * grid.out_len(), "output gradient: as many images as the input");
         assert_eq!(dw.len(), inputs * outs * R * R, "weight gradient");
         let lanes = lanes(self.isa);
-        let (sources, gradients) = (Layout::new::<S>(TILES, inputs, lanes), Layout::new::<S>(TILES, outs, lanes));
+        let (sources, gradients) =
+            (MatrixLayout::new::<S>(TILES, inputs, lanes), MatrixLayout::new::<S>(TILES, outs, lanes));
         let zeros_len = (width * inputs).next_multiple_of(SKEW);
         let matrix = (inputs * gradients.tile).next_multiple_of(SKEW) + SKEW;
         let chunk_len = R * R * inputs * gradients.tile;
         let partials = scratch.partials.get(chunks(images) * chunk_len);
-        let parts = Parts::new(partials, chunk_len);
         let workers = scratch.workers.prepare(threads);
-        threads.run(chunks(images), |chunk| {
-            // SAFETY: each task takes the part of its own number.
-            let partial = unsafe { parts.get(chunk) };
+        for_each_chunk(threads, partials, chunk_len, |chunk, partial| {
             workers.with(zeros_len + S * S * matrix + sources.len() + gradients.len(), |memory| {
                 let (zeros, memory) = memory.split_at_mut(zeros_len);
                 let (sums, memory) = memory.split_at_mut(S * S * matrix);
@@ -68,27 +67,17 @@ impl<const S: usize, const M: usize, const R: usize> WeightGradient<S, M, R> {
                     let input = Input::<S> { grid, source: x, zeros, tiles: tiles.clone(), layout: sources, matrices };
                     let matrices = &mut *to;
                     let gradient = Gradient::<S, M> { grid, dy, tiles: tiles.clone(), layout: gradients, matrices };
-                    // SAFETY: the instruction set was checked when the plan was made; all memory is as long as layouts and
-                    // plan say (asserted above).
-                    unsafe {
-                        dispatch(self.isa, input);
-                        dispatch(self.isa, gradient);
-                        let (from, to) = (&*from, &*to);
-                        let channels = [inputs, outs];
-                        let sums = &mut *sums;
-                        let next = tiles.end..tiles.end + count;
-                        let ahead = [
-                            grid.ahead(x.as_ptr(), next.clone(), grid.source),
-                            grid.ahead(dy.as_ptr(), next, grid.out),
-                        ];
-                        dispatch(
-                            self.isa,
-                            Products { from, sources, to, gradients, sums, matrix, tiles: count, channels, ahead },
-                        );
-                    }
+                    dispatch(self.isa, input);
+                    dispatch(self.isa, gradient);
+                    let next = tiles.end..tiles.end + count;
+                    let ahead =
+                        [grid.ahead(x.as_ptr(), next.clone(), grid.source), grid.ahead(dy.as_ptr(), next, grid.out)];
+                    let (from, to, sums, channels) = (&*from, &*to, &mut *sums, [inputs, outs]);
+                    let products =
+                        Products { from, sources, to, gradients, sums, matrix, tiles: count, channels, ahead };
+                    dispatch(self.isa, products);
                 }
-                // SAFETY: as above.
-                unsafe { dispatch(self.isa, Back::<S, R> { sums, matrix, channels: [inputs, outs], partial }) }
+                dispatch(self.isa, Back::<S, R> { sums, matrix, channels: [inputs, outs], partial });
             });
         });
         reduce(threads, partials, chunk_len, [outs, inputs, R * R], lanes, dw);
@@ -96,12 +85,12 @@ impl<const S: usize, const M: usize, const R: usize> WeightGradient<S, M, R> {
 }
 
 /// Adds the products of matrices, source channels x tiles by tiles x output channels, to the sums; these lie by matrix,
-/// block of one or two vectors of output channels, input channel, output channel. Needs: layouts that hold.
+/// block of one or two vectors of output channels, input channel, output channel.
 struct Products<'a> {
     from: &'a [f32],
-    sources: Layout,
+    sources: MatrixLayout,
     to: &'a [f32],
-    gradients: Layout,
+    gradients: MatrixLayout,
     sums: &'a mut [f32],
     matrix: usize,
     tiles: usize,
@@ -112,16 +101,22 @@ struct Products<'a> {
 }
 
 impl Kernel for Products<'_> {
+    type Output = ();
+
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let [inputs, outs] = self.channels;
+        self.sources.check::<V>(self.tiles, inputs, self.from.len());
+        self.gradients.check::<V>(self.tiles, outs, self.to.len());
+        assert_eq!(self.sources.count, self.gradients.count, "as many matrices of inputs as of gradients");
+        check_sums::<V>(self.channels, self.matrix, self.sources.count, self.sums.len());
         for matrix in 0..self.sources.count {
             self.ahead.iter().for_each(|ahead| ahead.fetch(matrix, self.sources.count));
             for (channel, width) in blocks(outs, V::LANES) {
                 let vectors = width / V::LANES;
                 let limit = if vectors == 1 { V::ROWS_OF_ONE } else { V::ROWS_OF_TWO };
                 for (first, rows) in even_parts(inputs, limit) {
-                    // SAFETY: the caller's promise.
+                    // SAFETY: the caller has the instruction set; matrices and sums have room, checked above.
                     unsafe {
                         ProductTile {
                             source: self.from.as_ptr().add(matrix * self.sources.matrix + first),
@@ -142,7 +137,13 @@ impl Kernel for Products<'_> {
     }
 }
 
-/// Gᵀ u G of the sums, into a chunk's gradient in the layout of [`reduce`]. Needs: lengths that fit.
+/// Checks that `len` numbers are as many sums for matrices of channels, in whole vectors of `V`.
+fn check_sums<V: Vector>([inputs, outs]: [usize; 2], matrix: usize, count: usize, len: usize) {
+    let room = inputs * outs.next_multiple_of(V::LANES) <= matrix && count * matrix <= len;
+    assert!(room, "sums: fewer than {count} matrices of {inputs} x {outs} channels");
+}
+
+/// Gᵀ u G of the sums, into a chunk's gradient in the layout of [`reduce`].
 struct Back<'a, const S: usize, const R: usize> {
     sums: &'a [f32],
     matrix: usize,
@@ -152,14 +153,19 @@ struct Back<'a, const S: usize, const R: usize> {
 }
 
 impl<const S: usize, const R: usize> Kernel for Back<'_, S, R> {
+    type Output = ();
+
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let kernel_matrix = KernelMatrix::<S, R>::new();
         let [inputs, outs] = self.channels;
+        check_sums::<V>(self.channels, self.matrix, S * S, self.sums.len());
+        let len = R * R * inputs * outs.next_multiple_of(V::LANES);
+        assert!(len <= self.partial.len(), "gradient: {len} numbers");
         for (block, width) in blocks(outs, V::LANES) {
             for input in 0..inputs {
                 for lane in (0..width).step_by(V::LANES) {
-                    // SAFETY: the caller vouches for the instruction set and the lengths.
+                    // SAFETY: the caller has the instruction set; sums and gradient have room, checked above.
                     unsafe {
                         let from = self.sums.as_ptr().add(block * inputs + input * width + lane);
                         let mut u = [[V::zero(); S]; S];
