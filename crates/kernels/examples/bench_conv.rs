@@ -99,7 +99,7 @@ impl Numbers {
 }
 
 struct Bench {
-    plan: Conv2d,
+    conv: Conv2d,
     x: Numbers,
     weight: Numbers,
     dy: Numbers,
@@ -110,13 +110,13 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(plan: Conv2d) -> Self {
-        let shape = *plan.shape();
+    fn new(conv: Conv2d) -> Self {
+        let shape = *conv.shape();
         let numbers = |len| Numbers::new(len, |i| ((i * 7919) % 1009) as f32 / 504.5 - 1.0);
         let zeros = |len| Numbers::new(len, |_| 0.0);
         let (x, y) = (shape.batch * shape.inputs_per_image(), shape.batch * shape.outputs_per_image());
         Self {
-            plan,
+            conv,
             x: numbers(x),
             weight: numbers(shape.weights()),
             dy: numbers(y),
@@ -128,21 +128,21 @@ impl Bench {
     }
 
     fn flop(&self) -> f64 {
-        let shape = self.plan.shape();
+        let shape = self.conv.shape();
         2.0 * (self.y.len * shape.c_in * shape.kernel * shape.kernel) as f64
     }
 
     fn round(&mut self, threads: &Threads, scratch: &mut Scratch) {
         let gflop = self.flop() / 1e9;
-        let Self { plan, rates, .. } = self;
+        let Self { conv, rates, .. } = self;
         let (x, weight, dy) = (self.x.get(), self.weight.get(), self.dy.get());
         let (y, dx, dw) = (self.y.get(), self.dx.get(), self.dw.get());
         // The first call finds its memory cold, as it would after another layer's.
-        rates[0].push(gflop / seconds(|| plan.forward(threads, x, weight, Epilogue::None, y, scratch)));
-        if plan.shape().c_in > 3 {
-            rates[1].push(gflop / seconds(|| plan.backward_data(threads, dy, weight, false, dx, scratch)));
+        rates[0].push(gflop / seconds(|| conv.forward(threads, x, weight, Epilogue::None, y, scratch)));
+        if conv.shape().c_in > 3 {
+            rates[1].push(gflop / seconds(|| conv.backward_data(threads, dy, weight, false, dx, scratch)));
         }
-        rates[2].push(gflop / seconds(|| plan.backward_weights(threads, x, dy, dw, scratch)));
+        rates[2].push(gflop / seconds(|| conv.backward_weights(threads, x, dy, dw, scratch)));
     }
 }
 
@@ -167,10 +167,10 @@ fn run(options: &Options, threads: &Threads, isa: Isa) {
             continue;
         }
         let shape = ConvShape { batch: BATCH, height: side, width: side, c_in, c_out, kernel, stride, padding };
-        let plans: Vec<_> = options.exact.iter().map(|&exact| Conv2d::new(shape, isa, exact)).collect();
-        for (i, plan) in plans.iter().enumerate() {
-            if i == 0 || plan.algorithm() != plans[0].algorithm() {
-                benches.push((name, Bench::new(plan.clone())));
+        let convs: Vec<_> = options.exact.iter().map(|&exact| Conv2d::new(shape, isa, exact)).collect();
+        for (i, conv) in convs.iter().enumerate() {
+            if i == 0 || conv.algorithm() != convs[0].algorithm() {
+                benches.push((name, Bench::new(conv.clone())));
             }
         }
     }
@@ -187,7 +187,7 @@ fn run(options: &Options, threads: &Threads, isa: Isa) {
     }
     for (name, bench) in &mut benches {
         let figures: Vec<String> = bench.rates.iter_mut().map(|rates| figure(rates, options.best, peak)).collect();
-        println!("{name:22} {:9} {:>13} {:>13} {:>15}", bench.plan.algorithm(), figures[0], figures[1], figures[2]);
+        println!("{name:22} {:9} {:>13} {:>13} {:>15}", bench.conv.algorithm(), figures[0], figures[1], figures[2]);
     }
 }
 

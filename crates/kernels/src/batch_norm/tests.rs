@@ -155,3 +155,34 @@ fn evaluation_uses_the_statistics_it_is_given() {
         assert!((found - expected).abs() < 1e-4, "{y:?}");
     }
 }
+
+#[test]
+fn slices_that_do_not_fit_are_refused() {
+    let threads = Threads::new(1).unwrap();
+    let case = Case::new(40, 16);
+    for isa in Isa::supported() {
+        let refused = |call: &mut dyn FnMut(&mut BatchNorm)| {
+            let mut norm = BatchNorm::new(16, 40, isa);
+            norm.forward(&threads, &case.x, &case.weight, &case.bias, None, true, &mut vec![0.0; 640]);
+            let call = std::panic::AssertUnwindSafe(|| call(&mut norm));
+            assert!(std::panic::catch_unwind(call).is_err(), "{isa}");
+        };
+        let (x, weight, bias, short) = (&case.x, &case.weight, &case.bias, &case.residual[1..]);
+        let (mut y, mut dx, mut gradient) = (vec![0.0; 640], vec![0.0; 640], case.dy.clone());
+        let (mut d_weight, mut d_bias) = ([0.0; 16], [0.0; 16]);
+        refused(&mut |norm| norm.forward(&threads, x, weight, bias, None, true, &mut y[1..]));
+        refused(&mut |norm| norm.forward(&threads, x, weight, bias, Some(short), true, &mut y));
+        refused(&mut |norm| norm.forward(&threads, x, &weight[1..], bias, None, true, &mut y));
+        refused(&mut |norm| {
+            norm.backward(&threads, x, weight, true, &mut gradient[1..], &mut d_weight, &mut d_bias);
+        });
+        refused(&mut |norm| {
+            let dx = &mut dx[1..];
+            norm.backward_residual(&threads, x, weight, None, &mut gradient, dx, &mut d_weight, &mut d_bias);
+        });
+        refused(&mut |norm| {
+            let mask = Some(short);
+            norm.backward_residual(&threads, x, weight, mask, &mut gradient, &mut dx, &mut d_weight, &mut d_bias);
+        });
+    }
+}

@@ -343,3 +343,33 @@ fn a_smaller_batch_gives_the_same_images() {
         }
     }
 }
+
+#[test]
+fn slices_that_do_not_fit_are_refused() {
+    let threads = one_thread();
+    for window in [(3, 1, 1), (3, 2, 1), (5, 1, 0)] {
+        let Case { shape, x, weight, dy } = Case::new(shape(3, (14, 14), (16, 16), window));
+        for isa in Isa::supported() {
+            for exact in [true, false] {
+                let conv = Conv2d::new(shape, isa, exact);
+                let refused = |call: &mut dyn FnMut(&mut Scratch)| {
+                    let call = std::panic::AssertUnwindSafe(|| call(&mut Scratch::default()));
+                    assert!(std::panic::catch_unwind(call).is_err(), "{isa} {window:?}");
+                };
+                // Each short of one element: x, weight, y, the bias; then the gradients likewise.
+                let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), weight.clone());
+                let (x, weight, dy, bias) = (&x[..], &weight[..], &dy[..], [0.0; 15]);
+                refused(&mut |s| conv.forward(&threads, &x[1..], weight, Epilogue::None, &mut y, s));
+                refused(&mut |s| conv.forward(&threads, x, &weight[1..], Epilogue::None, &mut y, s));
+                refused(&mut |s| conv.forward(&threads, x, weight, Epilogue::None, &mut y[1..], s));
+                refused(&mut |s| conv.forward(&threads, x, weight, Epilogue::Bias(&bias), &mut y, s));
+                refused(&mut |s| conv.backward_data(&threads, &dy[1..], weight, false, &mut dx, s));
+                refused(&mut |s| conv.backward_data(&threads, dy, &weight[1..], false, &mut dx, s));
+                refused(&mut |s| conv.backward_data(&threads, dy, weight, false, &mut dx[1..], s));
+                refused(&mut |s| conv.backward_weights(&threads, &x[1..], dy, &mut dw, s));
+                refused(&mut |s| conv.backward_weights(&threads, x, &dy[1..], &mut dw, s));
+                refused(&mut |s| conv.backward_weights(&threads, x, dy, &mut dw[1..], s));
+            }
+        }
+    }
+}

@@ -53,8 +53,8 @@ impl<const S: usize, const M: usize, const R: usize> DataGradient<S, M, R> {
     /// When the lengths do not fit.
     pub(super) fn run(&self, threads: &Threads, dy: &[f32], weight: &[f32], output: Output, scratch: &mut Scratch) {
         match self {
-            Self::Correlation(plan) => plan.run(threads, dy, weight, output, scratch),
-            Self::Scatter(plan) => plan.run(threads, dy, weight, output, scratch),
+            Self::Correlation(correlation) => correlation.run(threads, dy, weight, output, scratch),
+            Self::Scatter(scatter) => scatter.run(threads, dy, weight, output, scratch),
         }
     }
 }

@@ -121,7 +121,7 @@ impl Correlation {
 
 /// One image of a correlation.
 struct Image<'a> {
-    plan: &'a Correlation,
+    correlation: &'a Correlation,
     frame: &'a [f32],
     weights: &'a [f32],
     output: Output<'a>,
@@ -137,17 +137,21 @@ impl<'a> Image<'a> {
     /// # Safety
     /// No other thread may use the image's part of the output.
     unsafe fn new(
-        plan: &'a Correlation,
+        correlation: &'a Correlation,
         frame: &'a [f32],
         weights: &'a [f32],
         output: Output<'a>,
         offset: usize,
         ahead: [Ahead; 2],
     ) -> Self {
-        let g = &plan.geometry;
-        assert_eq!((frame.len(), weights.len()), (g.frame_len(), plan.packed_len()), "frame and weights: as planned");
+        let g = &correlation.geometry;
+        assert_eq!(
+            (frame.len(), weights.len()),
+            (g.frame_len(), correlation.packed_len()),
+            "frame and weights: of its size"
+        );
         assert!(offset + g.out_len() <= output.len(), "output: room for the image");
-        Self { plan, frame, weights, output, offset, ahead }
+        Self { correlation, frame, weights, output, offset, ahead }
     }
 }
 
@@ -156,7 +160,7 @@ impl Kernel for Image<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let g = &self.plan.geometry;
+        let g = &self.correlation.geometry;
         let mut weights = self.weights;
         let blocks_of_phases = g.rows.len() * g.columns.len() * blocks(g.out[2], V::LANES).count();
         let mut index = 0;
@@ -190,7 +194,7 @@ impl Image<'_> {
         weights: &[f32],
         [share, shares]: [usize; 2],
     ) {
-        let g = &self.plan.geometry;
+        let g = &self.correlation.geometry;
         let [_, out_width, outs] = g.out;
         let vectors = width / V::LANES;
         let limit = if vectors == 1 { V::ROWS_OF_ONE } else { V::ROWS_OF_TWO };

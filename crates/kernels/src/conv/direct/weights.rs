@@ -46,7 +46,7 @@ impl WeightGradient {
                 for image in chunk_of(images, chunk) {
                     let frame = g.framed(&x[image * g.source_len()..][..g.source_len()], memory);
                     let dy = &dy[image * g.out_len()..][..g.out_len()];
-                    dispatch(self.isa, Image { plan: self, frame, dy, sums });
+                    dispatch(self.isa, Image { whole: self, frame, dy, sums });
                 }
             });
         });
@@ -68,7 +68,7 @@ impl WeightGradient {
 
 /// Adds one image to the sums.
 struct Image<'a> {
-    plan: &'a WeightGradient,
+    whole: &'a WeightGradient,
     frame: &'a [f32],
     dy: &'a [f32],
     sums: &'a mut [f32],
@@ -79,18 +79,18 @@ impl Kernel for Image<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let g = &self.plan.geometry;
-        assert_eq!((self.frame.len(), self.dy.len()), (g.frame_len(), g.out_len()), "frame and gradient: as planned");
+        let g = &self.whole.geometry;
+        assert_eq!((self.frame.len(), self.dy.len()), (g.frame_len(), g.out_len()), "frame and gradient: of its size");
         let [height, width, outs] = g.out;
         let mut sums = self.sums;
         for (channel, block) in blocks(outs, V::LANES) {
             let vectors = block / V::LANES;
             let limit = if vectors == 1 { V::ROWS_OF_ONE } else { V::ROWS_OF_TWO };
             let last_lanes = (outs - channel).min(block) - (vectors - 1) * V::LANES;
-            for ky in 0..self.plan.kernel {
-                let (own, rest) = sums.split_at_mut(self.plan.run_len() * block);
+            for ky in 0..self.whole.kernel {
+                let (own, rest) = sums.split_at_mut(self.whole.run_len() * block);
                 sums = rest;
-                for (first, rows) in even_parts(self.plan.run_len(), limit) {
+                for (first, rows) in even_parts(self.whole.run_len(), limit) {
                     // SAFETY: the caller has the instruction set; the frame reaches as far as the last window, of which
                     // `first .. first + rows` is a part; `own` holds the sums of this block and kernel row.
                     unsafe {

@@ -135,7 +135,7 @@ impl<const S: usize> Kernel for Spread<'_, S> {
     unsafe fn run<V: Vector>(self) {
         self.layout.check::<V>(self.tiles.len(), self.frame.channels, self.matrices.len());
         let fits = self.frame.channels.is_multiple_of(V::LANES) && self.frames.len().is_multiple_of(self.frame.len());
-        assert!(self.layout.count == S * S && fits, "tiles and frames: as planned");
+        assert!(self.layout.count == S * S && fits, "tiles and frames: of this size");
         for (index, tile) in self.tiles.clone().map(|tile| self.grid.tile(tile)).enumerate() {
             let at = self.frame.at(tile.image - self.first, tile.y, tile.x);
             // SAFETY: the caller has the instruction set; `at` lies in the frames, whole ones, each with room for the whole of

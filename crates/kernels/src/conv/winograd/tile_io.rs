@@ -62,7 +62,7 @@ impl<const S: usize> Kernel for Input<'_, S> {
     unsafe fn run<V: Vector>(self) {
         let [height, width, channels] = self.grid.source;
         self.layout.check::<V>(self.tiles.len(), channels, self.matrices.len());
-        assert!(self.layout.count == S * S && self.zeros.len() >= width * channels, "tiles and zeros: as planned");
+        assert!(self.layout.count == S * S && self.zeros.len() >= width * channels, "tiles and zeros: of this size");
         assert!(self.grid.holds(self.source.len(), self.grid.source, &self.tiles), "source: the tiles' images");
         for (index, tile) in self.tiles.clone().map(|tile| self.grid.tile(tile)).enumerate() {
             let (y, first_row, end_row) = self.grid.overlap(tile.y, height);
@@ -118,7 +118,7 @@ impl<const S: usize, const M: usize> Kernel for Gradient<'_, S, M> {
     unsafe fn run<V: Vector>(self) {
         let [height, width, channels] = self.grid.out;
         self.layout.check::<V>(self.tiles.len(), channels, self.matrices.len());
-        assert!(self.layout.count == S * S, "tiles: as planned");
+        assert!(self.layout.count == S * S, "tiles: of this size");
         assert!(self.grid.holds(self.dy.len(), self.grid.out, &self.tiles), "output gradient: the tiles' images");
         for (index, tile) in self.tiles.clone().map(|tile| self.grid.tile(tile)).enumerate() {
             let (rows, columns) = (M.min(height - tile.y), M.min(width - tile.x));
@@ -187,7 +187,7 @@ impl<const S: usize, const M: usize, F: Finish> Kernel for Outputs<'_, S, M, F> 
     unsafe fn run<V: Vector>(self) {
         let [height, width, channels] = self.grid.out;
         self.layout.check::<V>(self.tiles.len(), channels, self.matrices.len());
-        assert!(self.layout.count == S * S, "tiles: as planned");
+        assert!(self.layout.count == S * S, "tiles: of this size");
         for (index, tile) in self.tiles.clone().map(|tile| self.grid.tile(tile)).enumerate() {
             let (rows, columns) = (M.min(height - tile.y), M.min(width - tile.x));
             let to = ((tile.image * height + tile.y) * width + tile.x) * channels;
