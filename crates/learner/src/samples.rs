@@ -83,7 +83,7 @@ impl Samples {
     }
 
     /// Passes over the training images after `iteration` steps.
-    pub fn epochs(&self, iteration: u64) -> f64 {
+    pub(crate) fn epochs(&self, iteration: u64) -> f64 {
         (iteration * self.batch_size as u64) as f64 / self.train.len() as f64
     }
 
@@ -103,13 +103,13 @@ impl Samples {
     }
 
     /// `count` batches of training images, the same at every call and in every run on the data.
-    pub fn fixed_batches(&self, count: usize) -> Vec<Vec<u32>> {
+    pub(crate) fn fixed_batches(&self, count: usize) -> Vec<Vec<u32>> {
         let mut fixed = Self::new(self.train.clone(), 0, self.batch_size, Augment::None);
         (1..=count as u64).map(|iteration| fixed.batch(iteration).indices.to_vec()).collect()
     }
 
     /// At most `count` training images, the same at every call and in every run on the data.
-    pub fn fixed_images(&self, count: usize) -> Vec<u32> {
+    pub(crate) fn fixed_images(&self, count: usize) -> Vec<u32> {
         let mut fixed = Self::new(self.train.clone(), 0, 1, Augment::None);
         (0..count.min(self.train.len()) as u64).map(|sample| fixed.image(sample)).collect()
     }

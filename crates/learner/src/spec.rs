@@ -91,7 +91,7 @@ impl RunSpec {
 
     /// Whether the run continues when the loss is not finite, as long as the weights are. A range test does: a collapse
     /// followed by a second rise is one of the outcomes it is meant to show.
-    pub fn outlives_bad_loss(&self) -> bool {
+    pub(crate) fn outlives_bad_loss(&self) -> bool {
         self.config.kind == Kind::RangeTest
     }
 }

@@ -21,7 +21,7 @@ pub fn stream(name: &str, seed: u64, part: u64) -> ChaCha20Rng {
 ///
 /// # Panics
 /// When `bound` is 0.
-pub fn below(rng: &mut ChaCha20Rng, bound: u32) -> u32 {
+fn below(rng: &mut ChaCha20Rng, bound: u32) -> u32 {
     assert!(bound > 0, "no number is below 0");
     let unfair = bound.wrapping_neg() % bound;
     loop {
@@ -33,20 +33,20 @@ pub fn below(rng: &mut ChaCha20Rng, bound: u32) -> u32 {
 }
 
 /// Shuffles `items`, every order equally likely (Fisher-Yates).
-pub fn shuffle<T>(rng: &mut ChaCha20Rng, items: &mut [T]) {
+pub(crate) fn shuffle<T>(rng: &mut ChaCha20Rng, items: &mut [T]) {
     for last in (1..items.len()).rev() {
         items.swap(last, below(rng, last as u32 + 1) as usize);
     }
 }
 
 /// A number uniform in [0, 1), with 53 random bits.
-pub fn uniform(rng: &mut ChaCha20Rng) -> f64 {
+pub(crate) fn uniform(rng: &mut ChaCha20Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// Two standard normal numbers (Box and Muller, 1958). Logarithm and cosine are the libm crate's: the same bits on every
 /// machine.
-pub fn normals(rng: &mut ChaCha20Rng) -> (f64, f64) {
+pub(crate) fn normals(rng: &mut ChaCha20Rng) -> (f64, f64) {
     let radius = libm::sqrt(-2.0 * libm::log(1.0 - uniform(rng)));
     let angle = 2.0 * std::f64::consts::PI * uniform(rng);
     (radius * libm::cos(angle), radius * libm::sin(angle))
