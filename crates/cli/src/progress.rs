@@ -86,8 +86,8 @@ impl Drop for Progress {
 
 fn bar(name: &str, done: u64, total: Option<u64>) -> ProgressBar {
     let (bar, template) = match total {
-        Some(total) => (ProgressBar::new(total), "{prefix} {pos}/{len} {bar:20} {eta} left  {msg}"),
-        None => (ProgressBar::new_spinner(), "{prefix} {pos}  {msg}"),
+        Some(total) => (ProgressBar::new(total), "{prefix} {pos}/{len} {bar:20} {eta} left  {wide_msg}"),
+        None => (ProgressBar::new_spinner(), "{prefix} {pos}  {wide_msg}"),
     };
     bar.set_style(ProgressStyle::with_template(template).expect("the templates are well formed"));
     bar.set_prefix(name.to_owned());

@@ -14,7 +14,7 @@ use crate::archive::{Tree, Visitor};
 use crate::picture::{self, Conversion, Header, MAX_FILE_BYTES};
 use crate::progress::Progress;
 use crate::set::{Limits, Set};
-use crate::split::{self, Key, first_of_each_class, held_out};
+use crate::split::{self, Key, first_of_each_class, test_count};
 use crate::{Refusal, Result};
 
 /// What may be asked of a folder.
@@ -22,7 +22,7 @@ use crate::{Refusal, Result};
 pub struct Options {
     /// Sides of the square that every picture becomes; without it all must have one size.
     pub size: Option<u32>,
-    /// Share of each class to hold out, where there is no `test/`.
+    /// Share of each class for testing, if there is no `test/`.
     pub test_share: Option<f64>,
     /// How many images of each class a split has at most.
     pub limits: Limits,
@@ -381,12 +381,12 @@ fn members<'a>(survey: &'a Survey, classes: &[String], test_share: Option<f64>) 
         (true, None) => Ok([train, test]),
         (true, Some(_)) => Err(Refusal::new("--test-share does not apply to a set that has a folder test/")
             .hint("leave the flag out, or move test/ away")),
-        (false, share) => hold_out(survey, train, classes, share.unwrap_or(split::DEFAULT_TEST_SHARE)),
+        (false, share) => take_test(survey, train, classes, share.unwrap_or(split::DEFAULT_TEST_SHARE)),
     }
 }
 
-/// Holds out of each class the pictures with the smallest keys.
-fn hold_out<'a>(
+/// Takes the pictures of each class with the smallest keys for testing.
+fn take_test<'a>(
     survey: &Survey,
     mut all: Vec<Member<'a>>,
     classes: &[String],
@@ -398,7 +398,7 @@ fn hold_out<'a>(
     }
     let mut wanted = Vec::new();
     for (class, &count) in classes.iter().zip(&counts) {
-        wanted.push(held_out(count, share).ok_or_else(|| {
+        wanted.push(test_count(count, share).ok_or_else(|| {
             let problem = format!("too few pictures in train/{class}/ to hold one out for testing: {count}");
             survey.refuse(problem).hint("add pictures to that class, or provide test/<class>/")
         })?);
