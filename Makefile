@@ -175,7 +175,7 @@ endif
 include $(sort $(wildcard pipelines/*.mk))
 
 # ----------------------------------------------------------------------------------------------------------- the rest
-.PHONY: help help-all programs test torture lint fuzz sanitize large deps deny check-cuda test-cuda bench \
+.PHONY: help help-all programs test torture lint fuzz sanitize large deps deny check-cuda test-cuda test-pytorch bench \
   bench-checkpoint bench-peer bench-run bench-scaling peer-agrees clean clean-studies
 
 # What `make help` shows, in this order. `make help-all` shows them and everything else that a `##` comment documents.
@@ -263,7 +263,7 @@ bench-scaling: ## measure images/s, GFLOP/s and memory over depth and batch size
 bench-checkpoint: ## measure what a checkpoint costs, and its share of a run at the default
 	$(CARGO) run --release --quiet -p end-to-end --bin checkpoint_cost
 
-PEER_PYTHON ?= python3 ## bench-peer, peer-agrees, parity tests: a Python with PyTorch
+PEER_PYTHON ?= python3 ## bench-peer, peer-agrees, test-pytorch, parity tests: a Python with PyTorch
 QUICK ?= ## bench-peer: 1 for a few cases only
 ROUNDS ?= 5 ## bench-peer: interleaved rounds
 bench-peer: ## measure our training steps against PyTorch's, into docs/results/; with DEVICE=cuda on one GPU
@@ -276,6 +276,9 @@ PEER_OTHER ?= ## peer-agrees: an independent script that measures the same nets 
 peer-agrees: ## compare our PyTorch benchmark with an independent one: do they agree within 5%?
 	$(PEER_PYTHON) tests/peer/agree.py --other $(or $(strip $(PEER_OTHER)),$(error PEER_OTHER is not set; name a script that measures the same nets in PyTorch)) \
 	  --rounds $(strip $(ROUNDS))
+
+test-pytorch: | $(PROGRAMS) ## test integrations/superconv_lr.py in PyTorch, against our programs on the same weights and batches
+	$(PEER_PYTHON) integrations/test_superconv_lr.py
 
 bench-run: $(data_file) | $(BIN)/sc-init $(BIN)/sc-train ## measure what a whole run costs beyond its bare training steps
 	$(CARGO) build --release --quiet -p learner --examples
