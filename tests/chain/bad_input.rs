@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use artifacts::sha256;
 use artifacts::tensors::{Tensor, TensorFile, Values};
 use end_to_end::{bytes, refused, run, small_setting, succeed};
 
@@ -218,12 +219,58 @@ fn a_suggestion_for_something_else() {
         "momentum":0.9,"weight_decay":null,"iterations":null},"sources":[]}"#;
     fs::write(folder.join("s.json"), suggestion).unwrap();
     let train = |more: &str| format!("--schedule 1cycle --suggestion s.json {TRAIN} {more}");
-    refused(folder, "sc-train", &train(""), "expected a suggestion for batch size 16, found one for 64");
+    refused(folder, "sc-train", &train(""), "s.json was made for batch size 64; this run has batch size 16");
     fs::write(folder.join("s.json"), suggestion.replace("0.05", "null")).unwrap();
-    refused(folder, "sc-train", &train("--force"), "expected a highest rate, found none: because");
+    refused(folder, "sc-train", &train("--force"), "s.json suggests no rate: because");
+    fs::write(folder.join("s.json"), suggestion.replace("suggestion/1", "suggestion/2")).unwrap();
+    refused(folder, "sc-train", &train("--force"), "made by a newer superconv (format superconv-suggestion/2)");
     fs::write(folder.join("s.json"), suggestion).unwrap();
+    for schedule in ["constant", "piecewise --drop-at 0.5", "plateau", "cosine", "sgdr --t-0 2", "poly"] {
+        let arguments = format!("--schedule {schedule} --suggestion s.json {TRAIN} --force");
+        let expected = format!("--suggestion does not apply to --schedule {}", schedule.split(' ').next().unwrap());
+        refused(folder, "sc-train", &arguments, &expected);
+    }
     succeed(folder, "sc-train", &train("--force"));
     let record = artifacts::run::read_run(&folder.join("runs/x")).unwrap();
     assert_eq!(record.config.schedule_parameters["max_lr"], 0.05);
-    assert_eq!(record.rates_from.unwrap().path, "s.json");
+    let from = record.rates_from.unwrap();
+    assert_eq!((from.path.as_str(), from.sha256), ("s.json", sha256::of_bytes(suggestion.as_bytes())));
+}
+
+#[test]
+fn a_choice_for_something_else() {
+    let setting = small_setting("lenet");
+    let folder = setting.path();
+    let made_for = |key: &str, value: &str| {
+        let setting = format!(r#"{{"net":"lenet","shortcut":"","batch_size":16,"optimizer":"sgd","{key}":{value}}}"#);
+        let choice = format!(
+            r#"{{"format":"superconv-choice/1","lr":0.002,"at_edge":false,"iterations":9,"candidates":[],
+            "schedule":"piecewise","setting":{setting}}}"#
+        );
+        fs::write(folder.join("c.json"), &choice).unwrap();
+        choice
+    };
+    let train = |schedule: &str, more: &str| format!("--schedule {schedule} --choice c.json {TRAIN} {more}");
+    made_for("momentum", "0.5");
+    refused(
+        folder,
+        "sc-train",
+        &train("constant", "--optimizer adamw"),
+        "c.json was made for optimizer sgd, momentum 0.5; this run has optimizer adamw, momentum 0.9",
+    );
+    let choice = made_for("momentum", "0.9");
+    refused(folder, "sc-train", &train("1cycle", ""), "--choice does not apply to --schedule 1cycle");
+    let of_cycles = choice.replace("piecewise", "1cycle");
+    fs::write(folder.join("c.json"), &of_cycles).unwrap();
+    refused(folder, "sc-train", &train("constant", ""), "is the highest of a cycle, not one to start from");
+    succeed(folder, "sc-train", &train("1cycle", "").replace("runs/x", "runs/cycle"));
+    let record = artifacts::run::read_run(&folder.join("runs/cycle")).unwrap();
+    assert_eq!(record.config.schedule_parameters["max_lr"], 0.002);
+    // A choice of before it held a setting: its rate is one to start from, and nothing is compared.
+    let (old, _) = choice.split_once(",\n            \"schedule\"").unwrap();
+    fs::write(folder.join("c.json"), format!("{old}}}")).unwrap();
+    refused(folder, "sc-train", &train("1cycle", ""), "--choice does not apply to --schedule 1cycle");
+    succeed(folder, "sc-train", &train("constant", "--optimizer adamw"));
+    let record = artifacts::run::read_run(&folder.join("runs/x")).unwrap();
+    assert_eq!(record.config.schedule_parameters["lr"], 0.002);
 }

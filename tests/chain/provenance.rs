@@ -34,6 +34,7 @@ fn a_record_says_what_it_was_made_from_and_with() {
     assert_eq!(record.tool, "sc-train 0.1.0");
     assert!(record.build.unwrap().starts_with("rustc 1."));
     assert!(record.kernels.contains(Isa::detect().name()), "{}", record.kernels);
+    assert_eq!(record.isa.as_deref(), Some(Isa::detect().name()));
     assert!(!record.machine.cpu.is_empty() && record.machine.cores > 0);
 }
 

@@ -152,9 +152,9 @@ fn a_recipe_for_something_else_is_refused() {
     };
     recipe.setting.net = "resnet8".to_owned();
     artifacts::json::write(&folder.join("recipe.json"), &recipe).unwrap();
-    refused("expected a recipe for net lenet, found one for resnet8", "sc-train", "");
+    refused("recipe.json was made for net resnet8; this run has net lenet", "sc-train", "");
     refused(
-        "expected a recipe for net lenet, found one for resnet8",
+        "recipe.json was made for net resnet8; this run has net lenet",
         "sc-rangetest",
         "--scale log --min-lr 0.1 --max-lr 1",
     );
@@ -165,7 +165,7 @@ fn a_recipe_for_something_else_is_refused() {
     recipe.setting.net = "lenet".to_owned();
     recipe.setting.data_sha256 = "0".repeat(64);
     artifacts::json::write(&folder.join("recipe.json"), &recipe).unwrap();
-    refused("expected a recipe for data (sha256)", "sc-train", "");
+    refused("recipe.json was made for data 000000000000; this run has data ", "sc-train", "");
     recipe.training.iterations = None;
     artifacts::json::write(&folder.join("recipe.json"), &recipe).unwrap();
     refused("sets no number of steps", "sc-train", "--force");

@@ -83,6 +83,7 @@ pub(crate) fn record(arm: &str, seed: u64, iterations: u64) -> RunRecord {
         rates_from: None,
         device: "cpu".into(),
         kernels: "cpu".into(),
+        isa: None,
         threads: 1,
         machine: Machine::default(),
     }

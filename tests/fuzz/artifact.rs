@@ -12,7 +12,8 @@ use artifacts::names;
 use artifacts::probe::{self, Critical, Noise, Probe};
 use artifacts::recipe;
 use artifacts::run::{self, RESULT_FILE, RUN_FILE, RunRecord};
-use artifacts::suggestion::{self, Interval, Outcome, Setting, Suggestion};
+use artifacts::setting::Setting;
+use artifacts::suggestion::{self, Interval, Outcome, Suggestion};
 use artifacts::tensors::TensorFile;
 use artifacts::weights::{self, Origin};
 use learner::{nets, samples};
@@ -209,7 +210,7 @@ pub(crate) fn suggestion() -> Suggestion {
         min_lr_interval: Some(Interval { low: 0.005, high: 0.02 }),
         max_lr_interval: Some(Interval { low: 0.5, high: 2.0 }),
         confidence: 0.8,
-        reasons: vec!["because".into()],
+        reasons: vec!["because".to_owned().into()],
         rivals: BTreeMap::from([("steepest".into(), Some(0.1)), ("valley".into(), None)]),
         setting: Setting { net: Some("resnet8".into()), batch_size: Some(64), ..Setting::default() },
         sources: vec!["range".into()],
@@ -235,6 +236,8 @@ fn choices() -> Prepared {
         at_edge: false,
         iterations: 60,
         candidates: vec![candidate(0.1), candidate(0.2), candidate(0.4)],
+        schedule: Some("piecewise".into()),
+        setting: Some(suggestion().setting),
     };
     Prepared {
         valid: vec![pretty(&choice)],

@@ -146,6 +146,7 @@ pub fn record(name: &str, arm: &str, config: Config) -> RunRecord {
         rates_from: None,
         device: "cpu".to_owned(),
         kernels: "cpu".to_owned(),
+        isa: None,
         threads: 1,
         machine: Machine::default(),
     }

@@ -178,6 +178,7 @@ fn record(name: &str, arm: &str, iterations: u64, seed: u64) -> RunRecord {
         rates_from: None,
         device: "cpu".to_owned(),
         kernels: "cpu".to_owned(),
+        isa: None,
         threads: 1,
         machine: Machine::default(),
     }

@@ -2,10 +2,11 @@
 
 use artifacts::choice::{Candidate, Choice, FORMAT};
 
+use crate::grid;
+use crate::study::Score;
 use crate::table::{Vary, check_comparable};
 use artifacts::finished::Run;
 use reading::error::BadInput;
-use reading::stats::summary;
 
 /// Chooses the rate with the highest mean final held-out accuracy; of equals the lowest. A run that diverged counts with
 /// the accuracy of a guess at random.
@@ -18,35 +19,37 @@ pub fn choose(runs: &[Run]) -> Result<Choice, BadInput> {
         return Err(BadInput::new("no finished run was given", hint));
     };
     check_one_setting(first, &runs[1..], hint)?;
-    let mut rates = Vec::new();
     for run in runs {
-        let Some(lr) = run.main_lr() else {
-            return Err(BadInput::new(
-                format!("{}: its schedule {} has no rate to choose", run.folder.display(), run.record.config.schedule),
-                hint,
-            ));
-        };
-        rates.push(lr);
+        check_can_be_chosen(run, hint)?;
     }
-    rates.sort_by(f64::total_cmp);
-    rates.dedup();
-    let candidates = rates.iter().map(|lr| candidate(runs, *lr)).collect::<Result<Vec<_>, _>>()?;
-    let mut best: Option<usize> = None;
-    for (i, candidate) in candidates.iter().enumerate().filter(|(_, c)| c.mean_val_accuracy.is_some()) {
-        if best.is_none_or(|best| candidate.mean_val_accuracy > candidates[best].mean_val_accuracy) {
-            best = Some(i);
-        }
-    }
-    let Some(best) = best else {
+    let rates = grid::rates(&runs.iter().collect::<Vec<_>>());
+    let Some(best) = grid::best(&rates) else {
         return Err(BadInput::new("every run of the grid diverged", "add lower rates to the grid"));
     };
     Ok(Choice {
         format: FORMAT.to_owned(),
-        lr: candidates[best].lr,
-        at_edge: best == 0 || best == candidates.len() - 1,
+        lr: rates[best.at].lr,
+        at_edge: best.at_edge,
         iterations: first.record.config.iterations,
-        candidates,
+        candidates: rates.iter().map(candidate).collect(),
+        schedule: Some(first.record.config.schedule.clone()),
+        setting: Some(first.record.setting()),
     })
+}
+
+/// Refuses a run without a rate to choose, or without an accuracy to choose it by.
+fn check_can_be_chosen(run: &Run, hint: &str) -> Result<(), BadInput> {
+    let folder = run.folder.display();
+    if run.main_lr().is_none() {
+        let what = format!("{folder}: its schedule {} has no rate to choose", run.record.config.schedule);
+        return Err(BadInput::new(what, hint));
+    }
+    if Score::ValAccuracy.of(run).is_none() {
+        let what = format!("{folder}: expected a final accuracy on held-out images, found none");
+        let hint = "train the grid with --val-from-train 0.1: the test set must choose nothing";
+        return Err(BadInput::new(what, hint));
+    }
+    Ok(())
 }
 
 fn check_one_setting(first: &Run, others: &[Run], hint: &str) -> Result<(), BadInput> {
@@ -60,21 +63,7 @@ fn check_one_setting(first: &Run, others: &[Run], hint: &str) -> Result<(), BadI
     check_comparable(&all, &vary).map_err(|error| BadInput::new(error.message, hint))
 }
 
-fn candidate(runs: &[Run], lr: f64) -> Result<Candidate, BadInput> {
-    let runs: Vec<&Run> = runs.iter().filter(|run| run.main_lr() == Some(lr)).collect();
-    let mut accuracies = Vec::new();
-    for run in &runs {
-        let measured = run.result.final_val_accuracy.or_else(|| run.diverged().then(|| run.chance()));
-        let Some(accuracy) = measured else {
-            let what = format!("{}: expected a final accuracy on held-out images, found none", run.folder.display());
-            return Err(BadInput::new(
-                what,
-                "train the grid with --val-from-train 0.1: the test set must choose nothing",
-            ));
-        };
-        accuracies.push(accuracy);
-    }
-    let diverged = runs.iter().filter(|run| run.diverged()).count();
-    let mean = summary(&accuracies).map(|summary| summary.mean).filter(|_| diverged < runs.len());
-    Ok(Candidate { lr, mean_val_accuracy: mean, runs: runs.len(), diverged })
+fn candidate(rate: &grid::Rate) -> Candidate {
+    let grid::Rate { lr, accuracies, diverged } = rate;
+    Candidate { lr: *lr, mean_val_accuracy: rate.mean_of_trained(), runs: accuracies.len(), diverged: *diverged }
 }

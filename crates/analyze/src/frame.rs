@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use artifacts::ArtifactError;
 use artifacts::metrics::{self, Metrics};
+use artifacts::{Action, ArtifactError};
 use polars::prelude::{
     Column, DataFrame, DataType, Field, JsonFormat, JsonReader, PlSmallStr, PolarsResult, Schema, SerReader as _,
 };
@@ -43,7 +43,7 @@ pub struct MetricsFrame {
 /// When the file cannot be read, or a line before the last is no record of a step.
 pub fn read(folder: &Path, columns: &[&str]) -> Result<MetricsFrame> {
     let path = folder.join(metrics::FILE);
-    let mut text = fs::read(&path).map_err(|source| ArtifactError::io(&path, "read", source))?;
+    let mut text = fs::read(&path).map_err(|source| ArtifactError::io(&path, Action::Read, source))?;
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let torn = whole < text.len();
     text.truncate(whole);

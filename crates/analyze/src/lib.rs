@@ -7,6 +7,7 @@ pub mod choose;
 pub mod escape;
 pub mod frame;
 pub mod glob;
+pub mod grid;
 pub mod overfit;
 pub mod plot;
 pub mod report;

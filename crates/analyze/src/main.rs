@@ -94,7 +94,7 @@ fn print_suggestion(suggestion: &Suggestion) {
         suggestion.confidence
     );
     for reason in &suggestion.reasons {
-        println!("- {reason}");
+        println!("- {}", reason.sentence);
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::grid;
 use crate::overfit::{self, Saturation};
 use artifacts::finished::Run;
 use reading::error::BadInput;
@@ -145,7 +146,7 @@ pub struct GridPoint {
     pub runs: usize,
     /// Runs that diverged.
     pub diverged: usize,
-    /// Whether it is the best of its length (of equals the lowest rate).
+    /// Whether it is the best of its length (of equals the lowest rate); no rate is where every run diverged.
     pub chosen: bool,
     /// Whether it is chosen and the lowest or highest of its length: the best may lie beyond.
     pub at_edge: bool,
@@ -244,39 +245,23 @@ impl Study {
 
     fn grid_of(&self, iterations: u64) -> Vec<GridPoint> {
         let runs: Vec<&Run> = self.grid.iter().filter(|run| run.record.config.iterations == iterations).collect();
-        let mut rates: Vec<f64> = runs.iter().filter_map(|run| run.main_lr()).collect();
-        rates.sort_by(f64::total_cmp);
-        rates.dedup();
-        let mut points: Vec<GridPoint> = rates.iter().filter_map(|lr| grid_point(&runs, iterations, *lr)).collect();
-        let mut best: Option<usize> = None;
-        for (i, point) in points.iter().enumerate() {
-            if best.is_none_or(|best| point.mean_val_accuracy > points[best].mean_val_accuracy) {
-                best = Some(i);
-            }
-        }
-        let last = points.len().saturating_sub(1);
-        if let Some(best) = best {
-            points[best].chosen = true;
-            points[best].at_edge = best == 0 || best == last;
-        }
-        points
+        let mut rates = grid::rates(&runs);
+        rates.retain(|rate| rate.mean().is_some());
+        let best = grid::best(&rates);
+        let point = |(at, rate): (usize, &grid::Rate)| {
+            let best = best.filter(|best| best.at == at);
+            Some(GridPoint {
+                iterations,
+                lr: rate.lr,
+                mean_val_accuracy: rate.mean()?,
+                runs: rate.accuracies.len(),
+                diverged: rate.diverged,
+                chosen: best.is_some(),
+                at_edge: best.is_some_and(|best| best.at_edge),
+            })
+        };
+        rates.iter().enumerate().filter_map(point).collect()
     }
-}
-
-fn grid_point(runs: &[&Run], iterations: u64, lr: f64) -> Option<GridPoint> {
-    let runs: Vec<&&Run> = runs.iter().filter(|run| run.main_lr() == Some(lr)).collect();
-    let accuracies: Vec<f64> = runs.iter().filter_map(|run| Score::ValAccuracy.of(run)).collect();
-    let mean_val_accuracy = summary(&accuracies)?.mean;
-    let diverged = runs.iter().filter(|run| run.diverged()).count();
-    Some(GridPoint {
-        iterations,
-        lr,
-        mean_val_accuracy,
-        runs: accuracies.len(),
-        diverged,
-        chosen: false,
-        at_edge: false,
-    })
 }
 
 fn cell(arm: &str, iterations: u64, runs: &[Run], score: Score) -> anyhow::Result<Option<Cell>> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use artifacts::keys::{CRITICAL_LR, Class, class_of};
 use serde_json::{Map, Value, json};
 
 use artifacts::finished::Run;
@@ -29,13 +30,18 @@ const RESULTS: [&str; 8] = [
     "wall_seconds",
 ];
 
+/// What a run is made from, and its part in a study: compared like a key of the configuration.
+const DATA: &str = "data";
+const INIT: &str = "init";
+const ARM: &str = "arm";
+
 /// What was asked of a run: the configuration with the schedule's parameters beside it, and what it was made from.
 fn asked(run: &Run) -> Map<String, Value> {
     let mut asked = Map::new();
-    asked.insert("data".to_owned(), json!(run.record.data.sha256));
-    asked.insert("init".to_owned(), json!(run.record.init.sha256));
+    asked.insert(DATA.to_owned(), json!(run.record.data.sha256));
+    asked.insert(INIT.to_owned(), json!(run.record.init.sha256));
     if !run.record.arm.is_empty() {
-        asked.insert("arm".to_owned(), json!(run.record.arm));
+        asked.insert(ARM.to_owned(), json!(run.record.arm));
     }
     if let Ok(Value::Object(config)) = serde_json::to_value(&run.record.config) {
         for (key, value) in config {
@@ -116,14 +122,17 @@ impl Vary {
 const SHOWN_DIFFERENCES: usize = 6;
 
 /// Refuses runs that differ in their data, or in something that was not asked to vary. What follows from a varied key
-/// may differ with it: `init` and the order with `seed`, the bounds of a schedule with `lr`.
+/// may differ with it: `init` and the order with `seed`, the rates of a schedule with `lr`, all of its parameters with
+/// `schedule`.
 ///
 /// # Errors
 /// Naming every key that differs, and for each two runs and their values.
 pub fn check_comparable(runs: &[Run], vary: &Vary) -> Result<(), BadInput> {
     let Vary::Keys(vary) = vary else { return Ok(()) };
     let asked: Vec<Map<String, Value>> = runs.iter().map(asked).collect();
-    let keys: Vec<String> = differing(&asked).into_iter().filter(|key| key == "data" || !allowed(key, vary)).collect();
+    let around_critical = asked.iter().all(|asked| !is_absent(asked.get(CRITICAL_LR)));
+    let refused = |key: &String| key == DATA || !allowed(key, vary, around_critical);
+    let keys: Vec<String> = differing(&asked).into_iter().filter(refused).collect();
     if keys.is_empty() {
         return Ok(());
     }
@@ -138,7 +147,7 @@ pub fn check_comparable(runs: &[Run], vary: &Vary) -> Result<(), BadInput> {
         let rest = keys[SHOWN_DIFFERENCES..].join(", ");
         message = format!("{message}; and in {rest}");
     }
-    let hint = if keys.iter().any(|key| key == "data") {
+    let hint = if keys.iter().any(|key| key == DATA) {
         "runs on different data cannot be compared; to see them side by side all the same: --vary any".to_owned()
     } else {
         let all: Vec<&str> = vary.iter().chain(&keys).map(String::as_str).collect();
@@ -166,41 +175,23 @@ pub fn warnings(runs: &[Run]) -> Vec<String> {
         .collect()
 }
 
-fn allowed(key: &str, vary: &BTreeSet<String>) -> bool {
+/// Whether the runs may differ in `key`, where they were asked to differ in `vary`.
+///
+/// `around_critical`: all are range tests around the critical rates of their initial weights, which come with the seed.
+fn allowed(key: &str, vary: &BTreeSet<String>, around_critical: bool) -> bool {
+    let varies = |key: &str| vary.contains(key);
     let follows = match key {
-        "init" => vary.contains("seed") || vary.contains("net"),
-        "arm" => true,
-        "min_lr" | "max_lr" | "pieces" | "initial_lr" | "final_lr" => vary.contains("lr"),
-        "shortcut" => vary.contains("net"),
-        _ => false,
+        DATA => false,
+        INIT => varies("seed") || varies("net"),
+        ARM => true,
+        _ => match class_of(key) {
+            Some(Class::Shared) => false,
+            Some(Class::OfNet) => varies("net"),
+            Some(Class::Rate) => varies("lr") || varies("schedule") || (around_critical && varies("seed")),
+            Some(Class::OfSchedule) | None => varies("schedule"),
+        },
     };
-    follows || vary.contains(key) || (vary.contains("schedule") && !is_shared(key))
-}
-
-/// Whether a key is every run's and not one schedule's own.
-fn is_shared(key: &str) -> bool {
-    const SHARED: [&str; 19] = [
-        "data",
-        "init",
-        "arm",
-        "kind",
-        "net",
-        "shortcut",
-        "seed",
-        "batch_size",
-        "iterations",
-        "optimizer",
-        "momentum",
-        "weight_decay",
-        "bn_momentum",
-        "bn_reestimate",
-        "augment",
-        "train_limit",
-        "val_from_train",
-        "val_every",
-        "test_every",
-    ];
-    SHARED.contains(&key)
+    follows || varies(key)
 }
 
 fn text(value: &Value) -> String {

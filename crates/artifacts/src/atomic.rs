@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::{ArtifactError, Result, same_file};
+use crate::{Action, ArtifactError, Result, same_file};
 
 /// How the name of a file ends while it is being written.
 const UNFINISHED: &str = ".partial";
@@ -23,7 +23,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`write()`].
 pub fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<()> {
-    let fail = |source| ArtifactError::io(path, "write", source);
+    let fail = |source| ArtifactError::io(path, Action::Write, source);
     if let Some(folder) = folder_of(path) {
         fs::create_dir_all(folder).map_err(fail)?;
     }
@@ -52,13 +52,13 @@ pub fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<()> {
 /// # Errors
 /// When the folder cannot be read or a file not removed.
 pub fn sweep(folder: &Path) -> Result<()> {
-    let fail = |source| ArtifactError::io(folder, "read", source);
+    let fail = |source| ArtifactError::io(folder, Action::Read, source);
     for entry in fs::read_dir(folder).map_err(fail)? {
         let entry = entry.map_err(fail)?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with('.') && name.ends_with(UNFINISHED) {
             let path = entry.path();
-            fs::remove_file(&path).map_err(|source| ArtifactError::io(&path, "remove", source))?;
+            fs::remove_file(&path).map_err(|source| ArtifactError::io(&path, Action::Remove, source))?;
         }
     }
     Ok(())

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ArtifactError, Result, json};
+use crate::format::Kind;
+use crate::setting::Setting;
+use crate::{Result, json};
 
 /// Version of the schema.
 pub const FORMAT: &str = "superconv-choice/1";
@@ -37,16 +39,47 @@ pub struct Choice {
     pub iterations: u64,
     /// The grid, in order of rate.
     pub candidates: Vec<Candidate>,
+    /// The schedule of its runs: whether the rate is one to start from or the highest of a cycle. Null where the choice is
+    /// older than this entry: the rate is then one to start from.
+    #[serde(default)]
+    pub schedule: Option<String>,
+    /// The setting of its runs; null where the choice is older than this entry.
+    #[serde(default)]
+    pub setting: Option<Setting>,
 }
 
 /// Reads a choice.
 ///
 /// # Errors
-/// When it cannot be read or is of another format.
+/// When it cannot be read or is of another kind or version.
 pub fn read(path: &Path) -> Result<Choice> {
-    let choice: Choice = json::read(path, "a choice made by sc-analyze choose")?;
-    if choice.format != FORMAT {
-        return Err(ArtifactError::content(path, format!("format {FORMAT:?}"), format!("{:?}", choice.format)));
+    json::read_versioned(path, Kind::Choice)
+}
+
+/// As [`read`], with the SHA-256 of the bytes that were read.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_hash(path: &Path) -> Result<(Choice, String)> {
+    json::read_versioned_with_hash(path, Kind::Choice)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_choice_of_before_it_held_a_setting_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("choice.json");
+        let candidate = r#"{"lr": 0.2, "mean_val_accuracy": 0.9, "runs": 3, "diverged": 0}"#;
+        let text = format!(
+            r#"{{"format": "{FORMAT}", "lr": 0.2, "at_edge": true, "iterations": 60, "candidates": [{candidate}]}}"#
+        );
+        fs::write(&path, text).unwrap();
+        let choice = read(&path).unwrap();
+        assert_eq!((choice.lr, choice.schedule, choice.setting), (0.2, None, None));
     }
-    Ok(choice)
 }

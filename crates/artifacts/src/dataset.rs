@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::tensors::{Taking, TensorFile, Values};
+use crate::tensors::{self, Taking, TensorFile, Values};
 use crate::{ArtifactError, Result};
 
 /// One half of a data set.
@@ -79,6 +79,7 @@ pub fn read(path: &Path) -> Result<DataSet> {
 /// As [`read`].
 pub fn read_with_hash(path: &Path) -> Result<(DataSet, String)> {
     let mut file = TensorFile::open(path)?;
+    file.refuse_other_than(tensors::DATA_SET)?;
     let sha256 = file.sha256.clone();
     let name = file.metadata("name")?;
     let classes: Vec<String> = list(&mut file, "classes")?;

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use crate::Result;
 use crate::run::{self, Kind, ResultRecord, RunRecord, Status};
 
@@ -41,16 +39,12 @@ impl Run {
 
     /// A number among the schedule's parameters.
     pub fn parameter(&self, key: &str) -> Option<f64> {
-        self.record.config.schedule_parameters.get(key).and_then(Value::as_f64)
+        self.record.config.parameter(key)
     }
 
     /// The rate that the run is known by: the highest of its schedule.
     pub fn main_lr(&self) -> Option<f64> {
-        let first_piece = || {
-            let pieces = self.record.config.schedule_parameters.get("pieces")?.as_array()?;
-            pieces.iter().filter_map(|piece| piece.get("lr")?.as_f64()).reduce(f64::max)
-        };
-        self.parameter("max_lr").or_else(|| self.parameter("lr")).or_else(first_piece)
+        self.record.config.main_lr()
     }
 }
 

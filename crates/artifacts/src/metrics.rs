@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{ArtifactError, Result, same_file};
+use crate::{Action, ArtifactError, Result, same_file};
 
 /// Name of the file in a run's folder.
 pub const FILE: &str = "metrics.jsonl";
@@ -118,7 +118,7 @@ impl LineWriter {
     /// # Errors
     /// When the file cannot be read or written, or some of those lines are missing.
     pub fn go_on<T: Line>(path: &Path, last: u64, lines: u64) -> Result<Self> {
-        let fail = |source| ArtifactError::io(path, "write", source);
+        let fail = |source| ArtifactError::io(path, Action::Write, source);
         let (found, length) = if path.exists() { lines_up_to::<T>(path, last)? } else { (0, 0) };
         if found < lines {
             let expected = format!("{lines} records of the {last} steps done");
@@ -136,7 +136,7 @@ impl LineWriter {
     pub fn append<T: Line>(&mut self, line: &T) -> Result<()> {
         let written = serde_json::to_writer(&mut self.file, line).map_err(io::Error::from);
         let written = written.and_then(|()| self.file.write_all(b"\n"));
-        written.map_err(|source| ArtifactError::io(&self.path, "write", source))
+        written.map_err(|source| ArtifactError::io(&self.path, Action::Write, source))
     }
 
     /// Hands what was appended to the system, so that other programs see it.
@@ -145,7 +145,7 @@ impl LineWriter {
     /// When the system refuses, or the file is no longer the one under its name: what is written to a removed file is
     /// lost.
     pub fn flush(&mut self) -> Result<()> {
-        let fail = |source| ArtifactError::io(&self.path, "write", source);
+        let fail = |source| ArtifactError::io(&self.path, Action::Write, source);
         self.file.flush().map_err(fail)?;
         if same_file::is_at(self.file.get_ref(), &self.path).map_err(fail)? {
             return Ok(());
@@ -159,13 +159,13 @@ impl LineWriter {
     /// When the system refuses.
     pub fn sync(&mut self) -> Result<()> {
         self.flush()?;
-        self.file.get_ref().sync_data().map_err(|source| ArtifactError::io(&self.path, "write", source))
+        self.file.get_ref().sync_data().map_err(|source| ArtifactError::io(&self.path, Action::Write, source))
     }
 }
 
 /// How many whole lines of steps up to `last` a file begins with, and their length in bytes.
 fn lines_up_to<T: Line>(path: &Path, last: u64) -> Result<(u64, u64)> {
-    let text = fs::read(path).map_err(|source| ArtifactError::io(path, "read", source))?;
+    let text = fs::read(path).map_err(|source| ArtifactError::io(path, Action::Read, source))?;
     let whole = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.last() == Some(&b'\n'));
     let (mut lines, mut length) = (0, 0);
     for line in whole {
@@ -184,7 +184,7 @@ fn lines_up_to<T: Line>(path: &Path, last: u64) -> Result<(u64, u64)> {
 /// # Errors
 /// When the file cannot be read, or a line before the last is not what the format asks for.
 pub fn read<T: Line>(path: &Path) -> Result<(Vec<T>, bool)> {
-    let text = fs::read(path).map_err(|source| ArtifactError::io(path, "read", source))?;
+    let text = fs::read(path).map_err(|source| ArtifactError::io(path, Action::Read, source))?;
     let mut lines = Vec::new();
     for (number, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
         if line.last() != Some(&b'\n') {

@@ -4,15 +4,13 @@ use crate::run::{Config, Kind};
 
 /// A folder name such as `resnet56_cifar10_1cycle_bs1024_lr0.1-3_it4000_m0.95-0.85_wd1e-4_seed1`.
 pub fn of_run(config: &Config, data_name: &str) -> String {
-    let parameter = |key: &str| config.schedule_parameters.get(key).and_then(serde_json::Value::as_f64);
-    let lr = match (parameter("min_lr"), parameter("max_lr"), parameter("lr")) {
-        (Some(min), Some(max), _) => format!("_lr{}-{}", number(min), number(max)),
-        (None, Some(max), _) => format!("_lr{}", number(max)),
-        (_, _, Some(lr)) => format!("_lr{}", number(lr)),
-        _ => pieces(config),
+    let parameter = |key: &str| config.parameter(key).map(number);
+    let lr = match (parameter("min_lr"), parameter("max_lr")) {
+        (Some(min), Some(max)) => format!("_lr{min}-{max}"),
+        _ => config.main_lr().map_or_else(String::new, |lr| format!("_lr{}", number(lr))),
     };
     let momentum = match (parameter("max_momentum"), parameter("min_momentum")) {
-        (Some(max), Some(min)) => format!("{}-{}", number(max), number(min)),
+        (Some(max), Some(min)) => format!("{max}-{min}"),
         _ => number(config.momentum),
     };
     let schedule = match config.kind {
@@ -27,12 +25,6 @@ pub fn of_run(config: &Config, data_name: &str) -> String {
     )
 }
 
-fn pieces(config: &Config) -> String {
-    let rates = config.schedule_parameters.get("pieces").and_then(serde_json::Value::as_array);
-    let first = rates.and_then(|pieces| pieces.first()?.get("lr")?.as_f64());
-    first.map_or_else(String::new, |lr| format!("_lr{}", number(lr)))
-}
-
 /// A number as people write it: `0.1`, `3`, `1e-4`.
 fn number(value: f64) -> String {
     if value != 0.0 && value.abs() < 0.001 { format!("{value:e}") } else { format!("{value}") }
@@ -40,7 +32,34 @@ fn number(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::number;
+    use serde_json::{Value, json};
+
+    use super::{number, of_run};
+    use crate::run::tests::old_record;
+    use crate::run::{Kind, RunRecord};
+
+    /// Both that a run is known by and what its folder is called: they are one thing, whichever schedule it is.
+    #[test]
+    fn the_rate_of_a_run_is_the_highest_that_its_schedule_names() {
+        let cases: [(&str, Value, Option<f64>, &str); 7] = [
+            ("1cycle", json!({"min_lr": 0.1, "max_lr": 3.0, "final_lr": 1e-4}), Some(3.0), "_lr0.1-3_"),
+            ("1cycle", json!({"max_lr": 3.0}), Some(3.0), "_lr3_"),
+            ("constant", json!({"lr": 0.05}), Some(0.05), "_lr0.05_"),
+            ("cosine", json!({"lr": 0.05, "min_lr": 0.0}), Some(0.05), "_lr0.05_"),
+            ("piecewise", json!({"pieces": [{"lr": 0.2}, {"lr": 0.02}]}), Some(0.2), "_lr0.2_"),
+            ("piecewise", json!({"pieces": [{"lr": 0.01}, {"lr": 0.1}]}), Some(0.1), "_lr0.1_"),
+            ("unknown", json!({}), None, "_bs64_it20_"),
+        ];
+        let mut config = serde_json::from_value::<RunRecord>(old_record()).unwrap().config;
+        for (schedule, parameters, lr, part) in cases {
+            (config.schedule, config.schedule_parameters) = (schedule.to_owned(), parameters);
+            let name = of_run(&config, "digits");
+            assert!(config.main_lr() == lr && name.contains(part), "{name}: {:?}", config.main_lr());
+        }
+        (config.kind, config.schedule) = (Kind::RangeTest, "ramp-log".to_owned());
+        config.schedule_parameters = json!({"min_lr": 1e-4, "max_lr": 10.0});
+        assert_eq!(of_run(&config, "digits"), "resnet8_digits_rangetest-log_bs64_lr1e-4-10_it20_m0.9_wd1e-4_seed1");
+    }
 
     #[test]
     fn numbers_are_short() {

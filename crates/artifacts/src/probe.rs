@@ -4,9 +4,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::Kind;
 use crate::run::Source;
+use crate::setting::Setting;
 use crate::suggestion::Interval;
-use crate::{ArtifactError, Result, json};
+use crate::{Result, json};
 
 /// Version of the schema.
 pub const FORMAT: &str = "superconv-probe/1";
@@ -82,16 +84,36 @@ pub struct Probe {
     pub critical: Critical,
 }
 
+impl Probe {
+    /// The setting that it was measured in; its seed orders the images, and may be another.
+    pub fn made_for(&self) -> Setting {
+        Setting {
+            data_sha256: Some(self.data.sha256.clone()),
+            init_sha256: Some(self.init.sha256.clone()),
+            net: Some(self.net.clone()),
+            batch_size: Some(self.batch_size),
+            optimizer: Some(self.optimizer.clone()),
+            momentum: Some(self.momentum),
+            weight_decay: Some(self.weight_decay),
+            ..Setting::default()
+        }
+    }
+}
+
 /// Reads a probe.
 ///
 /// # Errors
-/// When it cannot be read or is of another format.
+/// When it cannot be read or is of another kind or version.
 pub fn read(path: &Path) -> Result<Probe> {
-    let probe: Probe = json::read(path, "a probe made by sc-probe")?;
-    if probe.format != FORMAT {
-        return Err(ArtifactError::content(path, format!("format {FORMAT:?}"), format!("{:?}", probe.format)));
-    }
-    Ok(probe)
+    json::read_versioned(path, Kind::Probe)
+}
+
+/// As [`read`], with the SHA-256 of the bytes that were read.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_hash(path: &Path) -> Result<(Probe, String)> {
+    json::read_versioned_with_hash(path, Kind::Probe)
 }
 
 #[cfg(test)]

@@ -4,15 +4,17 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ArtifactError, Result, json};
+use crate::format::Kind;
+use crate::setting::Setting;
+use crate::{Result, json};
 
 /// Version of the schema.
 pub const FORMAT: &str = "superconv-recipe/1";
 
-/// What a recipe holds for.
+/// What a recipe holds for: a setting without what is chosen, and the images that were there to choose with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Setting {
+pub struct Scope {
     /// SHA-256 of the data set.
     pub data_sha256: String,
     /// Its name.
@@ -188,7 +190,7 @@ pub struct Recipe {
     /// [`FORMAT`].
     pub format: String,
     /// What it holds for.
-    pub setting: Setting,
+    pub setting: Scope,
     /// How to train.
     pub training: Training,
     /// What was decided, in order.
@@ -199,14 +201,32 @@ pub struct Recipe {
     pub pytorch: String,
 }
 
+impl Recipe {
+    /// The setting that a run has to agree with. The rest of how to train is the recipe's to say, and flags may change it.
+    pub fn made_for(&self) -> Setting {
+        let Scope { data_sha256, data_name, net, shortcut, .. } = &self.setting;
+        Setting {
+            data_sha256: Some(data_sha256.clone()),
+            data_name: Some(data_name.clone()),
+            net: Some(net.clone()),
+            shortcut: Some(shortcut.clone()),
+            ..Setting::default()
+        }
+    }
+}
+
 /// Reads a recipe.
 ///
 /// # Errors
-/// When it cannot be read or is of another format.
+/// When it cannot be read or is of another kind or version.
 pub fn read(path: &Path) -> Result<Recipe> {
-    let recipe: Recipe = json::read(path, "a recipe made by sc-analyze")?;
-    if recipe.format != FORMAT {
-        return Err(ArtifactError::content(path, format!("format {FORMAT:?}"), format!("{:?}", recipe.format)));
-    }
-    Ok(recipe)
+    json::read_versioned(path, Kind::Recipe)
+}
+
+/// As [`read`], with the SHA-256 of the bytes that were read.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_hash(path: &Path) -> Result<(Recipe, String)> {
+    json::read_versioned_with_hash(path, Kind::Recipe)
 }

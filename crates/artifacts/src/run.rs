@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ArtifactError, Result, json};
+use crate::setting::Setting;
+use crate::{Result, format, json};
 
 /// Name of the record of what was asked.
 pub const RUN_FILE: &str = "run.json";
@@ -75,6 +76,22 @@ pub struct Config {
     pub precision: String,
 }
 
+impl Config {
+    /// A number among the schedule's parameters.
+    pub fn parameter(&self, key: &str) -> Option<f64> {
+        self.schedule_parameters.get(key).and_then(Value::as_f64)
+    }
+
+    /// The rate that a run is known by: the highest that its schedule names.
+    pub fn main_lr(&self) -> Option<f64> {
+        let highest_piece = || {
+            let pieces = self.schedule_parameters.get("pieces")?.as_array()?;
+            pieces.iter().filter_map(|piece| piece.get("lr")?.as_f64()).reduce(f64::max)
+        };
+        self.parameter("max_lr").or_else(|| self.parameter("lr")).or_else(highest_piece)
+    }
+}
+
 fn float32() -> String {
     "float32".to_owned()
 }
@@ -87,6 +104,13 @@ pub struct Source {
     pub path: String,
     /// Its SHA-256.
     pub sha256: String,
+}
+
+impl Source {
+    /// The file at `path`, by the hash of the bytes that were read of it.
+    pub fn new(path: &Path, sha256: String) -> Self {
+        Self { path: path.display().to_string(), sha256 }
+    }
 }
 
 /// The machine that a run was made on.
@@ -141,12 +165,42 @@ pub struct RunRecord {
     pub rates_from: Option<Source>,
     /// Device, such as `cpu`.
     pub device: String,
-    /// What runs the numbers, such as `cpu avx512 winograd`.
+    /// What runs the numbers, such as `cpu avx512 winograd`: for people to read.
     pub kernels: String,
+    /// The processor's instruction set, as `--isa` names it; null on a GPU, and where the record is older than this entry
+    /// ([`RunRecord::isa`] then reads it off the description).
+    #[serde(default)]
+    pub isa: Option<String>,
     /// Worker threads; no number depends on them.
     pub threads: usize,
     /// The machine.
     pub machine: Machine,
+}
+
+impl RunRecord {
+    /// The setting of the run: what is read from it holds for that.
+    pub fn setting(&self) -> Setting {
+        let config = &self.config;
+        Setting {
+            data_sha256: Some(self.data.sha256.clone()),
+            data_name: Some(self.data_name.clone()),
+            init_sha256: None,
+            net: Some(config.net.clone()),
+            shortcut: Some(config.shortcut.clone()),
+            batch_size: Some(config.batch_size),
+            optimizer: Some(config.optimizer.clone()),
+            momentum: Some(config.momentum),
+            weight_decay: Some(config.weight_decay),
+            iterations: Some(config.iterations),
+        }
+    }
+
+    /// The instruction set that the run was made with; none where it was not made on a processor. Records that are older
+    /// than the entry name it in their description, after the device: `cpu avx512 winograd`.
+    pub fn isa(&self) -> Option<&str> {
+        let of_description = || self.kernels.strip_prefix("cpu ")?.split_whitespace().next();
+        self.isa.as_deref().or_else(of_description)
+    }
 }
 
 /// How a run ended.
@@ -216,9 +270,7 @@ pub fn read_run(folder: &Path) -> Result<RunRecord> {
 /// # Errors
 /// As [`read_run`].
 pub fn read_run_file(path: &Path) -> Result<RunRecord> {
-    let record: RunRecord = json::read(path, "the record of a run")?;
-    check_format(path, &record.format)?;
-    Ok(record)
+    json::read_versioned(path, format::Kind::Run)
 }
 
 /// Reads `result.json` of the run in `folder`; `None` where the run has not finished.
@@ -230,15 +282,44 @@ pub fn read_result(folder: &Path) -> Result<Option<ResultRecord>> {
     if !path.exists() {
         return Ok(None);
     }
-    let record: ResultRecord = json::read(&path, "the result of a run")?;
-    check_format(&path, &record.format)?;
-    Ok(Some(record))
+    json::read_versioned(&path, format::Kind::RunResult).map(Some)
 }
 
-fn check_format(path: &Path, found: &str) -> Result<()> {
-    if found == FORMAT {
-        Ok(())
-    } else {
-        Err(ArtifactError::content(path, format!("format {FORMAT:?}"), format!("{found:?}")))
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A record as a program wrote it before the entries that have a default were made.
+    pub(crate) fn old_record() -> Value {
+        let source = json!({"path": "x", "sha256": "0".repeat(64)});
+        json!({
+            "format": "superconv-run/1", "name": "x", "study": "", "arm": "", "tool": "sc-train 0.1.0",
+            "git_commit": null,
+            "config": {
+                "kind": "train", "net": "resnet8", "shortcut": "a", "seed": 1, "batch_size": 64, "iterations": 20,
+                "schedule": "constant", "schedule_parameters": {"lr": 0.1}, "optimizer": "sgd", "momentum": 0.9,
+                "weight_decay": 1e-4, "bn_momentum": 0.1, "bn_reestimate": 0, "augment": "none", "train_limit": null,
+                "val_from_train": 0.1, "val_every": 1, "test_every": 0, "exact_conv": false,
+            },
+            "data_name": "digits", "classes": 10, "train_images": 90, "val_images": 10, "data": source, "init": source,
+            "rates_from": null, "device": "cpu", "kernels": "cpu avx512 winograd", "threads": 2,
+            "machine": {"os": "linux", "arch": "x86_64", "cpu": "x", "cores": 2},
+        })
+    }
+
+    #[test]
+    fn the_instruction_set_is_the_recorded_one_or_that_of_an_older_records_description() {
+        let old: RunRecord = serde_json::from_value(old_record()).unwrap();
+        assert_eq!((old.isa.as_deref(), old.isa()), (None, Some("avx512")));
+        let with = |isa: Option<&str>, kernels: &str| RunRecord {
+            isa: isa.map(str::to_owned),
+            kernels: kernels.to_owned(),
+            ..old.clone()
+        };
+        assert_eq!(with(Some("avx2"), "cpu of some other wording").isa(), Some("avx2"));
+        assert_eq!(with(None, "cuda NVIDIA avx2, convolutions by cuBLAS, float32").isa(), None);
+        assert_eq!(with(None, "cpu").isa(), None);
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::{ArtifactError, Result};
+use crate::{Action, ArtifactError, Result};
 
 /// SHA-256 of `bytes`.
 pub fn digest(bytes: &[u8]) -> [u8; 32] {
@@ -24,7 +24,7 @@ pub fn of_bytes(bytes: &[u8]) -> String {
 /// # Errors
 /// When it cannot be read.
 pub fn of_file(path: &Path) -> Result<String> {
-    let fail = |source| ArtifactError::io(path, "read", source);
+    let fail = |source| ArtifactError::io(path, Action::Read, source);
     let mut file = File::open(path).map_err(fail)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];

@@ -1,11 +1,14 @@
 //! `suggestion.json`: what a range test says about the rates to train at.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ArtifactError, Result, json};
+use crate::format::Kind;
+use crate::setting::Setting;
+use crate::{Result, json};
 
 /// Version of the schema.
 pub const FORMAT: &str = "superconv-suggestion/1";
@@ -36,28 +39,46 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// The setting that a suggestion holds for; null where the curve does not say (a CSV of another tool's).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Setting {
-    /// SHA-256 of the data set.
-    pub data_sha256: Option<String>,
-    /// Its name.
-    pub data_name: Option<String>,
-    /// The net.
-    pub net: Option<String>,
-    /// Its shortcut.
-    pub shortcut: Option<String>,
-    /// Images a step.
-    pub batch_size: Option<usize>,
-    /// The optimizer.
-    pub optimizer: Option<String>,
-    /// Momentum.
-    pub momentum: Option<f64>,
-    /// Weight decay.
-    pub weight_decay: Option<f64>,
-    /// Steps of the range test.
-    pub iterations: Option<u64>,
+/// What a reason is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum About {
+    /// What happened in the range tests.
+    Outcome,
+    /// Where the highest rate comes from.
+    HighestRate,
+    /// Something else, and every reason that was read from a file: files keep the sentences alone.
+    #[default]
+    Other,
+}
+
+/// A sentence that says why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Reason {
+    /// What it is about, in a suggestion just made.
+    pub about: About,
+    /// The sentence.
+    pub sentence: String,
+}
+
+impl From<String> for Reason {
+    fn from(sentence: String) -> Self {
+        Self { about: About::Other, sentence }
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> Self {
+        reason.sentence
+    }
+}
+
+impl Deref for Reason {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.sentence
+    }
 }
 
 /// `suggestion.json`
@@ -79,10 +100,10 @@ pub struct Suggestion {
     /// 0 (a guess) to 1 (sure).
     pub confidence: f64,
     /// Why, in sentences.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Reason>,
     /// What other rules answer, by name; null where a rule has no answer.
     pub rivals: BTreeMap<String, Option<f64>>,
-    /// The setting that it holds for.
+    /// The setting that it holds for; null where the curve does not say (a CSV of another tool's).
     pub setting: Setting,
     /// The runs or files that it was read from.
     pub sources: Vec<String>,
@@ -91,11 +112,28 @@ pub struct Suggestion {
 /// Reads a suggestion.
 ///
 /// # Errors
-/// When it cannot be read or is of another format.
+/// When it cannot be read or is of another kind or version.
 pub fn read(path: &Path) -> Result<Suggestion> {
-    let suggestion: Suggestion = json::read(path, "a suggestion made by sc-analyze suggest")?;
-    if suggestion.format != FORMAT {
-        return Err(ArtifactError::content(path, format!("format {FORMAT:?}"), format!("{:?}", suggestion.format)));
+    json::read_versioned(path, Kind::Suggestion)
+}
+
+/// As [`read`], with the SHA-256 of the bytes that were read.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_hash(path: &Path) -> Result<(Suggestion, String)> {
+    json::read_versioned_with_hash(path, Kind::Suggestion)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_a_sentence_on_disk() {
+        let reason = Reason { about: About::HighestRate, sentence: "because".to_owned() };
+        assert_eq!(serde_json::to_string(&reason).unwrap(), r#""because""#);
+        let read: Reason = serde_json::from_str(r#""because""#).unwrap();
+        assert_eq!(read, Reason::from("because".to_owned()));
     }
-    Ok(suggestion)
 }

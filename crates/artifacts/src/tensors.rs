@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, Metadata};
 use serde_json::json;
 
+use crate::format::{Head, Kind};
 use crate::sha256::Hashing;
-use crate::{ArtifactError, Result, atomic};
+use crate::{Action, ArtifactError, Result, atomic};
 
 /// Elements of a tensor.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,7 +128,7 @@ impl TensorFile {
     /// is under that name by then. Reads tensor after tensor, so that memory holds the values once and no more than the file
     /// is long.
     fn read_unless(path: &Path, left_out: impl Fn(&str) -> bool) -> Result<(Self, String)> {
-        let fail = |source| ArtifactError::io(path, "read", source);
+        let fail = |source| ArtifactError::io(path, Action::Read, source);
         let file = File::open(path).map_err(fail)?;
         let length = file.metadata().map_err(fail)?.len();
         let mut file = Hashing::new(BufReader::new(file));
@@ -173,7 +174,7 @@ const LONGEST_HEADER: u64 = 100_000_000;
 /// Reads the header of a file of `length` bytes and leaves the reader at the first tensor. What it says is checked against
 /// that length before anything is held.
 fn read_header(path: &Path, length: u64, file: &mut impl Read) -> Result<Metadata> {
-    let fail = |source| ArtifactError::io(path, "read", source);
+    let fail = |source| ArtifactError::io(path, Action::Read, source);
     let damaged = |found: String| ArtifactError::content(path, "a whole safetensors file", found);
     let mut prefix = Vec::with_capacity(8);
     file.by_ref().take(8).read_to_end(&mut prefix).map_err(fail)?;
@@ -211,6 +212,14 @@ fn read_words<T>(file: &mut impl Read, length: usize, word: impl Fn([u8; 4]) -> 
     Ok(words)
 }
 
+/// Tensors of f32 by name, each with its shape.
+pub type Named = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// What messages call a file with the metadata of a net.
+pub(crate) const WEIGHTS: &str = "a file of weights";
+/// What messages call a file with the metadata of a data set.
+pub(crate) const DATA_SET: &str = "a data set";
+
 /// A file out of which known entries are taken, one by one; what is left at the end is refused.
 #[derive(Debug)]
 pub struct Taking {
@@ -232,6 +241,35 @@ impl Taking {
         found.ok_or_else(|| self.wrong(&format!("metadata {key:?}"), "none"))
     }
 
+    /// Refuses a file that is recognised as something else than `wanted`, by the metadata of each kind that we write.
+    ///
+    /// # Errors
+    /// Naming what it is.
+    pub(crate) fn refuse_other_than(&self, wanted: &'static str) -> Result<()> {
+        let metadata = &self.file.metadata;
+        let by_format = || Head::of_format(None).kind(metadata.get("format")?).map(Kind::name);
+        let by_key =
+            || [("net", WEIGHTS), ("classes", DATA_SET)].into_iter().find(|(key, _)| metadata.contains_key(*key));
+        match by_format().or_else(|| by_key().map(|(_, what)| what)) {
+            Some(found) if found != wanted => Err(ArtifactError::Kind { path: self.path.clone(), found, wanted }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Every tensor that is left, by name with shape and values, all of type f32. They are moved, not copied: a file of
+    /// weights may fill half of the memory.
+    ///
+    /// # Errors
+    /// When one is of another type.
+    pub fn into_f32s(self) -> Result<Named> {
+        let Self { path, file, .. } = self;
+        let take = |(name, tensor): (String, Tensor)| match tensor {
+            Tensor { shape, values: Values::F32(values) } => Ok((name, (shape, values))),
+            other => Err(wrong_tensor(&path, &name, "F32", "any shape", &other)),
+        };
+        file.tensors.into_iter().map(take).collect()
+    }
+
     /// The tensor of this name, of any shape.
     ///
     /// # Errors
@@ -248,7 +286,7 @@ impl Taking {
     pub fn f32s(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         match self.tensor(name)? {
             Tensor { shape: found, values: Values::F32(values) } if found == shape => Ok(values),
-            other => Err(self.wrong_tensor(name, "F32", &format!("{shape:?}"), &other)),
+            other => Err(self.wrong_tensor(name, "F32", &format!("shape {shape:?}"), &other)),
         }
     }
 
@@ -291,9 +329,13 @@ impl Taking {
     }
 
     fn wrong_tensor(&self, name: &str, dtype: &str, shape: &str, found: &Tensor) -> ArtifactError {
-        let found = format!("{} {:?}", found.values.dtype(), found.shape);
-        self.wrong(&format!("tensor {name:?} of type {dtype} and shape {shape}"), &found)
+        wrong_tensor(&self.path, name, dtype, shape, found)
     }
+}
+
+fn wrong_tensor(path: &Path, name: &str, dtype: &str, shape: &str, found: &Tensor) -> ArtifactError {
+    let expected = format!("tensor {name:?} of type {dtype} and {shape}");
+    ArtifactError::content(path, expected, format!("{} {:?}", found.values.dtype(), found.shape))
 }
 
 #[cfg(test)]

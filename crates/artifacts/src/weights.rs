@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::tensors::{Taking, TensorFile, Values};
+use crate::tensors::{self, Taking, TensorFile, Values};
 use crate::{ArtifactError, Result};
 
 /// What made the weights.
@@ -45,6 +45,7 @@ pub fn write(path: &Path, origin: &Origin, tensors: Named) -> Result<()> {
 /// When it cannot be read or lacks the metadata.
 pub fn open(path: &Path) -> Result<(Origin, Taking)> {
     let mut file = TensorFile::open(path)?;
+    file.refuse_other_than(tensors::WEIGHTS)?;
     let origin = Origin {
         net: file.metadata("net")?,
         shortcut: file.metadata("shortcut")?,

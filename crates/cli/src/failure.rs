@@ -84,6 +84,8 @@ mod tests {
     use std::io;
     use std::path::Path;
 
+    use artifacts::Action;
+
     use super::*;
 
     #[test]
@@ -103,8 +105,8 @@ mod tests {
     fn input_is_unusable_and_a_machine_fails() {
         let code =
             |action, kind: io::ErrorKind| Failure::from(ArtifactError::io(Path::new("f"), action, kind.into())).code;
-        assert_eq!(code("read", io::ErrorKind::NotFound), UNUSABLE);
-        assert_eq!(code("write", io::ErrorKind::StorageFull), FAILED);
+        assert_eq!(code(Action::Read, io::ErrorKind::NotFound), UNUSABLE);
+        assert_eq!(code(Action::Write, io::ErrorKind::StorageFull), FAILED);
         assert_eq!(Failure::from(ArtifactError::content(Path::new("f"), "a", "b")).code, UNUSABLE);
     }
 }

@@ -50,7 +50,7 @@ pub struct Flags {
     /// Recipe made by a search: sets what no flag sets; refused for other data or another net
     #[arg(long, help_heading = FILES, value_name = "FILE")]
     pub recipe: Option<PathBuf>,
-    /// Use a recipe or a suggestion that was made for another setting
+    /// Use a recipe, suggestion, choice or probe that was made for another setting
     #[arg(long, help_heading = FILES)]
     pub force: bool,
     /// Repeat, to the bit, the run that this run.json records: its configuration, data, initial weights and instruction

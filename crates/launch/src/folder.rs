@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use artifacts::checkpoint::{self, Checkpoint};
 use artifacts::run::{self, Config, RunRecord, Source};
-use artifacts::{ArtifactError, atomic, json, metrics, same_file};
+use artifacts::{Action, ArtifactError, atomic, json, metrics, same_file};
 use cli::{Failure, output};
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ impl RunFolder {
         if path.exists() {
             check_existing(path, existing)?;
         }
-        fs::create_dir_all(path).map_err(|source| ArtifactError::io(path, "make the folder", source))?;
+        fs::create_dir_all(path).map_err(|source| ArtifactError::io(path, Action::MakeFolder, source))?;
         let folder = Self { path: path.to_owned(), lock: lock(path, &record.tool)? };
         // The folder is ours alone: what is unfinished in it, a killed program left.
         atomic::sweep(path)?;
@@ -92,7 +92,7 @@ impl RunFolder {
     /// # Errors
     /// When that is so.
     pub fn check(&self) -> Result<(), ArtifactError> {
-        let fail = |source| ArtifactError::io(&self.path, "write into the folder of the run", source);
+        let fail = |source| ArtifactError::io(&self.path, Action::Write, source);
         if same_file::is_at(&self.lock, &self.path.join(LOCK_FILE)).map_err(fail)? {
             return Ok(());
         }
@@ -110,10 +110,10 @@ impl RunFolder {
 pub const START_OVER: &str =
     "the files of this run are damaged; start over in another folder (--out DIR), or move this one away";
 
-/// The kernels that the run in `path` was begun with, if it is the run of this configuration: it should go on with them.
-pub fn kernels_of(path: &Path, config: &Config, data: &Source, init: &Source) -> Option<String> {
+/// The record of the run in `path`, if it is the run of this configuration: it should go on with the same kernels.
+pub fn begun_as(path: &Path, config: &Config, data: &Source, init: &Source) -> Option<RunRecord> {
     let found = run::read_run(path).ok()?;
-    difference(&found, config, data, init).is_none().then_some(found.kernels)
+    difference(&found, config, data, init).is_none().then_some(found)
 }
 
 /// Where else a run can go.
@@ -142,11 +142,11 @@ fn move_aside(path: &Path, difference: &Difference) -> Result<(), Failure> {
     let free = names.find(|candidate| !candidate.exists()).expect("some number is free");
     let (from, to) = (path.display(), free.display());
     output::note(format!("{from} was started with {}; moved it to {to}", difference.in_words()));
-    Ok(fs::rename(path, &free).map_err(|source| ArtifactError::io(path, "move aside", source))?)
+    Ok(fs::rename(path, &free).map_err(|source| ArtifactError::io(path, Action::MoveAside, source))?)
 }
 
 fn is_empty(path: &Path) -> Result<bool, Failure> {
-    let entries = fs::read_dir(path).map_err(|source| ArtifactError::io(path, "read", source))?;
+    let entries = fs::read_dir(path).map_err(|source| ArtifactError::io(path, Action::Read, source))?;
     // A program that was killed before it wrote run.json leaves its lock or an unfinished hidden file.
     Ok(entries.flatten().all(|entry| entry.file_name().to_string_lossy().starts_with('.')))
 }
@@ -155,7 +155,7 @@ fn is_empty(path: &Path) -> Result<bool, Failure> {
 /// one's lock holds nobody up.
 fn lock(folder: &Path, tool: &str) -> Result<File, Failure> {
     let path = folder.join(LOCK_FILE);
-    let fail = |source| Failure::from(ArtifactError::io(&path, "write", source));
+    let fail = |source| Failure::from(ArtifactError::io(&path, Action::Write, source));
     let mut file = File::options().create(true).append(true).open(&path).map_err(fail)?;
     match file.try_lock() {
         Ok(()) => {}

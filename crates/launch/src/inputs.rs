@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use artifacts::dataset;
 use artifacts::run::Source;
 use artifacts::weights::{self, Origin};
-use artifacts::{dataset, sha256};
 use kernels::engine::{Buffers, DataSet};
 use kernels::graph::Graph;
 use learner::state::{self, Parameters};
@@ -54,8 +54,7 @@ impl Inputs {
                 format!("the net has to fit the data: sc-init --net {} --data {} ...", origin.net, data.display());
             Failure::from(error).hint(hint)
         })?;
-        let of = |path: &Path, sha256| Source { path: path.display().to_string(), sha256 };
-        let (data_source, init_source) = (of(data, data_sha256), of(init, init_sha256));
+        let (data_source, init_source) = (Source::new(data, data_sha256), Source::new(init, init_sha256));
         let data_name = file.name.clone();
         Ok(Self { origin, graph, data: data::of_file(file), data_name, parameters, buffers, data_source, init_source })
     }
@@ -83,14 +82,6 @@ pub fn data_set(path: &Path) -> Result<(dataset::DataSet, String), Failure> {
         return Err(Failure::unusable(message).hint(hint));
     }
     dataset::read_with_hash(path).map_err(|error| with_hint(dataset::hint(&error), error))
-}
-
-/// A file and its hash, for the record.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn source(path: &Path) -> Result<Source, Failure> {
-    Ok(Source { path: path.display().to_string(), sha256: sha256::of_file(path)? })
 }
 
 fn with_hint(hint: Option<&str>, error: artifacts::ArtifactError) -> Failure {

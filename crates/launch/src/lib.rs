@@ -9,6 +9,7 @@ pub mod flags;
 pub mod folder;
 pub mod inputs;
 pub mod machine;
+pub mod made_for;
 pub mod observer;
 pub mod recipe;
 pub mod replay;

@@ -3,22 +3,32 @@
 use std::path::Path;
 
 use artifacts::recipe::{self, Recipe};
+use artifacts::run::Source;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, ValueEnum};
+use cli::Failure;
 
 use crate::flags::Flags;
+use crate::made_for;
 use crate::run::Prepared;
-use cli::Failure;
+
+/// A recipe that was read, once, with the file that it came from.
+pub struct Applied {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// Its file, with the hash of the bytes that it was read from.
+    pub source: Source,
+}
 
 /// Reads the recipe that the flags name, if any, and fills in the shared flags that were not given by hand.
 ///
 /// # Errors
 /// When the recipe cannot be read, or has no number of steps where no flag gives one.
-pub fn apply(flags: &mut Flags, matches: &ArgMatches) -> Result<Option<Recipe>, Failure> {
+pub fn apply(flags: &mut Flags, matches: &ArgMatches) -> Result<Option<Box<Applied>>, Failure> {
     let Some(path) = flags.recipe.clone() else {
         return Ok(None);
     };
-    let recipe = recipe::read(&path).map_err(|error| Failure::from(error).hint(MADE_BY))?;
+    let (recipe, sha256) = recipe::read_with_hash(&path).map_err(|error| made_for::unreadable(error, MADE_BY))?;
     let training = &recipe.training;
     let open = |flag: &str| !given(matches, flag);
     if open("batch_size") {
@@ -47,7 +57,7 @@ pub fn apply(flags: &mut Flags, matches: &ArgMatches) -> Result<Option<Recipe>, 
         let message = format!("{} sets no number of steps", path.display());
         return Err(Failure::unusable(message).hint("the search has not decided it yet; pass --iterations N"));
     }
-    Ok(Some(recipe))
+    Ok(Some(Box::new(Applied { recipe, source: Source::new(&path, sha256) })))
 }
 
 /// Whether a flag was given by hand.
@@ -70,24 +80,7 @@ fn named<T: ValueEnum>(path: &Path, key: &str, name: &str) -> Result<T, Failure>
 }
 
 /// Refuses a recipe that was made for other data or another net, unless `--force` says to use it all the same.
-pub(crate) fn check(prepared: &Prepared) -> Result<(), Failure> {
-    let flags = prepared.flags();
-    let Some(path) = flags.recipe.as_ref().filter(|_| !flags.force) else {
-        return Ok(());
-    };
-    let made_for = recipe::read(path).map_err(|error| Failure::from(error).hint(MADE_BY))?.setting;
-    let (net, shortcut) = prepared.net();
-    let compared = [
-        ("data (sha256)", made_for.data_sha256.as_str(), prepared.data_sha256()),
-        ("net", &made_for.net, net),
-        ("shortcut", &made_for.shortcut, shortcut),
-    ];
-    match compared.into_iter().find(|(_, found, expected)| found != expected) {
-        None => Ok(()),
-        Some((what, found, expected)) => {
-            let message = format!("{}: expected a recipe for {what} {expected}, found one for {found}", path.display());
-            Err(Failure::unusable(message)
-                .hint("make a recipe for this one (make streamline), or use it all the same: --force"))
-        }
-    }
+pub(crate) fn check(applied: &Applied, prepared: &Prepared) -> Result<(), Failure> {
+    let (path, made_for) = (Path::new(&applied.source.path), applied.recipe.made_for());
+    made_for::check(path, &made_for, prepared, "make a recipe for this one: make streamline")
 }

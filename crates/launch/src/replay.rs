@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use artifacts::ArtifactError;
 use artifacts::metrics;
 use artifacts::run::{self, Kind, RunRecord, Source};
+use artifacts::{Action, ArtifactError};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use cli::{Failure, output};
@@ -61,7 +61,7 @@ pub fn repeat(
     check_program(&file, kind, &record)?;
     let out = flags.out.clone().unwrap_or_else(|| beside(folder));
     let mut flags = Flags { out: Some(out.clone()), ..flags.clone() };
-    flags.isa = Some(isa(&file, &record, flags.isa)?).filter(|_| isa_of(&record.kernels).is_some());
+    flags.isa = Some(isa(&file, &record, flags.isa)?).filter(|_| isa_of(&record).is_some());
     flags.device = Some(flags.device.map_or_else(|| device(&file, &record), Ok)?);
     for warning in warnings(program, &record, &flags) {
         output::warning(program, warning);
@@ -117,7 +117,7 @@ fn beside(folder: &Path) -> PathBuf {
 
 /// The recorded instruction set, unless a flag names another.
 fn isa(file: &Path, record: &RunRecord, flag: Option<Isa>) -> Result<Isa, Failure> {
-    let wanted = flag.or_else(|| isa_of(&record.kernels)).unwrap_or_else(Isa::detect);
+    let wanted = flag.or_else(|| isa_of(record)).unwrap_or_else(Isa::detect);
     if wanted.is_supported() {
         return Ok(wanted);
     }
@@ -147,7 +147,7 @@ fn warnings(program: &str, record: &RunRecord, flags: &Flags) -> Vec<String> {
         differs("build", recorded, &machine::build());
     }
     differs("device", &record.device, &flags.device().to_string());
-    if let (Some(recorded), Some(here)) = (isa_of(&record.kernels), flags.isa) {
+    if let (Some(recorded), Some(here)) = (isa_of(record), flags.isa) {
         differs("instruction set", recorded.name(), here.name());
     }
     all
@@ -210,7 +210,7 @@ fn compare(original: &Path, repeated: &Path) -> Result<String, Failure> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    Ok(fs::read(path).map_err(|source| ArtifactError::io(path, "read", source))?)
+    Ok(fs::read(path).map_err(|source| ArtifactError::io(path, Action::Read, source))?)
 }
 
 /// Where two files differ first; by line, as records go.

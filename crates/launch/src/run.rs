@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use artifacts::run::{self, Config, Kind, Machine, ResultRecord, RunRecord, Source, Status};
+use artifacts::setting::Setting;
 use artifacts::weights::{self, Origin};
 use artifacts::{batches, checkpoint, json, names};
 use cli::progress::Progress;
@@ -20,7 +21,7 @@ use schedules::Schedule;
 use crate::failure::{Cause, OrFail};
 use crate::flags::{Flags, value_name};
 use crate::folder::{self, Existing, RunFolder, START_OVER, Task};
-use crate::inputs::{self, Inputs};
+use crate::inputs::Inputs;
 use crate::observer::{Cadence, Recorder};
 use crate::{machine, recipe, summary};
 
@@ -42,8 +43,10 @@ pub enum Asked {
     Flags {
         /// Steps between measurements of `val_*` where no flag says: so many over the run.
         default_measurements: u64,
-        /// The file that the rates were taken from, if any.
-        rates_from: Option<PathBuf>,
+        /// The file that the rates were taken from, if any, by the bytes that were read.
+        rates_from: Option<Source>,
+        /// The recipe that filled in flags, if any.
+        recipe: Option<Box<recipe::Applied>>,
     },
     /// The record of an earlier run, whose configuration stands in place of the flags.
     Record(Box<RunRecord>),
@@ -65,7 +68,9 @@ pub fn prepare(request: Request) -> Result<Prepared, Failure> {
     let (data, init) = request.files()?;
     let inputs = Inputs::read(&data, &init)?;
     let prepared = Prepared { began, request, inputs };
-    recipe::check(&prepared)?;
+    if let Asked::Flags { recipe: Some(applied), .. } = &prepared.request.asked {
+        recipe::check(applied, &prepared)?;
+    }
     Ok(prepared)
 }
 
@@ -91,14 +96,21 @@ impl Prepared {
         &self.request.flags
     }
 
-    /// The net's name and shortcut.
-    pub fn net(&self) -> (&str, &str) {
-        (&self.inputs.origin.net, &self.inputs.origin.shortcut)
-    }
-
-    /// SHA-256 of the data set.
-    pub fn data_sha256(&self) -> &str {
-        &self.inputs.data_source.sha256
+    /// The setting of the run that the flags ask for.
+    pub fn setting(&self) -> Setting {
+        let (flags, inputs) = (self.flags(), &self.inputs);
+        Setting {
+            data_sha256: Some(inputs.data_source.sha256.clone()),
+            data_name: Some(inputs.data_name.clone()),
+            init_sha256: Some(inputs.init_source.sha256.clone()),
+            net: Some(inputs.origin.net.clone()),
+            shortcut: Some(inputs.origin.shortcut.clone()),
+            batch_size: Some(flags.batch_size),
+            optimizer: Some(value_name(flags.optimizer)),
+            momentum: Some(flags.momentum),
+            weight_decay: Some(flags.weight_decay),
+            iterations: flags.iterations,
+        }
     }
 
     /// The data set and the initial weights, as they were read.
@@ -138,7 +150,7 @@ impl Prepared {
         let mut engine =
             device::open(&device, &inputs.graph, &inputs.data, spec.config.batch_size, &options).or_fail()?;
         engine.set_state(&inputs.parameters, &inputs.buffers).or_fail()?;
-        let record = self.record(&spec, &division, &path, &device, engine.description(), options.threads)?;
+        let record = self.record(&spec, &division, &path, &device, engine.as_ref(), options.threads);
         let existing = Existing { resume: flags.resume, supersede: flags.supersede };
         let (folder, task) = RunFolder::take(&path, &record, existing)?;
         let saved = match task {
@@ -310,7 +322,7 @@ impl Prepared {
     fn isa(&self, spec: &RunSpec, path: &Path) -> Result<Isa, Failure> {
         let flags = self.flags();
         let (data, init) = self.sources();
-        let begun_with = || folder::kernels_of(path, &spec.config, data, init).and_then(|kernels| isa_of(&kernels));
+        let begun_with = || isa_of(&folder::begun_as(path, &spec.config, data, init)?);
         let earlier = || if flags.resume { begun_with().filter(|isa| isa.is_supported()) } else { None };
         let wanted = flags.isa.or_else(earlier).unwrap_or_else(Isa::detect);
         if wanted.is_supported() {
@@ -337,19 +349,16 @@ impl Prepared {
         division: &Division,
         path: &Path,
         device: &Device,
-        kernels: String,
+        engine: &dyn Engine,
         threads: usize,
-    ) -> Result<RunRecord, Failure> {
+    ) -> RunRecord {
         let flags = &self.request.flags;
         let machine: Machine = machine::describe();
         let (study, arm, rates_from) = match &self.request.asked {
             Asked::Record(record) => (record.study.clone(), record.arm.clone(), record.rates_from.clone()),
-            Asked::Flags { rates_from, .. } => {
-                let source = rates_from.as_deref().map(inputs::source).transpose()?;
-                (flags.study.clone(), flags.arm.clone(), source)
-            }
+            Asked::Flags { rates_from, .. } => (flags.study.clone(), flags.arm.clone(), rates_from.clone()),
         };
-        Ok(RunRecord {
+        RunRecord {
             format: run::FORMAT.to_owned(),
             name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             study,
@@ -366,10 +375,11 @@ impl Prepared {
             init: self.inputs.init_source.clone(),
             rates_from,
             device: device.to_string(),
-            kernels,
+            kernels: engine.description(),
+            isa: engine.isa().map(|isa| isa.to_string()),
             threads,
             machine,
-        })
+        }
     }
 
     fn report(&self, record: &RunRecord, result: &ResultRecord) -> Result<u8, Failure> {
@@ -383,10 +393,9 @@ impl Prepared {
     }
 }
 
-/// The instruction set in what a record says of its kernels, such as `cpu avx512 winograd`; none where another device
-/// ran it.
-pub fn isa_of(kernels: &str) -> Option<Isa> {
-    kernels.split_whitespace().find_map(|word| word.parse().ok())
+/// The instruction set that a recorded run was made with; none where another device ran it.
+pub fn isa_of(record: &RunRecord) -> Option<Isa> {
+    record.isa()?.parse().ok()
 }
 
 /// Name and version of a program, as records keep it.

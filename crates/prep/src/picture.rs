@@ -5,7 +5,7 @@
 
 use std::io::Cursor;
 
-use artifacts::error::one_line;
+use artifacts::error::quote;
 use image::imageops::{FilterType, crop_imm, resize};
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits, Pixel, RgbImage};
 use zune_jpeg::JpegDecoder;
@@ -105,7 +105,7 @@ fn decode_png(content: &[u8]) -> Result<DynamicImage> {
 
 /// What a decoder says, on one line: some end theirs.
 fn said(error: &dyn std::fmt::Display) -> String {
-    format!("damaged: {}", one_line(error.to_string().trim()))
+    format!("damaged: {}", quote(error.to_string().trim()))
 }
 
 fn png_reader(content: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>> {
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_decoder_says_stays_on_one_line() {
+    fn what_a_decoder_says_stays_display_path() {
         // Found by mutation: the decoder ends some of its messages with an end of line.
         let mut file = jpeg(8, 8);
         let frame = file.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
-use artifacts::error::one_line;
+use artifacts::error::quote;
 
 /// The result of reading an input.
 pub type Result<T> = std::result::Result<T, Refusal>;
@@ -20,14 +20,14 @@ pub struct Refusal {
 impl Refusal {
     /// What is wrong with the arguments.
     pub fn new(message: impl Display) -> Self {
-        Self { message: one_line(message), hint: None }
+        Self { message: quote(message), hint: None }
     }
 
     /// What is wrong with `place`: a file, or a file in an archive.
     pub fn at(place: impl Display, problem: impl Display) -> Self {
         // What others wrote (file names, messages of decoders) must not break the line.
         let place = place.to_string().replace(char::is_control, "?");
-        Self { message: format!("{place}: {}", one_line(problem)), hint: None }
+        Self { message: format!("{place}: {}", quote(problem)), hint: None }
     }
 
     /// The file or folder cannot be read.

@@ -5,14 +5,14 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use artifacts::probe;
-use artifacts::run::Kind;
+use artifacts::probe::{self, Probe};
+use artifacts::run::{Kind, Source};
 use clap::{ArgMatches, Command, Parser, ValueEnum};
 use cli::{Failure, arguments};
 use launch::failure::OrFail;
-use launch::flags::{Flags, value_name};
+use launch::flags::Flags;
 use launch::run::{self, Asked, Prepared, Request};
-use launch::{recipe, replay};
+use launch::{made_for, recipe, replay};
 use schedules::{RampScale, RangeRamp, Schedule};
 
 /// Large buffers come and go; this allocator keeps their pages.
@@ -81,17 +81,19 @@ fn start(mut arguments: Arguments, command: &Command, given: &ArgMatches) -> Res
     if let Some(record) = &arguments.flags.replay {
         return replay::repeat(PROGRAM, Kind::RangeTest, record, &arguments.flags, command, given);
     }
-    recipe::apply(&mut arguments.flags, given)?;
+    let recipe = recipe::apply(&mut arguments.flags, given)?;
     let flags = &arguments.flags;
+    let around = arguments.around.as_deref().map(read_probe).transpose()?;
+    let rates_from = around.as_ref().map(|(_, source)| source.clone());
     let request = Request {
         program: PROGRAM,
         kind: Kind::RangeTest,
         flags: flags.clone(),
-        asked: Asked::Flags { default_measurements: MEASUREMENTS, rates_from: arguments.around.clone() },
+        asked: Asked::Flags { default_measurements: MEASUREMENTS, rates_from, recipe },
     };
-    if let Some(path) = &arguments.around {
+    if let Some((probe, source)) = &around {
         let prepared = run::prepare(request)?;
-        let ramp = RangeRamp::around(critical_rate(path, &prepared)?);
+        let ramp = RangeRamp::around(critical_rate(Path::new(&source.path), probe, &prepared)?);
         return prepared.launch(&Schedule::Ramp(ramp));
     }
     let schedule = Schedule::Ramp(arguments.ramp()?);
@@ -100,26 +102,17 @@ fn start(mut arguments: Arguments, command: &Command, given: &ArgMatches) -> Res
     run::prepare(request)?.launch(&schedule)
 }
 
+const MEASURE_AGAIN: &str = "measure it again: sc-probe --data FILE --init FILE ... --out FILE";
+
+/// A probe, with the file that it was read from.
+fn read_probe(path: &Path) -> Result<(Probe, Source), Failure> {
+    let (probe, sha256) = probe::read_with_hash(path).map_err(|error| made_for::unreadable(error, MEASURE_AGAIN))?;
+    Ok((probe, Source::new(path, sha256)))
+}
+
 /// The critical rate out of a probe of the same data, weights and setting.
-fn critical_rate(path: &Path, prepared: &Prepared) -> Result<f64, Failure> {
-    let again = "measure it again: sc-probe --data FILE --init FILE ... --out FILE";
-    let probe = probe::read(path).map_err(|error| Failure::from(error).hint(again))?;
-    let flags = prepared.flags();
-    let (data, init) = prepared.sources();
-    let compared = [
-        ("data (sha256)", probe.data.sha256, data.sha256.clone()),
-        ("weights (sha256)", probe.init.sha256, init.sha256.clone()),
-        ("batch size", probe.batch_size.to_string(), flags.batch_size.to_string()),
-        ("optimizer", probe.optimizer, value_name(flags.optimizer)),
-        ("momentum", probe.momentum.to_string(), flags.momentum.to_string()),
-        ("weight decay", probe.weight_decay.to_string(), flags.weight_decay.to_string()),
-    ];
-    for (what, found, expected) in compared {
-        if found != expected {
-            let message = format!("{} was measured with {what} {found}, not {expected}", path.display());
-            return Err(Failure::unusable(message).hint(again));
-        }
-    }
+fn critical_rate(path: &Path, probe: &Probe, prepared: &Prepared) -> Result<f64, Failure> {
+    made_for::check(path, &probe.made_for(), prepared, MEASURE_AGAIN)?;
     probe.critical.lr.ok_or_else(|| {
         let message = format!("{} has no critical rate: no rate tried raised the loss", path.display());
         Failure::unusable(message).hint("set the ends of the ramp yourself: --scale log --min-lr F --max-lr F")

@@ -3,7 +3,7 @@
 pub mod csv;
 pub mod run;
 
-use artifacts::suggestion::Setting;
+use artifacts::setting::Setting;
 
 use crate::error::BadInput;
 

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use artifacts::ArtifactError;
-use artifacts::error::{on_one_line, one_line};
+use artifacts::error::{display_path, quote};
 
 /// What a user handed over and cannot be used: exit code 2, nothing written.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ impl BadInput {
 
     /// `path` holds `found` where `expected` should be.
     pub fn file(path: &Path, expected: impl Display, found: impl Display, hint: impl Into<String>) -> Self {
-        let (path, expected, found) = (on_one_line(path), one_line(expected), one_line(found));
+        let (path, expected, found) = (display_path(path), quote(expected), quote(found));
         Self::new(format!("{path}: expected {expected}, found {found}"), hint)
     }
 }

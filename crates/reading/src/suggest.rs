@@ -6,7 +6,8 @@ pub mod rule;
 
 use std::collections::BTreeMap;
 
-use artifacts::suggestion::{FORMAT, Interval, Outcome, Setting, Suggestion};
+use artifacts::setting::{Difference, Setting};
+use artifacts::suggestion::{About, FORMAT, Interval, Outcome, Reason, Suggestion};
 
 use crate::curve::{Curve, Measure};
 use crate::error::BadInput;
@@ -36,13 +37,16 @@ pub fn suggest(curves: &[Curve]) -> Result<Suggestion, BadInput> {
     let setting = common_setting(curves)?;
     let reads = curves.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let outcome = majority(&reads);
-    let mut sentences = vec![outcome_sentence(&reads, outcome)];
+    let mut reasons = vec![Reason { about: About::Outcome, sentence: outcome_sentence(&reads, outcome) }];
+    let mut sentences = Vec::new();
     let mut confidence = Confidence(MOST);
     confidence.weigh_number_of_curves(&reads, &mut sentences);
     confidence.weigh_agreement(&reads, outcome, &mut sentences);
     let rates = if outcome == Outcome::NoLearning { None } else { combined(&reads) };
     if let Some(rates) = &rates {
-        sentences.push(format!("highest rate: {}.", rates.max_reason));
+        // In order: what the confidence rests on, the rates, and the rest.
+        reasons.extend(sentences.drain(..).map(Reason::from));
+        reasons.push(Reason { about: About::HighestRate, sentence: format!("highest rate: {}.", rates.max_reason) });
         sentences.push(min_sentence(&reads, rates));
         confidence.weigh_intervals(rates, &mut sentences);
     }
@@ -51,6 +55,7 @@ pub fn suggest(curves: &[Curve]) -> Result<Suggestion, BadInput> {
     confidence.weigh_end_of_ramp(&reads, &mut sentences);
     sentences.extend(other_measures(&reads, outcome));
     sentences.extend(recovery_sentence(outcome));
+    reasons.extend(sentences.into_iter().map(Reason::from));
     let interval = |interval: Interval| Interval { low: rounded(interval.low), high: rounded(interval.high) };
     Ok(Suggestion {
         format: FORMAT.to_owned(),
@@ -60,7 +65,7 @@ pub fn suggest(curves: &[Curve]) -> Result<Suggestion, BadInput> {
         min_lr_interval: rates.as_ref().map(|rates| interval(rates.min_interval)),
         max_lr_interval: rates.as_ref().map(|rates| interval(rates.max_interval)),
         confidence: (confidence.0 * 100.0).round() / 100.0,
-        reasons: sentences,
+        reasons,
         rivals: rivals_of_all(curves, rates.as_ref()),
         setting,
         sources: curves.iter().map(|curve| curve.source.clone()).collect(),
@@ -101,26 +106,18 @@ fn common_setting(curves: &[Curve]) -> Result<Setting, BadInput> {
     Ok(setting)
 }
 
+/// The first thing in which two curves differ, by its key, of what both say: a CSV says nothing, and may stand beside
+/// anything.
 fn difference(a: &Curve, b: &Curve) -> Option<(&'static str, String, String)> {
-    let keys = |curve: &Curve| {
-        let s = &curve.setting;
-        let number = |value: Option<f64>| value.map(|value| value.to_string());
-        let mut keys = vec![
-            ("data", s.data_sha256.as_ref().map(|hash| hash.chars().take(12).collect())),
-            ("net", s.net.clone()),
-            ("shortcut", s.shortcut.clone()),
-            ("batch_size", s.batch_size.map(|size| size.to_string())),
-            ("optimizer", s.optimizer.clone()),
-            ("momentum", number(s.momentum)),
-            ("weight_decay", number(s.weight_decay)),
-            ("classes", curve.classes.map(|classes| classes.to_string())),
-        ];
-        keys.extend(curve.conditions.iter().map(|(key, value)| (*key, Some(value.clone()))));
-        keys
+    if let Some(Difference { parameter, one, other }) = a.setting.differences(&b.setting).into_iter().next() {
+        return Some((parameter.key(), one, other));
+    }
+    let conditions = |curve: &Curve| {
+        let mut all = vec![("classes", curve.classes.map(|classes| classes.to_string()))];
+        all.extend(curve.conditions.iter().map(|(key, value)| (*key, Some(value.clone()))));
+        all
     };
-    let (a, b): (Vec<_>, Vec<_>) = (keys(a), keys(b));
-    let mut pairs = a.into_iter().zip(b);
-    // A CSV says nothing of its setting: it may stand beside anything.
+    let mut pairs = conditions(a).into_iter().zip(conditions(b));
     pairs.find_map(|((key, a), (_, b))| Some((key, a?, b?)).filter(|(_, a, b)| a != b))
 }
 

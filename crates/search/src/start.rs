@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use artifacts::dataset;
-use artifacts::recipe::{Budget, FORMAT, Recipe, Setting, Speed, Spent, Training};
+use artifacts::recipe::{Budget, FORMAT, Recipe, Scope, Speed, Spent, Training};
 use schedules::Variant;
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ pub fn recipe(run: &Run, budget: &Given) -> Result<Recipe> {
     let (unit, limit) = budget.in_units(config.batch_size);
     Ok(Recipe {
         format: FORMAT.to_owned(),
-        setting: Setting {
+        setting: Scope {
             data_sha256: record.data.sha256.clone(),
             data_name: record.data_name.clone(),
             net: config.net.clone(),

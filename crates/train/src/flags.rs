@@ -28,22 +28,17 @@ pub(crate) struct Arguments {
     /// Schedule and its parameters
     #[command(flatten)]
     pub(crate) schedule: ScheduleFlags,
-    /// Take --min-lr and --max-lr (or --lr) from a file made by sc-analyze suggest; exit 2 where it holds for another setting
+    /// Take --min-lr and --max-lr of a cyclical schedule from a file that sc-analyze suggest made; exit 2 where it holds
+    /// for another setting
     #[arg(long, value_name = "FILE", conflicts_with_all = ["choice", "recipe"])]
     pub(crate) suggestion: Option<PathBuf>,
-    /// Take --lr from a file made by sc-analyze choose
+    /// Take --lr, or --max-lr of a cyclical schedule, from a file that sc-analyze choose made among runs of such a schedule;
+    /// exit 2 where it holds for another setting
     #[arg(long, value_name = "FILE", conflicts_with = "recipe")]
     pub(crate) choice: Option<PathBuf>,
     /// What is run on what
     #[command(flatten)]
     pub(crate) flags: Flags,
-}
-
-impl Arguments {
-    /// The file that the rates come from, if any.
-    pub(crate) fn rates_file(&self) -> Option<&PathBuf> {
-        self.suggestion.as_ref().or(self.choice.as_ref()).or(self.flags.recipe.as_ref())
-    }
 }
 
 /// Names of the schedules.
@@ -109,6 +104,13 @@ const POLY: Poly = Poly::new(1.0);
 
 /// What `--lr` is multiplied by at each drop, as in the customary baseline.
 const DROP_FACTOR: f64 = 0.1;
+
+impl Name {
+    /// Whether the rate rises to --max-lr in cycles; else it starts from --lr.
+    pub(crate) fn is_cyclical(self) -> bool {
+        CYCLICAL.contains(&self)
+    }
+}
 
 /// The schedule and its parameters; those of another schedule are refused.
 #[derive(Args)]
@@ -208,7 +210,8 @@ fn final_lr_help() -> String {
 }
 
 impl ScheduleFlags {
-    fn name(&self) -> Result<Name, Failure> {
+    /// The schedule that the flags name, or the recipe.
+    pub(crate) fn name(&self) -> Result<Name, Failure> {
         self.name.ok_or_else(|| Failure::unusable("--schedule is missing"))
     }
 

@@ -34,20 +34,23 @@ fn start(mut arguments: Arguments, command: &Command, given: &ArgMatches) -> Res
     if let Some(record) = &arguments.flags.replay {
         return replay::repeat(PROGRAM, Kind::Train, record, &arguments.flags, command, given);
     }
-    if let Some(recipe) = recipe::apply(&mut arguments.flags, given)? {
+    let recipe = recipe::apply(&mut arguments.flags, given)?;
+    if let Some(applied) = &recipe {
         let constant_momentum = recipe::given(given, "momentum");
-        arguments.schedule.take_from(&recipe.training, arguments.flags.steps(), constant_momentum);
+        arguments.schedule.take_from(&applied.recipe.training, arguments.flags.steps(), constant_momentum);
     }
     arguments.schedule.check_flags(given)?;
+    let rates_file = rates::read(&arguments)?;
+    let rates_from = rates_file.as_ref().map(|file| &file.source).or(recipe.as_ref().map(|applied| &applied.source));
     let flags = &arguments.flags;
     let (_, _, iterations) = flags.required()?;
     let request = Request {
         program: PROGRAM,
         kind: Kind::Train,
         flags: flags.clone(),
-        asked: Asked::Flags { default_measurements: MEASUREMENTS, rates_from: arguments.rates_file().cloned() },
+        asked: Asked::Flags { default_measurements: MEASUREMENTS, rates_from: rates_from.cloned(), recipe },
     };
     let prepared = run::prepare(request)?;
-    let rates = rates::resolve(&arguments, &prepared)?;
+    let rates = rates::resolve(&arguments, rates_file, &prepared)?;
     prepared.launch(&arguments.schedule.build(&rates, iterations)?)
 }

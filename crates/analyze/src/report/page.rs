@@ -2,6 +2,7 @@
 //! dark.
 
 use std::fmt::Write as _;
+use std::ops::Deref;
 
 use artifacts::suggestion::{Interval, Suggestion};
 
@@ -51,7 +52,7 @@ pub(super) fn dark_plots() -> String {
     style
 }
 
-pub(super) fn list(class: &str, items: &[String]) -> String {
+pub(super) fn list(class: &str, items: &[impl Deref<Target = str>]) -> String {
     let mut list = format!("<ul class=\"{class}\">\n");
     for item in items {
         let _ = writeln!(list, "<li>{}</li>", escape(item));

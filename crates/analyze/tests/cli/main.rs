@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use artifacts::metrics::{FILE, Metrics};
-use artifacts::run::{self, Kind, RESULT_FILE, RUN_FILE, ResultRecord, RunRecord, Status};
+use artifacts::run::{self, Config, Kind, RESULT_FILE, RUN_FILE, ResultRecord, RunRecord, Status};
 use artifacts::{choice, json, suggestion};
 use end_to_end::made_up::{Runs, config, ramp_step, result, training_step};
 use serde_json::{Value, json};
@@ -295,6 +295,46 @@ fn tables_show_what_differs_and_comparisons_refuse_what_must_not() {
     assert_eq!(rows.as_array().unwrap().len(), 3);
     assert_eq!(rows[0]["test_accuracy"], 0.9);
     assert!(refuse(&["table", &runs.path("none*")]).contains("names no run"));
+}
+
+/// The lists of what is compared come from the configuration itself: neither is left out, nor one that follows another.
+#[test]
+fn precision_is_compared_and_the_rates_around_a_critical_one_come_with_the_seed() {
+    let runs = Runs::new();
+    let training = |schedule: &str, parameters: Value, change: &dyn Fn(&mut Config)| {
+        let mut config = config(Kind::Train, 1, 20, schedule, parameters);
+        change(&mut config);
+        let name = format!("{schedule}-{}-{}", config.precision, config.exact_conv);
+        let metrics: Vec<Metrics> = (1..=20).map(|step| training_step(step, 20, 1.0)).collect();
+        runs.add(&name, "", config, &metrics, Some(result(20)))
+    };
+    let plain = training("constant", json!({"lr": 0.1}), &|_| ());
+    let cosine = training("cosine", json!({"lr": 0.1, "min_lr": 0.0}), &|_| ());
+    let bf16 = training("cosine", json!({"lr": 0.1, "min_lr": 0.0}), &|config| config.precision = "bf16".to_owned());
+    let exact = training("cosine", json!({"lr": 0.1, "min_lr": 0.0}), &|config| config.exact_conv = true);
+    succeed(&["compare", &plain, &cosine, "--vary", "schedule"]);
+    for (other, expected) in [(&bf16, "differ in precision: float32 and bf16"), (&exact, "differ in exact_conv")] {
+        let said = refuse(&["compare", &plain, other, "--vary", "schedule"]);
+        assert!(said.contains(expected), "{said}");
+    }
+    succeed(&["compare", &plain, &bf16, "--vary", "schedule,precision"]);
+
+    let around = |name: &str, seed: u64, critical: f64| {
+        runs.range_test(name, seed, |config| {
+            config.schedule_parameters = json!({
+                "schedule": "ramp", "scale": "log", "min_lr": critical / 64.0, "max_lr": critical * 16.0,
+                "critical_lr": critical,
+            });
+        })
+    };
+    let seeds = [around("a", 1, 0.5), around("b", 2, 0.625)];
+    succeed(&arguments("compare", &seeds, &["--vary", "seed"]));
+    succeed(&arguments("compare", &seeds, &[]));
+    let by_hand = runs.range_test("c", 2, |config| {
+        config.schedule_parameters = json!({"schedule": "ramp", "scale": "log", "min_lr": 1e-3, "max_lr": 10.0});
+    });
+    let said = refuse(&["compare", &seeds[0], &by_hand, "--vary", "seed"]);
+    assert!(said.contains("differ in min_lr") && said.contains("critical_lr: 0.5 and none"), "{said}");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
-use artifacts::ArtifactError;
-use artifacts::suggestion::Setting;
+use artifacts::setting::Setting;
+use artifacts::{Action, ArtifactError};
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::{Curve, Point};
@@ -28,7 +28,7 @@ pub struct CsvCurve {
 /// # Errors
 /// When the file cannot be read, a needed column is missing, or a cell is no number.
 pub fn read(path: &Path, classes: Option<usize>) -> Result<CsvCurve> {
-    let text = fs::read(path).map_err(|source| ArtifactError::io(path, "read", source))?;
+    let text = fs::read(path).map_err(|source| ArtifactError::io(path, Action::Read, source))?;
     let table = Table::read(path, &text)?;
     let iteration = table.required("iteration")?;
     let lr = table.required("lr")?;

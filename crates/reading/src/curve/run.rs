@@ -5,7 +5,6 @@ use std::path::Path;
 use anyhow::Result;
 use artifacts::metrics::{self, Metrics};
 use artifacts::run::{self, Kind, RunRecord};
-use artifacts::suggestion::Setting;
 use serde_json::Value;
 
 use super::{Curve, Point};
@@ -30,7 +29,7 @@ pub fn read(folder: &Path) -> Result<(Curve, Vec<String>)> {
         warnings.push(format!("{}: dropped a torn last line of metrics.jsonl", folder.display()));
     }
     let points = lines.iter().map(point).collect();
-    let (setting, conditions) = (setting(&record), conditions(&record));
+    let (setting, conditions) = (record.setting(), conditions(&record));
     let seed = Some(record.config.seed);
     let critical_lr = record.config.schedule_parameters.get("critical_lr").and_then(Value::as_f64);
     let (source, classes) = (record.name, Some(record.classes));
@@ -50,22 +49,6 @@ fn point(line: &Metrics) -> Point {
         // An accuracy without a loss beside it says the same of the held-out loss.
         val_loss: line.val_accuracy.map(|_| measured_or_blown_up(line.val_loss)),
         val_accuracy: line.val_accuracy,
-    }
-}
-
-/// What a suggestion read from this run holds for.
-pub fn setting(record: &RunRecord) -> Setting {
-    let config = &record.config;
-    Setting {
-        data_sha256: Some(record.data.sha256.clone()),
-        data_name: Some(record.data_name.clone()),
-        net: Some(config.net.clone()),
-        shortcut: Some(config.shortcut.clone()),
-        batch_size: Some(config.batch_size),
-        optimizer: Some(config.optimizer.clone()),
-        momentum: Some(config.momentum),
-        weight_decay: Some(config.weight_decay),
-        iterations: Some(config.iterations),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Suggestions on made-up curves of every outcome, through noise, sparse validation, both scales, few and many steps.
 
-use artifacts::suggestion::{Outcome, Setting};
+use artifacts::setting::Setting;
+use artifacts::suggestion::Outcome;
 
 use super::*;
 use crate::curve::{Curve, Point};
@@ -225,6 +226,21 @@ fn a_ramp_that_stopped_too_soon_says_so() {
     assert!(suggestion.confidence < 0.5, "{}", suggestion.confidence);
     let whole = suggest(&[ours(plateau_that_ends, RAMPS[1], 1)]).unwrap();
     assert!(!whole.reasons.iter().any(|reason| reason.contains("test up to")), "{:?}", whole.reasons);
+}
+
+/// Programs find a reason by what it is about, whatever its words.
+#[test]
+fn reasons_say_what_they_are_about() {
+    let about = |suggestion: &Suggestion, about: About| {
+        suggestion.reasons.iter().filter(|reason| reason.about == about).map(|reason| reason.sentence.clone()).collect()
+    };
+    let suggestion = suggest(&[ours(plateau, RAMPS[0], 1), ours(plateau, RAMPS[0], 2)]).unwrap();
+    let outcome: Vec<String> = about(&suggestion, About::Outcome);
+    assert_eq!(outcome, [suggestion.reasons[0].sentence.clone()]);
+    let highest: Vec<String> = about(&suggestion, About::HighestRate);
+    assert!(highest.len() == 1 && highest[0].contains("is the middle of 2 range tests"), "{highest:?}");
+    let none: Vec<String> = about(&suggest(&[ours(nothing, RAMPS[0], 1)]).unwrap(), About::HighestRate);
+    assert!(none.is_empty(), "{none:?}");
 }
 
 #[test]

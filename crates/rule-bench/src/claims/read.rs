@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::str::FromStr;
 
-use artifacts::ArtifactError;
+use artifacts::{Action, ArtifactError};
 
 use crate::regret::truth::Truth;
 
@@ -146,7 +146,7 @@ struct Line {
 
 impl Csv {
     fn read(path: &Path) -> Result<Self, ArtifactError> {
-        let text = fs::read_to_string(path).map_err(|source| ArtifactError::io(path, "read", source))?;
+        let text = fs::read_to_string(path).map_err(|source| ArtifactError::io(path, Action::Read, source))?;
         let mut rows = text.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
         let header = rows.next().unwrap_or_default();
         let line = |(index, row): (usize, Vec<String>)| Line {

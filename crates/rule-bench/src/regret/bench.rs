@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use artifacts::ArtifactError;
 use artifacts::probe;
 use artifacts::run::{Config, RUN_FILE};
+use artifacts::{Action, ArtifactError};
 
 use super::LEAST_SPAN;
 use super::truth::Truth;
@@ -138,7 +138,7 @@ impl Bench {
 
 /// The folders in a folder, by name.
 fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).map_err(|source| ArtifactError::io(folder, "read", source))?;
+    let entries = fs::read_dir(folder).map_err(|source| ArtifactError::io(folder, Action::Read, source))?;
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     folders.sort();
     Ok(folders)

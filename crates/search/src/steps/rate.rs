@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use artifacts::recipe::{Candidate, Decision, Recipe, Spent, Training};
-use artifacts::suggestion::Suggestion;
+use artifacts::suggestion::{About, Suggestion};
 
 use super::{LEAST_STEPS, LEAST_TRAINING, RampOf, Ramps, folders, no_rate, probe_cost, ramp_steps, suggested};
 use crate::contest::{self, Contestant, Scored, Standing};
@@ -79,9 +79,9 @@ pub(super) fn next(search: &Search) -> Result<Next> {
 
 /// What a reader of the decision needs of the suggestion's reasons: what happened, and where the rate comes from.
 fn why(suggestion: &Suggestion) -> String {
-    let rate = suggestion.reasons.iter().find(|reason| reason.starts_with("highest rate: "));
-    let sentences = suggestion.reasons.first().into_iter().chain(rate).map(|sentence| {
-        let mut letters = sentence.chars();
+    let wanted = suggestion.reasons.iter().filter(|reason| matches!(reason.about, About::Outcome | About::HighestRate));
+    let sentences = wanted.map(|reason| {
+        let mut letters = reason.chars();
         letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
     });
     sentences.collect::<Vec<String>>().join(" ")
