@@ -20,18 +20,14 @@ $1/start.json: $1/calibration/result.json $(call unless_same,$1/start.json,$2) |
 	@printf '%s\n' '$(strip $2)' > $$@.args
 endef
 
-# A step may need many runs, and what they find decides which: they are run in its recipe.
+# A step may need many runs, and what they find decides which: pipelines/search-step asks and runs them.
 # 1: folder of the runs, 2: step, 3: recipe before, 4: recipe after, 5: data file, 6: files of initial weights with
 # SEED in place of the seed, 7: seeds, 8: further flags of the step, 9: further files it reads
 define search_step
 $4: $3 $5 $9 $(foreach s,$7,$(subst SEED,$s,$6)) $(call unless_same,$4,$2 $3 $7 $8) | $(BIN)/sc-search $(addprefix $(RUN_BIN)/sc-,rangetest train probe)
 	$(need_libraries)
-	@while work=$$$$($(BIN)/sc-search next $2 --recipe $3 --init $(subst SEED,%,$6) --seeds $(subst $() ,$(,),$(strip $7)) \
-	  --runs $1 $8 --out $$@) || exit $$$$?; [ -n "$$$$work" ]; do \
-	  while read -r program flags; do \
-	    $(RUN_BIN)/$$$$program $$$$flags --data $5 --device $(strip $(DEVICE)) $(threads) $(quiet) < /dev/null || exit $$$$?; \
-	  done <<< "$$$$work"; \
-	done
+	@pipelines/search-step $(BIN) $(RUN_BIN) --data $5 --device $(strip $(DEVICE)) $(threads) $(quiet) -- \
+	  $2 --recipe $3 --init $(subst SEED,%,$6) --seeds $(subst $() ,$(,),$(strip $7)) --runs $1 $8 --out $$@
 	@printf '%s\n' '$(strip $2 $3 $7 $8)' > $4.args
 endef
 

@@ -14,7 +14,7 @@ pub(crate) fn make(folder: &Path, arguments: &[&str]) -> Output {
 pub(crate) fn commands(folder: &Path, arguments: &[&str]) -> Vec<String> {
     let output = make(folder, &[&["-n"], arguments].concat());
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().filter(|line| line.contains("sc-")).map(str::to_owned).collect()
+    text.lines().filter(|line| line.contains("sc-") || line.contains("search-step")).map(str::to_owned).collect()
 }
 
 #[test]

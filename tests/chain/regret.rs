@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use artifacts::probe;
-use end_to_end::{refused, run, small_setting, succeed};
+use end_to_end::{command, refused, run, small_setting, succeed};
 
 const SHARED: &str = "--data data.safetensors --batch-size 16 --val-from-train 0.2 --quiet";
 const STEPS: u64 = 24;
@@ -38,11 +38,11 @@ fn every_rule_is_scored_and_what_needs_no_range_test_costs_its_probe_alone() {
     let folder = setting.path();
     measure(folder, "A", 0.9);
     measure(folder, "B", 0.0);
-    let refused = |halves: &str, expected: &str| {
-        refused(folder, "rule-bench", &format!("bench --out out {halves}"), expected);
+    let refused = |roles: &str, expected: &str| {
+        refused(folder, "rule-bench", &format!("bench --out out {roles}"), expected);
     };
-    refused("--finding A B --judging B", "B: expected in one half, found in both");
-    succeed(folder, "rule-bench", "bench --finding A --judging B --draw around --out out");
+    refused("--tuning A B --judging B", "B is both a tuning and a judging setting");
+    succeed(folder, "rule-bench", "bench --tuning A --judging B --draw around --out out");
 
     // B's momentum is 0: 2 sqrt(1 - 0) times the critical rate, and a ramp that adds nothing.
     let rate = |rule: &str, kind: &str, seed: u64| -> f64 {
@@ -76,6 +76,16 @@ fn every_rule_is_scored_and_what_needs_no_range_test_costs_its_probe_alone() {
     let diverged = lines(folder, "truth.csv", "B,1000,");
     assert!(diverged.len() == 2 && diverged.iter().all(|run| run[3] == "0.1000"), "what diverges is at chance");
     assert_eq!(lines(folder, "settings.csv", "").len(), 3);
+
+    // What is measured is written before it is printed.
+    fs::remove_dir_all(folder.join("out")).unwrap();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut again = command(folder, "rule-bench", "bench --tuning A --judging B --draw around --out out");
+    let output = again.stdout(full).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("rule-bench: standard output: cannot write: ") && !said.contains("panicked"), "{said}");
+    assert!(folder.join("out/rules.csv").exists() && folder.join("out/truth-judging.png").exists());
 
     // A run that has not ended is no measurement.
     fs::remove_file(folder.join("bench/B/truth-0.004-2/result.json")).unwrap();

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use artifacts::recipe::{self, Recipe};
 use artifacts::run;
 use end_to_end::study::checkout;
-use end_to_end::{run as run_program, small_setting, succeed};
+use end_to_end::{programs, run as run_program, small_setting, succeed, workspace};
 
 use crate::makefile::{commands, make};
 
@@ -31,8 +32,8 @@ fn the_comparison_with_random_search_is_planned_whole() {
     let planned = commands(checkout.path(), &["streamline-vs-random", "RULE_CIFAR=folder pictures.tar"]);
     let searches = |words: &str| planned.iter().filter(|line| line.contains(words)).count();
     // Four settings, two pairs of seeds.
-    assert_eq!(searches("sc-search next length"), 8, "{planned:#?}");
-    assert_eq!(searches("sc-search next random"), 8);
+    assert_eq!(searches("-- length --recipe"), 8, "{planned:#?}");
+    assert_eq!(searches("-- random --recipe"), 8);
     assert!(searches("--like") >= 8, "a random search is as long as the other");
     assert_eq!(searches("-last --resume"), 16, "each search ends by one run");
 }
@@ -43,7 +44,7 @@ fn a_search_keeps_its_budget_settles_and_looks_at_the_test_set_once() {
     let folder = checkout.path();
     let target = &[&["streamline"], &SMALL[..]].concat();
     let planned = commands(folder, target);
-    assert!(planned.iter().any(|line| line.contains("sc-search next weight-decay")), "{planned:#?}");
+    assert!(planned.iter().any(|line| line.contains("-- weight-decay --recipe")), "{planned:#?}");
     assert!(finished(folder).is_empty(), "make -n runs nothing");
 
     let output = make(folder, target);
@@ -77,11 +78,11 @@ fn a_search_keeps_its_budget_settles_and_looks_at_the_test_set_once() {
 
     // What the last steps alone depend on redoes them alone.
     let changed = commands(folder, &[&target[..], &["KEEP_LONGEST=1"]].concat());
-    assert!(changed.iter().any(|line| line.contains("next length")));
-    assert!(!changed.iter().any(|line| line.contains("next rate") || line.contains("next momentum")), "{changed:#?}");
+    assert!(changed.iter().any(|line| line.contains("-- length --recipe")));
+    assert!(!changed.iter().any(|line| line.contains("-- rate ") || line.contains("-- momentum ")), "{changed:#?}");
     let other_budget = commands(folder, &["streamline", "BUDGET=1600it", "SEARCH_SEEDS=1", "THREADS=2"]);
     assert!(!other_budget.iter().any(|line| line.contains("--arm calibration")), "{other_budget:#?}");
-    assert!(other_budget.iter().any(|line| line.contains("next batch-size")));
+    assert!(other_budget.iter().any(|line| line.contains("-- batch-size ")));
 }
 
 /// The last run is what the recipe says.
@@ -94,6 +95,44 @@ fn repeats(recipe: &Recipe, last: &Path) {
     assert_eq!(parameters["min_lr"].as_f64(), training.min_lr);
     assert_eq!(parameters["step_size"].as_u64(), training.step_size);
     assert_eq!(parameters["max_momentum"].as_f64(), training.max_momentum);
+}
+
+/// What a step asks for is run by the script that make uses, whatever the paths hold.
+#[test]
+fn a_step_runs_where_paths_have_spaces_and_quotes() {
+    let setting = small_setting("lenet");
+    let folder = setting.path().join("somebody's digits");
+    fs::create_dir_all(folder.join("their runs")).unwrap();
+    for (from, to) in [("data.safetensors", "my data.safetensors"), ("init.safetensors", "my init 1.safetensors")] {
+        fs::rename(setting.path().join(from), folder.join(to)).unwrap();
+    }
+    let succeed = |program: &Path, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).current_dir(&folder).output().unwrap();
+        assert!(output.status.success(), "{program:?} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let data = ["--data", "my data.safetensors", "--quiet"];
+    let calibration = "--schedule 1cycle --max-lr 1e-3 --iterations 12 --batch-size 16 --held-out-only";
+    let place = ["--init", "my init 1.safetensors", "--out", "their runs/calibration"];
+    let calibration: Vec<&str> = calibration.split(' ').chain(data).chain(place).collect();
+    succeed(&programs().join("sc-train"), &calibration);
+    let start = ["start", "their runs/calibration", "--budget", "1500it", "--out", "the start.json"];
+    succeed(&programs().join("sc-search"), &start);
+    let bin = programs().to_str().unwrap();
+    let step = ["momentum", "--seeds", "1", "--init", "my init %.safetensors", "--recipe", "the start.json"];
+    let step = step.into_iter().chain(["--runs", "their runs/momentum", "--out", "it's.json"]);
+    let arguments: Vec<&str> = [bin, bin].into_iter().chain(data).chain(["--"]).chain(step).collect();
+    succeed(&workspace().join("pipelines/search-step"), &arguments);
+    let decided = recipe::read(&folder.join("it's.json")).unwrap();
+    assert_eq!(decided.decisions.len(), 1);
+    assert!(finished(&folder.join("their runs/momentum")).len() > 1, "a range test and candidates");
+
+    // What a command says of its failure is the step's.
+    fs::remove_file(folder.join("my data.safetensors")).unwrap();
+    let arguments = arguments.iter().map(|word| if *word == "their runs/momentum" { "others" } else { word });
+    let output = Command::new(workspace().join("pipelines/search-step")).args(arguments).current_dir(&folder).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("my data.safetensors"));
 }
 
 /// A recipe made by hand, for the setting of [`small_setting`].

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use analyze::plot;
 use analyze::report::{Report, page, summary};
 use analyze::verify::{self, Sources};
+use analyze::{plot, unfinished};
 use artifacts::finished;
 use artifacts::metrics;
 use artifacts::run::{
@@ -261,10 +261,10 @@ fn one_file(choices: &mut Choices, corpus: &[Vec<u8>]) -> Vec<u8> {
 
 /// Everything but the writing and the .png files, which say the same as the .svg.
 fn drawn(folders: &[PathBuf], path: &Path) -> Answer {
-    let made = || -> anyhow::Result<usize> {
+    let made = || -> analyze::Result<usize> {
         let suggestion = artifacts::suggestion::read(path)?;
-        let (runs, warnings) = finished::load(folders)?;
-        let report = Report::new("title", runs, vec![suggestion], warnings)?;
+        let (runs, left_out) = finished::load(folders)?;
+        let report = Report::new("title", runs, vec![suggestion], unfinished::warnings(&left_out))?;
         let mut drawings = Vec::new();
         for figure in &report.figures {
             drawings.push((figure.name.clone(), plot::render::svg(figure)?));

@@ -211,7 +211,7 @@ pub(crate) fn suggestion() -> Suggestion {
         max_lr_interval: Some(Interval { low: 0.5, high: 2.0 }),
         confidence: 0.8,
         reasons: vec!["because".to_owned().into()],
-        rivals: BTreeMap::from([("steepest".into(), Some(0.1)), ("valley".into(), None)]),
+        other_rules: BTreeMap::from([("steepest".into(), Some(0.1)), ("valley".into(), None)]),
         setting: Setting { net: Some("resnet8".into()), batch_size: Some(64), ..Setting::default() },
         sources: vec!["range".into()],
     }

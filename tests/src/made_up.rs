@@ -20,7 +20,8 @@ impl Default for Runs {
 impl Runs {
     /// None yet.
     pub fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        // A path with a space and a quote: every program must bear with both.
+        Self(tempfile::Builder::new().prefix("somebody's runs ").tempdir().unwrap())
     }
 
     /// Their folder.

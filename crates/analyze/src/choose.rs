@@ -1,30 +1,31 @@
-//! The best rate of a grid, chosen on held-out training images.
+//! The best rate of a grid, chosen on validation images.
 
 use artifacts::choice::{Candidate, Choice, FORMAT};
 
-use crate::grid;
-use crate::study::Score;
-use crate::table::{Vary, check_comparable};
 use artifacts::finished::Run;
-use reading::error::BadInput;
+use cli::Failure;
 
-/// Chooses the rate with the highest mean final held-out accuracy; of equals the lowest. A run that diverged counts with
+use crate::study::FinalAccuracy;
+use crate::table::{Vary, check_comparable};
+use crate::{Result, frame, grid};
+
+/// Chooses the rate with the highest mean final validation accuracy; of equals the lowest. A run that diverged counts with
 /// the accuracy of a guess at random.
 ///
 /// # Errors
-/// When runs are of different lengths or settings, have no held-out accuracy, or all diverged.
-pub fn choose(runs: &[Run]) -> Result<Choice, BadInput> {
+/// When runs are of different lengths or settings, have no validation accuracy, or all diverged.
+pub fn choose(runs: &[Run]) -> Result<Choice> {
     let hint = "choose among finished training runs of one setting and length that differ in rate and seed alone";
     let Some(first) = runs.first() else {
-        return Err(BadInput::new("no finished run was given", hint));
+        return Err(Failure::unusable("no finished run was given").hint(hint));
     };
     check_one_setting(first, &runs[1..], hint)?;
     for run in runs {
         check_can_be_chosen(run, hint)?;
     }
-    let rates = grid::rates(&runs.iter().collect::<Vec<_>>());
+    let rates = grid::rates(&frame::to_compare(runs)?)?;
     let Some(best) = grid::best(&rates) else {
-        return Err(BadInput::new("every run of the grid diverged", "add lower rates to the grid"));
+        return Err(Failure::unusable("every run of the grid diverged").hint("add lower rates to the grid"));
     };
     Ok(Choice {
         format: FORMAT.to_owned(),
@@ -38,29 +39,29 @@ pub fn choose(runs: &[Run]) -> Result<Choice, BadInput> {
 }
 
 /// Refuses a run without a rate to choose, or without an accuracy to choose it by.
-fn check_can_be_chosen(run: &Run, hint: &str) -> Result<(), BadInput> {
+fn check_can_be_chosen(run: &Run, hint: &str) -> Result<()> {
     let folder = run.folder.display();
     if run.main_lr().is_none() {
-        let what = format!("{folder}: its schedule {} has no rate to choose", run.record.config.schedule);
-        return Err(BadInput::new(what, hint));
+        let what = format!("{folder}: schedule {} has no rate to choose", run.record.config.schedule);
+        return Err(Failure::unusable(what).hint(hint));
     }
-    if Score::ValAccuracy.of(run).is_none() {
-        let what = format!("{folder}: expected a final accuracy on held-out images, found none");
+    if FinalAccuracy::Validation.of(run).is_none() {
         let hint = "train the grid with --val-from-train 0.1: the test set must choose nothing";
-        return Err(BadInput::new(what, hint));
+        return Err(Failure::unusable(format!("{folder}: the run has no validation accuracy")).hint(hint));
     }
     Ok(())
 }
 
-fn check_one_setting(first: &Run, others: &[Run], hint: &str) -> Result<(), BadInput> {
+fn check_one_setting(first: &Run, others: &[Run], hint: &str) -> Result<()> {
     for run in std::iter::once(first).chain(others) {
         if run.is_range_test() {
-            return Err(BadInput::file(&run.folder, "a training run", "a range test", hint));
+            let what = format!("{}: this is a range test, not a training run", run.folder.display());
+            return Err(Failure::unusable(what).hint(hint));
         }
     }
     let vary = Vary::of(["lr", "seed"]);
     let all: Vec<Run> = std::iter::once(first).chain(others).cloned().collect();
-    check_comparable(&all, &vary).map_err(|error| BadInput::new(error.message, hint))
+    check_comparable(&all, &vary).map_err(|refusal| Failure::unusable(refusal.message).hint(hint))
 }
 
 fn candidate(rate: &grid::Rate) -> Candidate {

@@ -1,7 +1,7 @@
 //! Text inside HTML and SVG.
 
 /// The text with the characters that have a meaning in HTML written out.
-pub fn html(text: &str) -> String {
+pub(crate) fn html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -1,158 +1,210 @@
-//! `metrics.jsonl` as a polars frame, under an explicit schema: left to itself polars guesses one from the first lines,
-//! where `val_*` is often null.
+//! Runs and their steps as polars frames: what is grouped, joined and exported.
 
-use std::fs;
-use std::io::Cursor;
 use std::path::Path;
-use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use artifacts::finished::Run;
 use artifacts::metrics::{self, Metrics};
-use artifacts::{Action, ArtifactError};
-use polars::prelude::{
-    Column, DataFrame, DataType, Field, JsonFormat, JsonReader, PlSmallStr, PolarsResult, Schema, SerReader as _,
-};
+use cli::Failure;
+use polars::prelude::{Column, DataFrame, NamedFrom as _, PolarsError, PolarsResult, Series};
 
-/// The columns of `metrics.jsonl`, in order.
-pub const COLUMNS: [&str; 9] =
-    ["iteration", "epoch", "lr", "momentum", "train_loss", "train_accuracy", "grad_norm", "val_loss", "val_accuracy"];
+use crate::Result;
+use crate::study::FinalAccuracy;
 
-/// The schema of `metrics.jsonl`: `iteration` is an integer, all else a number that may be null.
-fn schema() -> Schema {
-    COLUMNS
-        .iter()
-        .map(|&name| {
-            let kind = if name == "iteration" { DataType::Int64 } else { DataType::Float64 };
-            Field::new(PlSmallStr::from_static(name), kind)
-        })
-        .collect()
+/// Column of a run's place in the list that a frame was made of.
+pub(crate) const PLACE: &str = "place";
+/// Column of the SHA-256 of a run's initial weights.
+pub(crate) const INIT: &str = "init";
+/// What the column `status` says of a run that diverged.
+pub(crate) const DIVERGED: &str = "diverged";
+
+/// What it means to a program that polars refuses.
+pub(crate) fn refused(error: PolarsError) -> Failure {
+    Failure::failed(error)
 }
 
-/// The metrics of one run.
-#[derive(Clone, Debug)]
-pub struct MetricsFrame {
-    /// One row a step, the wanted columns alone.
-    pub frame: DataFrame,
-    /// Whether the last line was torn by a crash and left out.
-    pub torn: bool,
+fn text<'a>(name: &str, values: impl Iterator<Item = &'a str>) -> Column {
+    Series::new(name.into(), values.collect::<Vec<_>>()).into()
 }
 
-/// Reads the wanted `columns` of a run's `metrics.jsonl`, all of its steps.
+fn number(name: &str, values: impl Iterator<Item = Option<f64>>) -> Column {
+    Series::new(name.into(), values.collect::<Vec<_>>()).into()
+}
+
+fn whole(name: &str, values: impl Iterator<Item = Option<u64>>) -> Column {
+    Series::new(name.into(), values.collect::<Vec<_>>()).into()
+}
+
+/// One row per run, in their order: what a report exports of it.
 ///
 /// # Errors
-/// When the file cannot be read, or a line before the last is no record of a step.
-pub fn read(folder: &Path, columns: &[&str]) -> Result<MetricsFrame> {
-    let path = folder.join(metrics::FILE);
-    let mut text = fs::read(&path).map_err(|source| ArtifactError::io(&path, Action::Read, source))?;
-    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let torn = whole < text.len();
-    text.truncate(whole);
-    refuse_other_formats(&path, &text)?;
-    let frame = if text.is_empty() { empty(columns)? } else { parse(&path, text, columns)? };
-    Ok(MetricsFrame { frame, torn })
+/// Only where polars refuses.
+pub(crate) fn of_runs(runs: &[Run]) -> Result<DataFrame> {
+    let text = |name, of: fn(&Run) -> &str| text(name, runs.iter().map(of));
+    let number = |name, of: fn(&Run) -> Option<f64>| number(name, runs.iter().map(of));
+    let whole = |name, of: fn(&Run) -> Option<u64>| whole(name, runs.iter().map(of));
+    let columns = vec![
+        text("name", |run| &run.record.name),
+        text("study", |run| &run.record.study),
+        text("arm", Run::arm),
+        text("data", |run| &run.record.data_name),
+        text("net", |run| &run.record.config.net),
+        text("schedule", |run| &run.record.config.schedule),
+        whole("iterations", |run| Some(run.record.config.iterations)),
+        whole("seed", |run| Some(run.record.config.seed)),
+        whole("batch_size", |run| Some(run.record.config.batch_size as u64)),
+        text("optimizer", |run| &run.record.config.optimizer),
+        number("min_lr", |run| run.parameter("min_lr")),
+        number("max_lr", Run::main_lr),
+        number("momentum", |run| Some(run.record.config.momentum)),
+        number("weight_decay", |run| Some(run.record.config.weight_decay)),
+        text("augment", |run| &run.record.config.augment),
+        text("status", |run| if run.diverged() { DIVERGED } else { "completed" }),
+        number("final_train_accuracy", |run| run.result.final_train_accuracy),
+        number("final_train_loss", |run| run.result.final_train_loss),
+        number("final_val_accuracy", |run| run.result.final_val_accuracy),
+        number("final_val_loss", |run| run.result.final_val_loss),
+        number("test_accuracy", |run| run.result.test_accuracy),
+        number("test_loss", |run| run.result.test_loss),
+        number("wall_seconds", |run| Some(run.result.wall_seconds)),
+        number("images_per_second", |run| run.result.images_per_second),
+        whole("peak_rss_bytes", |run| run.result.peak_rss_bytes),
+    ];
+    DataFrame::new(runs.len(), columns).map_err(refused)
 }
 
-/// polars fills a missing key with null and drops an unknown one; the first line shows whether this is our file at all.
-fn refuse_other_formats(path: &Path, text: &[u8]) -> Result<()> {
-    let Some(first) = text.split(|byte| *byte == b'\n').next().filter(|line| !line.is_empty()) else {
-        return Ok(());
-    };
-    serde_json::from_slice::<Metrics>(first)
-        .map_err(|error| ArtifactError::content(path, "a record on line 1", error))?;
-    Ok(())
+/// As [`of_runs`], with what runs are compared by: their [`PLACE`], their initial weights, and every [`FinalAccuracy`] under
+/// its name.
+///
+/// # Errors
+/// Only where polars refuses.
+pub(crate) fn to_compare(runs: &[Run]) -> Result<DataFrame> {
+    let mut frame = of_runs(runs)?;
+    let mut columns = vec![
+        whole(PLACE, (0..runs.len() as u64).map(Some)),
+        text(INIT, runs.iter().map(|run| run.record.init.sha256.as_str())),
+    ];
+    columns.extend(FinalAccuracy::ALL.map(|accuracy| number(accuracy.name(), runs.iter().map(|run| accuracy.of(run)))));
+    for column in columns {
+        frame.with_column(column).map_err(refused)?;
+    }
+    Ok(frame)
 }
 
-fn parse(path: &Path, mut text: Vec<u8>, columns: &[&str]) -> Result<DataFrame> {
-    // polars 0.55 samples line lengths three quarters through the file and slices past its end where the last line
-    // begins before that. It skips empty lines.
-    text.extend_from_slice(b"\n\n");
-    let wanted = columns.iter().map(|name| PlSmallStr::from_str(name)).collect();
-    let frame = JsonReader::new(Cursor::new(text))
-        .with_json_format(JsonFormat::JsonLines)
-        .with_schema(Arc::new(schema()))
-        .with_projection(Some(wanted))
-        .finish();
-    frame.or_else(|error| {
-        // polars does not say which line: the line reader does.
-        metrics::read::<Metrics>(path)?;
-        Err(error).with_context(|| format!("{}: cannot be read as JSON lines", path.display()))
-    })
+/// One row per step of a run, null where a value was not measured or was not finite. A torn last line is left out.
+///
+/// # Errors
+/// When `metrics.jsonl` cannot be read.
+pub(crate) fn of_steps(folder: &Path) -> Result<DataFrame> {
+    let (steps, _) = metrics::read::<Metrics>(&folder.join(metrics::FILE))?;
+    let number = |name, of: fn(&Metrics) -> Option<f64>| number(name, steps.iter().map(of));
+    let columns = vec![
+        whole("iteration", steps.iter().map(|step| Some(step.iteration))),
+        number("lr", |step| Some(step.lr)),
+        number("momentum", |step| Some(step.momentum)),
+        number("train_loss", |step| step.train_loss),
+        number("train_accuracy", |step| step.train_accuracy),
+        number("val_accuracy", |step| step.val_accuracy),
+    ];
+    DataFrame::new(steps.len(), columns).map_err(refused)
 }
 
-fn empty(columns: &[&str]) -> PolarsResult<DataFrame> {
-    let schema = schema();
-    let columns = columns
-        .iter()
-        .map(|&name| Column::new_empty(PlSmallStr::from_str(name), schema.get(name).unwrap_or(&DataType::Float64)))
-        .collect();
-    DataFrame::new(0, columns)
+/// A frame of numbers by step: `iteration`, and `name`.
+///
+/// # Errors
+/// Only where polars refuses.
+pub(crate) fn of_values(name: &str, values: &[(u64, Option<f64>)]) -> Result<DataFrame> {
+    let columns = vec![
+        whole("iteration", values.iter().map(|(step, _)| Some(*step))),
+        number(name, values.iter().map(|(_, value)| *value)),
+    ];
+    DataFrame::new(values.len(), columns).map_err(refused)
 }
 
-/// A column as numbers; NaN where it is null.
+/// The rows of each combination of `keys`, in the order in which the combinations first come.
+///
+/// # Errors
+/// When the frame has no such column.
+pub(crate) fn groups<const N: usize>(frame: &DataFrame, keys: [&str; N]) -> Result<Vec<DataFrame>> {
+    if frame.height() == 0 {
+        return Ok(Vec::new());
+    }
+    frame.partition_by_stable(keys, true).map_err(refused)
+}
+
+/// The numbers of a column, nulls left out.
 ///
 /// # Errors
 /// When the frame has no such column of numbers.
-pub fn numbers(frame: &DataFrame, name: &str) -> Result<Vec<f64>> {
-    let column = frame.column(name)?.cast(&DataType::Float64)?;
-    Ok(column.f64()?.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+pub(crate) fn numbers(frame: &DataFrame, name: &str) -> Result<Vec<f64>> {
+    let read = || -> PolarsResult<Vec<f64>> { Ok(frame.column(name)?.f64()?.iter().flatten().collect()) };
+    read().map_err(refused)
+}
+
+/// The numbers of a column; NaN where it is null.
+///
+/// # Errors
+/// When the frame has no such column of numbers.
+pub(crate) fn numbers_or_nan(frame: &DataFrame, name: &str) -> Result<Vec<f64>> {
+    let read = || -> PolarsResult<Vec<f64>> {
+        Ok(frame.column(name)?.f64()?.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+    };
+    read().map_err(refused)
+}
+
+/// The whole numbers of a column, nulls left out.
+///
+/// # Errors
+/// When the frame has no such column of whole numbers.
+pub(crate) fn whole_numbers(frame: &DataFrame, name: &str) -> Result<Vec<u64>> {
+    let read = || -> PolarsResult<Vec<u64>> { Ok(frame.column(name)?.u64()?.iter().flatten().collect()) };
+    read().map_err(refused)
+}
+
+/// The texts of a column.
+///
+/// # Errors
+/// When the frame has no such column of text.
+pub(crate) fn texts(frame: &DataFrame, name: &str) -> Result<Vec<String>> {
+    let read = || -> PolarsResult<Vec<String>> {
+        Ok(frame.column(name)?.str()?.iter().flatten().map(str::to_owned).collect())
+    };
+    read().map_err(refused)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
-    fn line(iteration: u64, val: &str) -> String {
-        format!(
-            r#"{{"iteration":{iteration},"epoch":0.5,"lr":0.1,"momentum":0.9,"train_loss":2.0,"train_accuracy":0.1,"grad_norm":null,"val_loss":null,"val_accuracy":{val}}}"#
-        )
+    #[test]
+    fn groups_come_in_the_order_of_their_first_rows() {
+        let columns = vec![
+            text("arm", ["b", "a", "b", "a"].into_iter()),
+            number("accuracy", [Some(0.1), Some(0.2), None, Some(0.4)].into_iter()),
+        ];
+        let frame = DataFrame::new(4, columns).unwrap();
+        let groups = groups(&frame, ["arm"]).unwrap();
+        let read = |group: &DataFrame| (texts(group, "arm").unwrap(), numbers(group, "accuracy").unwrap());
+        assert_eq!(read(&groups[0]), (vec!["b".to_owned(), "b".to_owned()], vec![0.1]));
+        assert_eq!(read(&groups[1]), (vec!["a".to_owned(), "a".to_owned()], vec![0.2, 0.4]));
+        assert!(super::groups(&frame.clear(), ["arm"]).unwrap().is_empty());
     }
 
-    fn write(lines: &str) -> tempfile::TempDir {
+    #[test]
+    fn what_was_not_measured_is_null_and_a_torn_line_is_left_out() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(metrics::FILE), lines).unwrap();
-        dir
-    }
-
-    #[test]
-    fn a_value_that_first_shows_after_hundreds_of_nulls_is_read() {
-        let text: String = (1..=300).map(|i| line(i, if i == 300 { "0.75" } else { "null" }) + "\n").collect();
-        let read = read(write(&text).path(), &["iteration", "val_accuracy"]).unwrap();
-        assert!(!read.torn);
-        assert_eq!(read.frame.width(), 2);
-        let val = numbers(&read.frame, "val_accuracy").unwrap();
-        assert!(val[0].is_nan());
-        assert_eq!(val[299], 0.75);
-        assert_eq!(numbers(&read.frame, "iteration").unwrap()[299], 300.0);
-    }
-
-    #[test]
-    fn files_of_every_small_length_are_read() {
-        for lines in 1..=12 {
-            let text: String = (1..=lines).map(|i| line(i, "null") + "\n").collect();
-            assert_eq!(read(write(&text).path(), &["lr"]).unwrap().frame.height() as u64, lines);
-        }
-    }
-
-    #[test]
-    fn a_torn_last_line_is_left_out() {
-        let text = line(1, "null") + "\n" + &line(2, "null")[..40];
-        let read = read(write(&text).path(), &["lr"]).unwrap();
-        assert!(read.torn);
-        assert_eq!(numbers(&read.frame, "lr").unwrap(), [0.1]);
-    }
-
-    #[test]
-    fn an_empty_file_has_no_steps() {
-        let read = read(write("").path(), &["iteration", "lr"]).unwrap();
-        assert_eq!((read.frame.height(), read.frame.width()), (0, 2));
-    }
-
-    #[test]
-    fn another_tools_lines_and_broken_ones_are_refused_by_number() {
-        let other = read(write("{\"step\":1}\n").path(), &["lr"]).unwrap_err();
-        assert!(other.to_string().contains("line 1"), "{other}");
-        let broken = write(&(line(1, "null") + "\n{\"iteration\":\n" + &line(3, "null") + "\n"));
-        let message = read(broken.path(), &["lr"]).unwrap_err().to_string();
-        assert!(message.contains("line 2"), "{message}");
+        let line = |iteration: u64, val: &str| {
+            format!(
+                r#"{{"iteration":{iteration},"epoch":0.5,"lr":0.1,"momentum":0.9,"train_loss":null,"train_accuracy":0.1,"grad_norm":null,"val_loss":null,"val_accuracy":{val}}}"#
+            )
+        };
+        let text = format!("{}\n{}\n{}", line(1, "null"), line(2, "0.75"), &line(3, "1")[..40]);
+        fs::write(dir.path().join(metrics::FILE), text).unwrap();
+        let frame = of_steps(dir.path()).unwrap();
+        assert_eq!(frame.height(), 2);
+        assert_eq!(frame.column("train_loss").unwrap().null_count(), 2);
+        assert_eq!(numbers(&frame, "val_accuracy").unwrap(), [0.75]);
+        assert_eq!(whole_numbers(&frame, "iteration").unwrap(), [1, 2]);
     }
 }

@@ -1,12 +1,15 @@
 //! A grid of learning rates: what its runs came to on validation images, and which rate is the best.
 
-use crate::study::Score;
-use artifacts::finished::Run;
+use polars::prelude::{DataFrame, SortMultipleOptions};
 use reading::stats::summary;
+
+use crate::Result;
+use crate::frame::{self, DIVERGED, refused};
+use crate::study::FinalAccuracy;
 
 /// One rate of a grid.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rate {
+pub(crate) struct Rate {
     /// The rate.
     pub lr: f64,
     /// Final validation accuracy of each run that has one, a run that diverged at chance.
@@ -17,35 +20,38 @@ pub struct Rate {
 
 impl Rate {
     /// The mean of its runs; none where no run has an accuracy.
-    pub fn mean(&self) -> Option<f64> {
+    pub(crate) fn mean(&self) -> Option<f64> {
         Some(summary(&self.accuracies)?.mean)
     }
 
     /// The mean of its runs where one of them at least did not diverge: a grid's best is none that never trained.
-    pub fn mean_of_trained(&self) -> Option<f64> {
+    pub(crate) fn mean_of_trained(&self) -> Option<f64> {
         self.mean().filter(|_| self.diverged < self.accuracies.len())
     }
 }
 
-/// The rates of `runs`, ascending. Runs whose schedule has no rate are left out.
-pub fn rates(runs: &[&Run]) -> Vec<Rate> {
-    let mut rates: Vec<f64> = runs.iter().filter_map(|run| run.main_lr()).collect();
-    rates.sort_by(f64::total_cmp);
-    rates.dedup();
-    let rate = |lr: f64| {
-        let runs = runs.iter().filter(|run| run.main_lr() == Some(lr));
-        Rate {
-            lr,
-            accuracies: runs.clone().filter_map(|run| Score::ValAccuracy.of(run)).collect(),
-            diverged: runs.filter(|run| run.diverged()).count(),
-        }
-    };
-    rates.into_iter().map(rate).collect()
+/// The rates of a frame of runs ([`frame::to_compare`]), ascending. Runs whose schedule has no rate are left out.
+///
+/// # Errors
+/// Only where polars refuses.
+pub(crate) fn rates(runs: &DataFrame) -> Result<Vec<Rate>> {
+    let known = runs.column("max_lr").map_err(refused)?.is_not_null();
+    let in_order = SortMultipleOptions::default().with_maintain_order(true);
+    let runs = runs.filter(&known).and_then(|runs| runs.sort(["max_lr"], in_order)).map_err(refused)?;
+    frame::groups(&runs, ["max_lr"])?.iter().map(rate).collect()
+}
+
+fn rate(runs: &DataFrame) -> Result<Rate> {
+    Ok(Rate {
+        lr: frame::numbers(runs, "max_lr")?[0],
+        accuracies: frame::numbers(runs, FinalAccuracy::Validation.name())?,
+        diverged: frame::texts(runs, "status")?.iter().filter(|status| *status == DIVERGED).count(),
+    })
 }
 
 /// The best of a grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Best {
+pub(crate) struct Best {
     /// Its position.
     pub at: usize,
     /// Whether it is the lowest or the highest rate: a better one may lie beyond.
@@ -53,7 +59,7 @@ pub struct Best {
 }
 
 /// The rate with the highest mean, of equals the lowest; none where every run of every rate diverged.
-pub fn best(rates: &[Rate]) -> Option<Best> {
+pub(crate) fn best(rates: &[Rate]) -> Option<Best> {
     let mut best: Option<(usize, f64)> = None;
     for (at, mean) in rates.iter().enumerate().filter_map(|(at, rate)| Some((at, rate.mean_of_trained()?))) {
         if best.is_none_or(|(_, highest)| mean > highest) {

@@ -1,16 +1,32 @@
 //! What is made of finished runs: choices, tables, comparisons, checks and reports.
 //!
-//! Knows the files that runs leave behind (crate `artifacts`) and nothing of nets or training. Flags, printing and exit
-//! codes are the program's, `sc-analyze`.
+//! Knows the files that runs leave behind (crate `artifacts`), and range tests (crate `reading`); nothing of nets or training.
+//! Flags and printing are the program's, `sc-analyze`.
+
+#![forbid(unsafe_code)]
 
 pub mod choose;
-pub mod escape;
-pub mod frame;
+mod escape;
+mod frame;
 pub mod glob;
-pub mod grid;
-pub mod overfit;
+mod grid;
+mod overfit;
 pub mod plot;
 pub mod report;
-pub mod study;
+mod study;
 pub mod table;
+pub mod unfinished;
 pub mod verify;
+
+use cli::Failure;
+
+/// A result, or why the program cannot go on.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// What it means to a program that a range test cannot be read.
+pub fn unreadable(error: reading::Error) -> Failure {
+    match error {
+        reading::Error::File(error) => error.into(),
+        reading::Error::Curve { message, hint } => Failure::unusable(message).hint(hint),
+    }
+}

@@ -1,21 +1,21 @@
 //! `sc-analyze`: the command line of the analysis. Results to stdout, everything else to stderr.
 
+#![forbid(unsafe_code)]
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use analyze::report::search::SearchReport;
 use analyze::report::{PAGE, Report};
 use analyze::table::Vary;
-use analyze::verify::{Sources, Verdict};
-use analyze::{choose, glob, table, verify};
-use anyhow::Result;
+use analyze::verify::{Sources, Verification};
+use analyze::{Result, choose, glob, table, unfinished, unreadable, verify};
 use artifacts::finished::{self, Run};
 use artifacts::suggestion::Suggestion;
 use artifacts::{json, number, recipe, suggestion};
-use clap::Parser as _;
+use cli::{FAILED, Failure, arguments, output};
 use reading::curve::{Curve, csv, run};
-use reading::error::{BadInput, exit_code, hint};
-use reading::suggest::suggest;
+use reading::suggest::{name_of, suggest};
 
 mod flags;
 
@@ -23,111 +23,105 @@ use flags::{
     ChooseFlags, Command, CompareFlags, Flags, ReportFlags, ShapeFlags, SuggestFlags, TableFlags, VerifyFlags,
 };
 
+const PROGRAM: &str = "sc-analyze";
+
 fn main() -> ExitCode {
-    match dispatch(Flags::parse().command) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("sc-analyze: {error:#}");
-            if let Some(hint) = hint(&error) {
-                eprintln!("  {hint}");
-            }
-            ExitCode::from(exit_code(&error))
-        }
-    }
+    let flags: Flags = arguments::parse();
+    cli::run(PROGRAM, dispatch(&flags.command))
 }
 
-fn dispatch(command: Command) -> Result<ExitCode> {
+/// The exit code of a command.
+fn dispatch(command: &Command) -> Result<u8> {
     match command {
-        Command::Verify(flags) => return verify_command(&flags),
-        Command::Suggest(flags) => suggest_command(&flags),
-        Command::Report(flags) => report_command(&flags),
-        Command::Choose(flags) => choose_command(&flags),
-        Command::Compare(flags) => compare_command(&flags),
-        Command::Table(flags) => table_command(&flags),
+        Command::Verify(flags) => return verify_command(flags),
+        Command::Suggest(flags) => suggest_command(flags),
+        Command::Report(flags) => report_command(flags),
+        Command::Choose(flags) => choose_command(flags),
+        Command::Compare(flags) => compare_command(flags),
+        Command::Table(flags) => table_command(flags),
+        Command::Start(_) => Err(moved("start", "sc-search start")),
+        Command::Next(_) => Err(moved("next", "sc-search next")),
+        Command::Regret(_) => Err(moved("regret", "rule-bench")),
     }
-    .map(|()| ExitCode::SUCCESS)
+    .map(|()| 0)
+}
+
+fn moved(command: &str, now: &str) -> Failure {
+    Failure::unusable(format!("`{PROGRAM} {command}` is now `{now}`"))
 }
 
 fn warn(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("sc-analyze: warning: {warning}");
+        output::warning(PROGRAM, warning);
     }
 }
 
 fn suggest_command(flags: &SuggestFlags) -> Result<()> {
-    if flags.out.is_none() && !flags.json {
-        let hint = "name a file for the suggestion (--out suggestion.json), or ask for it on stdout (--json)";
-        return Err(BadInput::new("expected --out FILE or --json, found neither", hint).into());
-    }
     let curves = flags.curves.iter().map(|path| read_curve(path, flags.classes)).collect::<Result<Vec<_>>>()?;
-    let suggestion = suggest(&curves)?;
+    let suggestion = suggest(&curves).map_err(unreadable)?;
     if let Some(path) = &flags.out {
         json::write(path, &suggestion)?;
     }
-    if flags.json {
-        println!("{}", serde_json::to_string_pretty(&suggestion)?);
-    } else {
-        print_suggestion(&suggestion);
-    }
-    Ok(())
+    if flags.json { output::json(&suggestion) } else { print_suggestion(&suggestion) }
 }
 
 fn read_curve(path: &Path, classes: Option<u32>) -> Result<Curve> {
     let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     if is_csv {
-        let read = csv::read(path, classes.map(|classes| classes as usize))?;
+        let read = csv::read(path, classes.map(|classes| classes as usize)).map_err(unreadable)?;
         warn(&read.warnings);
         return Ok(read.curve);
     }
-    let (curve, warnings) = run::read(&finished::folder_of(path))?;
+    let (curve, warnings) = run::read(&finished::folder_of(path)).map_err(unreadable)?;
     warn(&warnings);
     Ok(curve)
 }
 
-fn print_suggestion(suggestion: &Suggestion) {
+fn print_suggestion(suggestion: &Suggestion) -> Result<()> {
     let rate = |lr: Option<f64>| lr.map_or_else(|| "none".to_owned(), number::rate);
-    println!(
+    let mut lines = output::Lines::new();
+    lines.line(format_args!(
         "{}: learning rates from {} to {} (confidence {})",
-        reading::suggest::name_of(suggestion.outcome),
+        name_of(suggestion.outcome),
         rate(suggestion.min_lr),
         rate(suggestion.max_lr),
         suggestion.confidence
-    );
+    ))?;
     for reason in &suggestion.reasons {
-        println!("- {}", reason.sentence);
+        lines.line(format_args!("- {}", reason.sentence))?;
     }
+    lines.finish()
 }
 
 fn report_command(flags: &ReportFlags) -> Result<()> {
-    let (runs, warnings) = finished::load(&flags.runs)?;
-    warn(&warnings);
+    let (runs, left_out) = finished::load(&flags.runs)?;
+    let left_out = unfinished::warnings(&left_out);
+    warn(&left_out);
     if let Some(path) = &flags.recipe {
-        let report = SearchReport::new(&flags.title, recipe::read(path)?, path, runs, warnings)?;
+        let report = SearchReport::new(&flags.title, recipe::read(path)?, path, runs, left_out)?;
         report.write(&flags.out)?;
-        print_findings(&report.findings, &flags.out);
-        return Ok(());
+        return print_findings(&report.findings, &flags.out);
     }
-    if runs.is_empty() {
-        return Err(BadInput::new("no finished run was given", "name the folders of finished runs").into());
-    }
-    let suggestions = flags.suggestion.iter().map(|path| Ok(suggestion::read(path)?)).collect::<Result<Vec<_>>>()?;
-    let left_out = warnings.len();
-    let report = Report::new(&flags.title, runs, suggestions, warnings)?;
-    warn(&report.warnings[left_out..]);
+    let suggestions = flags.suggestion.iter().map(|path| suggestion::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let said = left_out.len();
+    let report = Report::new(&flags.title, runs, suggestions, left_out)?;
+    warn(&report.warnings[said..]);
     report.write(&flags.out)?;
-    print_findings(&report.findings, &flags.out);
-    Ok(())
+    print_findings(&report.findings, &flags.out)
 }
 
-fn print_findings(findings: &[String], folder: &Path) {
+fn print_findings(findings: &[String], folder: &Path) -> Result<()> {
+    let mut lines = output::Lines::new();
     for finding in findings {
-        println!("{finding}");
+        lines.line(finding)?;
     }
-    println!("report: {}", folder.join(PAGE).display());
+    lines.line(format_args!("report: {}", folder.join(PAGE).display()))?;
+    lines.finish()
 }
 
 fn choose_command(flags: &ChooseFlags) -> Result<()> {
-    let runs = finished(&flags.runs)?;
+    let (runs, left_out) = finished::load(&flags.runs)?;
+    unfinished::refuse(&left_out)?;
     let choice = choose::choose(&runs)?;
     json::write(&flags.out, &choice)?;
     if let Some(few) = choice.candidates.iter().find(|candidate| candidate.runs < 2) {
@@ -136,26 +130,13 @@ fn choose_command(flags: &ChooseFlags) -> Result<()> {
     }
     let mean = choice.candidates.iter().find(|c| c.lr == choice.lr).and_then(|c| c.mean_val_accuracy);
     let edge = if choice.at_edge { ", at the edge of its grid: a better rate may lie beyond" } else { "" };
-    println!(
-        "learning rate {} of {} rates at {} steps (held-out accuracy {}){edge}",
+    output::result(format_args!(
+        "learning rate {} of {} rates at {} steps (validation accuracy {}){edge}",
         number::rate(choice.lr),
         choice.candidates.len(),
         number::count(choice.iterations),
         mean.map_or_else(|| "unknown".to_owned(), number::percent)
-    );
-    Ok(())
-}
-
-/// The runs at `paths`, every one of them finished: to choose among some would be to choose by which were quick.
-fn finished(paths: &[PathBuf]) -> Result<Vec<Run>> {
-    let (runs, unfinished) = finished::load(paths)?;
-    match unfinished.first() {
-        None => Ok(runs),
-        Some(first) => {
-            let message = first.trim_end_matches(": left out");
-            Err(BadInput::new(message, "finish the run (--resume), then choose").into())
-        }
-    }
+    ))
 }
 
 fn compare_command(flags: &CompareFlags) -> Result<()> {
@@ -167,11 +148,11 @@ fn table_command(flags: &TableFlags) -> Result<()> {
 }
 
 fn side_by_side(folders: &[PathBuf], vary: &Vary, shape: &ShapeFlags) -> Result<()> {
-    let (runs, warnings) = finished::load(folders)?;
-    warn(&warnings);
+    let (runs, left_out) = finished::load(folders)?;
+    warn(&unfinished::warnings(&left_out));
     table::check_comparable(&runs, vary)?;
     warn(&table::warnings(&runs));
-    print_table(&table::of(&runs), shape)
+    print_table(&runs, shape)
 }
 
 /// The folders that patterns name, each once.
@@ -184,29 +165,29 @@ fn folders(patterns: &[String]) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-fn verify_command(flags: &VerifyFlags) -> Result<ExitCode> {
+fn verify_command(flags: &VerifyFlags) -> Result<u8> {
     let mut sources = Sources::in_folder(&flags.root);
     let mut verdicts = Vec::new();
     for folder in folders(&flags.patterns)? {
         let verdict = verify::run(&finished::folder_of(&folder), &mut sources);
         if !flags.json {
-            println!("{verdict}");
+            output::result(&verdict)?;
         }
         verdicts.push(verdict);
     }
     if flags.json {
-        println!("{}", serde_json::to_string_pretty(&verdicts)?);
+        output::json(&verdicts)?;
     }
-    Ok(if verdicts.iter().all(Verdict::holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if verdicts.iter().all(Verification::holds) { 0 } else { FAILED })
 }
 
-fn print_table(table: &table::Table, shape: &ShapeFlags) -> Result<()> {
+fn print_table(runs: &[Run], shape: &ShapeFlags) -> Result<()> {
+    let table = table::of(runs)?;
     if shape.json {
-        println!("{}", serde_json::to_string_pretty(&table.to_json())?);
+        output::json(&table.to_json())
     } else if shape.csv {
-        print!("{}", table.to_csv());
+        output::text(table.to_csv()?)
     } else {
-        print!("{}", table.to_text());
+        output::text(table.to_text())
     }
-    Ok(())
 }

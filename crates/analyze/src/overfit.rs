@@ -1,20 +1,20 @@
 //! Overfitting that sets in early: training accuracy complete before the rate is annealed, so that the annealing has
 //! nothing left to learn.
 
-use anyhow::Result;
+use artifacts::finished::Run;
+use polars::prelude::DataFrame;
 use serde::Serialize;
 
-use crate::frame;
-use artifacts::finished::Run;
+use crate::{Result, frame};
 
 /// Training accuracy from which on nothing is left to learn.
-pub const COMPLETE: f64 = 0.995;
+pub(crate) const COMPLETE: f64 = 0.995;
 /// Steps that a mean of batch accuracies is taken over at least.
-const LEAST_STEPS: usize = 5;
+const MIN_STEPS: usize = 5;
 
 /// A run whose training accuracy was complete before the annealing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Saturation {
+pub(crate) struct Saturation {
     /// The run.
     pub run: String,
     /// The step at which the mean over the last epoch's batches first was [`COMPLETE`].
@@ -23,22 +23,21 @@ pub struct Saturation {
     pub annealing: u64,
 }
 
-/// Whether a run's training accuracy was complete before its annealing.
+/// Whether a run's training accuracy was complete before its annealing. `steps`: its steps ([`frame::of_steps`]).
 ///
 /// # Errors
-/// When the metrics cannot be read.
-pub fn saturation(run: &Run) -> Result<Option<Saturation>> {
-    let metrics = frame::read(&run.folder, &["iteration", "lr", "train_accuracy"])?;
-    let column = |name| frame::numbers(&metrics.frame, name);
-    let (iteration, lr, accuracy) = (column("iteration")?, column("lr")?, column("train_accuracy")?);
-    let epoch = (run.record.train_images / run.record.config.batch_size.max(1)).max(LEAST_STEPS);
+/// Only where polars refuses.
+pub(crate) fn saturation(run: &Run, steps: &DataFrame) -> Result<Option<Saturation>> {
+    let (iteration, lr) = (frame::whole_numbers(steps, "iteration")?, frame::numbers(steps, "lr")?);
+    let accuracy = frame::numbers_or_nan(steps, "train_accuracy")?;
+    let epoch = (run.record.train_images / run.record.config.batch_size.max(1)).max(MIN_STEPS);
     let (Some(annealing), Some(complete)) = (annealing_start(&lr), first_complete(&accuracy, epoch)) else {
         return Ok(None);
     };
     Ok((complete < annealing).then(|| Saturation {
         run: run.record.name.clone(),
-        iteration: iteration[complete] as u64,
-        annealing: iteration[annealing] as u64,
+        iteration: iteration[complete],
+        annealing: iteration[annealing],
     }))
 }
 

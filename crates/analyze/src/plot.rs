@@ -1,22 +1,22 @@
 //! The plots of a report.
 
 pub mod axes;
-pub mod candidates;
-pub mod curves;
+pub(crate) mod candidates;
+pub(crate) mod curves;
 pub mod figure;
-pub mod grid;
-pub mod lengths;
+pub(crate) mod grid;
+pub(crate) mod lengths;
 pub mod palette;
-pub mod range_test;
+pub(crate) mod range_test;
 pub mod render;
-pub mod schedules;
+pub(crate) mod schedules;
 
 /// Width of every figure: on a phone its text is still readable, beside another it fits on a screen.
 pub const WIDTH: f64 = 500.0;
 /// Left edge of the frames.
-pub const LEFT: f64 = 58.0;
+pub(crate) const LEFT: f64 = 58.0;
 /// Right edge of the frames.
-pub const RIGHT: f64 = WIDTH - 18.0;
+pub(crate) const RIGHT: f64 = WIDTH - 18.0;
 /// Height of a legend's first row above the first frame's title.
 pub const LEGEND_TOP: f64 = 18.0;
 /// From a legend to the first frame: room for the frame's title.

@@ -1,24 +1,27 @@
 //! A report folder: one self-contained page, the plots, and the numbers.
 
-pub mod figures;
-pub mod findings;
+mod figures;
+mod findings;
 pub mod page;
 pub mod search;
+mod steps;
 pub mod summary;
 
 use std::fs;
 use std::path::Path;
 
-use anyhow::Result;
 use artifacts::atomic;
+use artifacts::finished::Run;
 use artifacts::suggestion::Suggestion;
+use reading::curve::{self, Curve};
+use reading::suggest;
 
 use crate::plot::figure::Figure;
 use crate::plot::render;
-use crate::study::{Cell, Comparison, GridPoint, Saving, Score, Study, comparisons, savings};
-use artifacts::finished::Run;
-use reading::curve::{self, Curve};
-use reading::suggest;
+use crate::study::{Cell, Comparison, FinalAccuracy, GridPoint, Saving, Study, savings};
+use crate::{Result, frame, unreadable};
+use figures::Contents;
+use steps::Steps;
 
 /// Name of the page.
 pub const PAGE: &str = "index.html";
@@ -27,23 +30,23 @@ pub const PAGE: &str = "index.html";
 #[derive(Debug)]
 pub struct Report {
     /// Title of the page.
-    pub title: String,
+    pub(crate) title: String,
     /// The runs.
-    pub study: Study,
+    pub(crate) study: Study,
     /// The accuracy that arms are compared by; `None` without arms.
-    pub score: Option<Score>,
+    pub(crate) accuracy: Option<FinalAccuracy>,
     /// Every arm at every length.
-    pub cells: Vec<Cell>,
+    pub(crate) cells: Vec<Cell>,
     /// Arms against the baseline.
-    pub comparisons: Vec<Comparison>,
+    pub(crate) comparisons: Vec<Comparison>,
     /// Steps saved.
-    pub savings: Vec<Saving>,
+    pub(crate) savings: Vec<Saving>,
     /// The baseline's grid.
-    pub grid: Vec<GridPoint>,
+    pub(crate) grid: Vec<GridPoint>,
     /// The range tests' curves.
-    pub curves: Vec<Curve>,
+    pub(crate) curves: Vec<Curve>,
     /// What they suggest.
-    pub suggestions: Vec<Suggestion>,
+    pub(crate) suggestions: Vec<Suggestion>,
     /// The plots.
     pub figures: Vec<Figure>,
     /// What was found, a sentence each.
@@ -63,11 +66,11 @@ impl Report {
         mut suggestions: Vec<Suggestion>,
         mut warnings: Vec<String>,
     ) -> Result<Self> {
-        let study = Study::new(runs);
+        let study = Study::new(runs)?;
         study.check()?;
         let mut curves = Vec::new();
-        for run in &study.range_tests {
-            let (curve, said) = curve::run::read(&run.folder)?;
+        for run in study.range_tests() {
+            let (curve, said) = curve::run::read(&run.folder).map_err(unreadable)?;
             curves.push(curve);
             warnings.extend(said);
         }
@@ -79,15 +82,30 @@ impl Report {
         }
         // A curve that cannot be read cannot be drawn either.
         curves.retain(|curve| curve.check().is_ok());
-        let score = study.score();
-        let cells = score.map_or(Ok(Vec::new()), |score| study.cells(score))?;
-        let grid = study.grid_points();
-        let figures = figures::all(&study, score, &cells, &grid, &curves, suggestions.first())?;
-        warnings.extend(start_warning(&study));
+        let steps = steps_of_arms(&study)?;
+        let saturated = |place: usize| steps[place].as_ref().and_then(|steps| steps.saturation.clone());
+        let accuracy = study.accuracy()?;
+        let (cells, comparisons) = match accuracy {
+            Some(accuracy) => (study.cells(accuracy, saturated)?, study.comparisons(accuracy)?),
+            None => (Vec::new(), Vec::new()),
+        };
+        let grid = study.grid_points()?;
+        let suggestion = suggestions.first();
+        let contents = Contents {
+            study: &study,
+            accuracy,
+            cells: &cells,
+            grid: &grid,
+            range_tests: &curves,
+            suggestion,
+            steps: &steps,
+        };
+        let figures = figures::all(&contents)?;
+        warnings.extend(start_warning(&study)?);
         let mut report = Self {
             title: title.to_owned(),
-            score,
-            comparisons: comparisons(&cells),
+            accuracy,
+            comparisons,
             savings: savings(&cells),
             cells,
             grid,
@@ -117,7 +135,7 @@ impl Report {
             files.push((format!("{}.png", figure.name), render::png(figure)?));
             drawings.push((figure.name.clone(), svg));
         }
-        let mut frame = summary::frame(&self.study)?;
+        let mut frame = frame::of_runs(self.study.runs())?;
         files.push(("summary.csv".to_owned(), summary::csv(&mut frame)?));
         files.push(("summary.parquet".to_owned(), summary::parquet(&mut frame)?));
         let mut names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
@@ -142,10 +160,21 @@ impl Report {
     }
 }
 
-fn start_warning(study: &Study) -> Option<String> {
-    let unequal = crate::study::unequal_starts(study);
-    (!unequal.is_empty()).then(|| {
+/// The steps of the runs of the arms, by their place; of the other runs nothing more is shown.
+fn steps_of_arms(study: &Study) -> Result<Vec<Option<Steps>>> {
+    let arms = study.arms()?;
+    let scheduled = figures::scheduled_places(&arms);
+    let mut steps: Vec<Option<Steps>> = study.runs().iter().map(|_| None).collect();
+    for (place, run) in arms.iter().flat_map(|arm| &arm.runs) {
+        steps[*place] = Some(Steps::read(run, scheduled.contains(place))?);
+    }
+    Ok(steps)
+}
+
+fn start_warning(study: &Study) -> Result<Option<String>> {
+    let unequal = study.unequal_starts()?;
+    Ok((!unequal.is_empty()).then(|| {
         let seeds: Vec<String> = unequal.iter().map(u64::to_string).collect();
         format!("runs of seed {} did not all start from the same initial weights", seeds.join(", "))
-    })
+    }))
 }

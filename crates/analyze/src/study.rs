@@ -3,64 +3,86 @@
 //! Arms are compared by final accuracy, never by the best along the way. A run that diverged counts with the accuracy
 //! of a guess at random. "Iterations saved" is read from complete shorter runs.
 
-use std::collections::BTreeMap;
+use std::ops::Not as _;
 
+use artifacts::finished::Run;
+use cli::Failure;
+use polars::prelude::{
+    ChunkCompareEq as _, Column, DataFrame, DataFrameJoinOps as _, JoinArgs, JoinType, MaintainOrderJoin,
+    SortMultipleOptions,
+};
+use reading::stats::{Summary, interval95, summary};
 use serde::Serialize;
 
-use crate::grid;
-use crate::overfit::{self, Saturation};
-use artifacts::finished::Run;
-use reading::error::BadInput;
-use reading::stats::{Summary, interval95, summary};
+use crate::frame::{self, DIVERGED, INIT, PLACE, refused};
+use crate::overfit::Saturation;
+use crate::{Result, grid};
 
 /// Arm of the runs that the baseline's rate is chosen from.
-pub const GRID_ARM: &str = "grid";
+const GRID_ARM: &str = "grid";
 /// Arm that the others are compared with.
-pub const BASELINE_ARM: &str = "piecewise";
+pub(crate) const BASELINE_ARM: &str = "piecewise";
+/// Column of the accuracy that arms are compared by.
+const ACCURACY: &str = "accuracy";
 
 /// Runs sorted by the part that they play.
-#[derive(Debug, Default)]
-pub struct Study {
-    /// The range tests.
-    pub range_tests: Vec<Run>,
-    /// The baseline's grid.
-    pub grid: Vec<Run>,
-    /// The arms: by name, then by length in steps; each in order of seed.
-    pub arms: BTreeMap<String, BTreeMap<u64, Vec<Run>>>,
+#[derive(Debug)]
+pub(crate) struct Study {
+    /// The range tests; then the grid; then the arms, by name, length and seed.
+    runs: Vec<Run>,
+    range_tests: usize,
+    grid: usize,
+    /// The same runs, row by row.
+    frame: DataFrame,
 }
 
 /// The accuracy that arms are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Score {
+pub(crate) enum FinalAccuracy {
     /// On the test set, measured once, at the end.
-    TestAccuracy,
-    /// On training images held out of training, at the end.
-    ValAccuracy,
+    #[serde(rename = "test_accuracy")]
+    Test,
+    /// On validation images, at the end.
+    #[serde(rename = "val_accuracy")]
+    Validation,
 }
 
-impl Score {
+impl FinalAccuracy {
+    /// Every one, the one to compare by first.
+    pub(crate) const ALL: [Self; 2] = [Self::Test, Self::Validation];
+
     /// What sentences call it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::TestAccuracy => "test accuracy",
-            Self::ValAccuracy => "held-out accuracy",
+            Self::Test => "test accuracy",
+            Self::Validation => "validation accuracy",
         }
     }
 
     /// The final accuracy of a run; that of a guess at random where it diverged.
-    pub fn of(self, run: &Run) -> Option<f64> {
+    pub(crate) fn of(self, run: &Run) -> Option<f64> {
         let measured = match self {
-            Self::TestAccuracy => run.result.test_accuracy,
-            Self::ValAccuracy => run.result.final_val_accuracy,
+            Self::Test => run.result.test_accuracy,
+            Self::Validation => run.result.final_val_accuracy,
         };
         measured.or_else(|| run.diverged().then(|| run.chance()))
     }
 }
 
+/// The runs of one arm and length, by seed.
+#[derive(Debug)]
+pub(crate) struct ArmRuns<'a> {
+    /// The arm.
+    pub arm: String,
+    /// Steps of each run.
+    pub iterations: u64,
+    /// The runs, and the place of each among all.
+    pub runs: Vec<(usize, &'a Run)>,
+}
+
 /// One arm at one length.
 #[derive(Clone, Debug, Serialize)]
-pub struct Cell {
+pub(crate) struct Cell {
     /// The arm.
     pub arm: String,
     /// Steps of each run.
@@ -88,7 +110,7 @@ pub struct Cell {
 /// How an arm ends against the baseline of the same length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Higher, and the interval of the difference holds only gains.
     Wins,
     /// The interval of the difference holds 0.
@@ -101,7 +123,7 @@ pub enum Verdict {
 
 /// An arm against the baseline at one length, paired by seed.
 #[derive(Clone, Debug, Serialize)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// The arm.
     pub arm: String,
     /// The baseline.
@@ -120,7 +142,7 @@ pub struct Comparison {
 
 /// A shorter run of an arm that ends where a longer one of the baseline does.
 #[derive(Clone, Debug, Serialize)]
-pub struct Saving {
+pub(crate) struct Saving {
     /// The arm.
     pub arm: String,
     /// Length of the baseline, in steps.
@@ -135,12 +157,12 @@ pub struct Saving {
 
 /// One rate of the baseline's grid.
 #[derive(Clone, Debug, Serialize)]
-pub struct GridPoint {
+pub(crate) struct GridPoint {
     /// Steps of each run.
     pub iterations: u64,
     /// The rate.
     pub lr: f64,
-    /// Mean final accuracy on held-out training images, divergent runs at chance.
+    /// Mean final accuracy on validation images, divergent runs at chance.
     pub mean_val_accuracy: f64,
     /// Runs.
     pub runs: usize,
@@ -154,163 +176,220 @@ pub struct GridPoint {
 
 impl Study {
     /// Sorts runs by their part.
-    pub fn new(runs: Vec<Run>) -> Self {
-        let mut study = Self::default();
-        for run in runs {
-            if run.is_range_test() {
-                study.range_tests.push(run);
-            } else if run.arm() == GRID_ARM {
-                study.grid.push(run);
-            } else {
-                let arm = study.arms.entry(run.arm().to_owned()).or_default();
-                arm.entry(run.record.config.iterations).or_default().push(run);
-            }
-        }
-        for runs in study.arms.values_mut().flat_map(BTreeMap::values_mut) {
-            runs.sort_by_key(|run| run.record.config.seed);
-        }
-        study
-    }
-
-    /// All runs of the arms.
-    pub fn arm_runs(&self) -> impl Iterator<Item = &Run> {
-        self.arms.values().flat_map(BTreeMap::values).flatten()
+    ///
+    /// # Errors
+    /// Only where polars refuses.
+    pub(crate) fn new(runs: Vec<Run>) -> Result<Self> {
+        let (range_tests, trained): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(Run::is_range_test);
+        let (grid, mut arms): (Vec<Run>, Vec<Run>) = trained.into_iter().partition(|run| run.arm() == GRID_ARM);
+        arms.sort_by(|a, b| {
+            let key = |run: &Run| (run.record.config.iterations, run.record.config.seed);
+            (a.arm(), key(a)).cmp(&(b.arm(), key(b)))
+        });
+        let (of_range_tests, of_grid) = (range_tests.len(), grid.len());
+        let runs: Vec<Run> = range_tests.into_iter().chain(grid).chain(arms).collect();
+        let frame = frame::to_compare(&runs)?;
+        Ok(Self { runs, range_tests: of_range_tests, grid: of_grid, frame })
     }
 
     /// All runs.
-    pub fn all_runs(&self) -> impl Iterator<Item = &Run> {
-        self.range_tests.iter().chain(&self.grid).chain(self.arm_runs())
+    pub(crate) fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// The range tests.
+    pub(crate) fn range_tests(&self) -> &[Run] {
+        &self.runs[..self.range_tests]
+    }
+
+    /// The runs of the arms, row by row.
+    fn arms_frame(&self) -> DataFrame {
+        self.frame.slice((self.range_tests + self.grid) as i64, self.runs.len())
+    }
+
+    /// The arms at every length.
+    ///
+    /// # Errors
+    /// Only where polars refuses.
+    pub(crate) fn arms(&self) -> Result<Vec<ArmRuns<'_>>> {
+        let groups = frame::groups(&self.arms_frame(), ["arm", "iterations"])?;
+        let of_group = |group: &DataFrame| {
+            let places = frame::whole_numbers(group, PLACE)?.into_iter().map(|place| place as usize);
+            let runs: Vec<(usize, &Run)> = places.map(|place| (place, &self.runs[place])).collect();
+            let (arm, iterations) = key(group)?;
+            Ok(ArmRuns { arm, iterations, runs })
+        };
+        groups.iter().map(of_group).collect()
     }
 
     /// The accuracy that all arms have; `None` where there is none that all have.
-    pub fn score(&self) -> Option<Score> {
-        let all_have = |score: &Score| self.arm_runs().all(|run| score.of(run).is_some());
-        [Score::TestAccuracy, Score::ValAccuracy]
-            .into_iter()
-            .find(all_have)
-            .filter(|_| self.arm_runs().next().is_some())
+    ///
+    /// # Errors
+    /// Only where polars refuses.
+    pub(crate) fn accuracy(&self) -> Result<Option<FinalAccuracy>> {
+        let arms = self.arms_frame();
+        for accuracy in FinalAccuracy::ALL {
+            if arms.height() > 0 && !arms.column(accuracy.name()).map_err(refused)?.has_nulls() {
+                return Ok(Some(accuracy));
+            }
+        }
+        Ok(None)
     }
 
     /// Refuses runs that cannot stand in one report.
     ///
     /// # Errors
     /// When runs are of different data, or two of one arm and length share a seed.
-    pub fn check(&self) -> Result<(), BadInput> {
-        let mut runs = self.all_runs();
-        let Some(first) = runs.next() else {
-            return Err(BadInput::new("no finished run was given", "name the folders of finished runs"));
+    pub(crate) fn check(&self) -> Result<()> {
+        let Some((first, others)) = self.runs.split_first() else {
+            return Err(Failure::unusable("no finished run was given").hint("name the folders of finished runs"));
         };
-        if let Some(other) = runs.find(|run| run.record.data.sha256 != first.record.data.sha256) {
+        if let Some(other) = others.iter().find(|run| run.record.data.sha256 != first.record.data.sha256) {
             let what = format!(
                 "{} and {} are of different data ({} and {})",
                 first.record.name, other.record.name, first.record.data_name, other.record.data_name
             );
-            return Err(BadInput::new(what, "draw one report for each data set"));
+            return Err(Failure::unusable(what).hint("draw one report for each data set"));
         }
-        for runs in self.arms.values().flat_map(BTreeMap::values) {
-            for pair in runs.windows(2) {
-                if pair[0].record.config.seed == pair[1].record.config.seed {
-                    let what = format!(
-                        "{} and {} are of the same arm, length and seed",
-                        pair[0].folder.display(),
-                        pair[1].folder.display()
-                    );
-                    return Err(BadInput::new(what, "name their arms when they are made (--arm), or leave one out"));
-                }
+        for same in frame::groups(&self.arms_frame(), ["arm", "iterations", "seed"])? {
+            if let [one, other, ..] = frame::whole_numbers(&same, PLACE)?[..] {
+                let folder = |place: u64| self.runs[place as usize].folder.display();
+                let what = format!("{} and {} are of the same arm, length and seed", folder(one), folder(other));
+                return Err(
+                    Failure::unusable(what).hint("name the arms of runs with --arm, or leave one of the two out")
+                );
             }
         }
         Ok(())
     }
 
-    /// Every arm at every length.
+    /// The runs of the arms that have this accuracy, which becomes column [`ACCURACY`].
+    fn scored(&self, accuracy: FinalAccuracy) -> Result<DataFrame> {
+        let arms = self.arms_frame();
+        let has = arms.column(accuracy.name()).map_err(refused)?.is_not_null();
+        let mut scored = arms.filter(&has).map_err(refused)?;
+        scored.rename(accuracy.name(), ACCURACY.into()).map_err(refused)?;
+        Ok(scored)
+    }
+
+    /// Every arm at every length. `saturated`: of a run's place, whether it had learnt all before its annealing.
     ///
     /// # Errors
-    /// When the metrics of a run cannot be read.
-    pub fn cells(&self, score: Score) -> anyhow::Result<Vec<Cell>> {
-        let mut cells = Vec::new();
-        for (arm, lengths) in &self.arms {
-            for (iterations, runs) in lengths {
-                cells.extend(cell(arm, *iterations, runs, score)?);
-            }
-        }
-        Ok(cells)
+    /// Only where polars refuses.
+    pub(crate) fn cells(
+        &self,
+        accuracy: FinalAccuracy,
+        saturated: impl Fn(usize) -> Option<Saturation>,
+    ) -> Result<Vec<Cell>> {
+        let groups = frame::groups(&self.scored(accuracy)?, ["arm", "iterations"])?;
+        let cells = groups.iter().map(|group| cell(group, &saturated)).collect::<Result<Vec<_>>>()?;
+        Ok(cells.into_iter().flatten().collect())
+    }
+
+    /// Every arm against the baseline at the lengths that both have, paired by seed.
+    ///
+    /// # Errors
+    /// Only where polars refuses.
+    pub(crate) fn comparisons(&self, accuracy: FinalAccuracy) -> Result<Vec<Comparison>> {
+        let scored = self.scored(accuracy)?.select(["arm", "iterations", "seed", ACCURACY]).map_err(refused)?;
+        let is_baseline = scored.column("arm").and_then(|arm| Ok(arm.str()?.equal(BASELINE_ARM))).map_err(refused)?;
+        let baseline = scored.filter(&is_baseline).map_err(refused)?;
+        let others = scored.filter(&is_baseline.not()).map_err(refused)?;
+        let by = ["iterations", "seed"];
+        let in_order = JoinArgs { maintain_order: MaintainOrderJoin::Left, ..JoinArgs::new(JoinType::Inner) };
+        let pairs = others.join(&baseline, by, by, in_order, None).map_err(refused)?;
+        frame::groups(&pairs, ["arm", "iterations"])?.iter().filter_map(|group| compare(group).transpose()).collect()
     }
 
     /// The grid, by length and rate.
-    pub fn grid_points(&self) -> Vec<GridPoint> {
-        let lengths: std::collections::BTreeSet<u64> =
-            self.grid.iter().map(|run| run.record.config.iterations).collect();
-        lengths.into_iter().flat_map(|length| self.grid_of(length)).collect()
+    ///
+    /// # Errors
+    /// Only where polars refuses.
+    pub(crate) fn grid_points(&self) -> Result<Vec<GridPoint>> {
+        let grid = self.frame.slice(self.range_tests as i64, self.grid);
+        let in_order = SortMultipleOptions::default().with_maintain_order(true);
+        let grid = grid.sort(["iterations"], in_order).map_err(refused)?;
+        let lengths = frame::groups(&grid, ["iterations"])?;
+        Ok(lengths.iter().map(grid_of).collect::<Result<Vec<_>>>()?.concat())
     }
 
-    fn grid_of(&self, iterations: u64) -> Vec<GridPoint> {
-        let runs: Vec<&Run> = self.grid.iter().filter(|run| run.record.config.iterations == iterations).collect();
-        let mut rates = grid::rates(&runs);
-        rates.retain(|rate| rate.mean().is_some());
-        let best = grid::best(&rates);
-        let point = |(at, rate): (usize, &grid::Rate)| {
-            let best = best.filter(|best| best.at == at);
-            Some(GridPoint {
-                iterations,
-                lr: rate.lr,
-                mean_val_accuracy: rate.mean()?,
-                runs: rate.accuracies.len(),
-                diverged: rate.diverged,
-                chosen: best.is_some(),
-                at_edge: best.is_some_and(|best| best.at_edge),
-            })
-        };
-        rates.iter().enumerate().filter_map(point).collect()
+    /// Seeds whose runs did not all start from the same initial weights.
+    ///
+    /// # Errors
+    /// Only where polars refuses.
+    pub(crate) fn unequal_starts(&self) -> Result<Vec<u64>> {
+        let mut unequal = Vec::new();
+        for runs in frame::groups(&self.arms_frame(), ["seed"])? {
+            if runs.column(INIT).and_then(Column::n_unique).map_err(refused)? > 1 {
+                unequal.extend(frame::whole_numbers(&runs, "seed")?.first());
+            }
+        }
+        Ok(unequal)
     }
 }
 
-fn cell(arm: &str, iterations: u64, runs: &[Run], score: Score) -> anyhow::Result<Option<Cell>> {
-    let scored: Vec<(&Run, f64)> = runs.iter().filter_map(|run| Some((run, score.of(run)?))).collect();
-    let accuracy: Vec<f64> = scored.iter().map(|(_, accuracy)| *accuracy).collect();
+/// Arm and length of a group.
+fn key(group: &DataFrame) -> Result<(String, u64)> {
+    let arm = frame::texts(group, "arm")?.into_iter().next().unwrap_or_default();
+    let iterations = frame::whole_numbers(group, "iterations")?.first().copied().unwrap_or_default();
+    Ok((arm, iterations))
+}
+
+fn grid_of(runs: &DataFrame) -> Result<Vec<GridPoint>> {
+    let (_, iterations) = key(runs)?;
+    let mut rates = grid::rates(runs)?;
+    rates.retain(|rate| rate.mean().is_some());
+    let best = grid::best(&rates);
+    let point = |(at, rate): (usize, &grid::Rate)| {
+        let best = best.filter(|best| best.at == at);
+        Some(GridPoint {
+            iterations,
+            lr: rate.lr,
+            mean_val_accuracy: rate.mean()?,
+            runs: rate.accuracies.len(),
+            diverged: rate.diverged,
+            chosen: best.is_some(),
+            at_edge: best.is_some_and(|best| best.at_edge),
+        })
+    };
+    Ok(rates.iter().enumerate().filter_map(point).collect())
+}
+
+fn cell(runs: &DataFrame, saturated: &impl Fn(usize) -> Option<Saturation>) -> Result<Option<Cell>> {
+    let accuracy = frame::numbers(runs, ACCURACY)?;
     let Some(Summary { mean, sd, .. }) = summary(&accuracy) else {
         return Ok(None);
     };
-    let mut max_lr: Vec<f64> = scored.iter().filter_map(|(run, _)| run.main_lr()).collect();
+    let (arm, iterations) = key(runs)?;
+    let mut max_lr = frame::numbers(runs, "max_lr")?;
     max_lr.sort_by(f64::total_cmp);
     max_lr.dedup();
-    let trained: Vec<(f64, f64)> =
-        scored.iter().filter_map(|(run, accuracy)| Some((run.result.final_train_accuracy?, *accuracy))).collect();
-    let train: Vec<f64> = trained.iter().map(|(train, _)| *train).collect();
-    let gaps: Vec<f64> = trained.iter().map(|(train, accuracy)| train - accuracy).collect();
-    let mut saturated = Vec::new();
-    for (run, _) in &scored {
-        saturated.extend(overfit::saturation(run)?);
-    }
+    let of_training = runs.column("final_train_accuracy").map_err(refused)?;
+    let gaps = (of_training - runs.column(ACCURACY).map_err(refused)?).map_err(refused)?;
+    let gaps: Vec<f64> = gaps.f64().map_err(refused)?.iter().flatten().collect();
+    let places = frame::whole_numbers(runs, PLACE)?;
     Ok(Some(Cell {
-        arm: arm.to_owned(),
+        arm,
         iterations,
-        seeds: scored.iter().map(|(run, _)| run.record.config.seed).collect(),
+        seeds: frame::whole_numbers(runs, "seed")?,
         max_lr,
         accuracy,
         mean_accuracy: mean,
         sd_accuracy: sd,
-        mean_train_accuracy: summary(&train).map(|train| train.mean),
+        mean_train_accuracy: summary(&frame::numbers(runs, "final_train_accuracy")?).map(|train| train.mean),
         mean_gap: summary(&gaps).map(|gap| gap.mean),
-        diverged: scored.iter().filter(|(run, _)| run.diverged()).count(),
-        saturated,
+        diverged: frame::texts(runs, "status")?.iter().filter(|status| *status == DIVERGED).count(),
+        saturated: places.into_iter().filter_map(|place| saturated(place as usize)).collect(),
     }))
 }
 
-/// Every arm against the baseline at the lengths that both have.
-pub fn comparisons(cells: &[Cell]) -> Vec<Comparison> {
-    let baseline = |iterations| cells.iter().find(|cell| cell.arm == BASELINE_ARM && cell.iterations == iterations);
-    let others = cells.iter().filter(|cell| cell.arm != BASELINE_ARM);
-    others.filter_map(|cell| compare(cell, baseline(cell.iterations)?)).collect()
-}
-
-fn compare(cell: &Cell, baseline: &Cell) -> Option<Comparison> {
-    let of_seed = |cell: &Cell, seed: u64| {
-        let at = cell.seeds.iter().position(|other| *other == seed)?;
-        Some(cell.accuracy[at])
+/// One arm and length, each run beside the baseline's of the same seed.
+fn compare(pairs: &DataFrame) -> Result<Option<Comparison>> {
+    let (ours, baseline) = (frame::numbers(pairs, ACCURACY)?, frame::numbers(pairs, "accuracy_right")?);
+    let differences: Vec<f64> = ours.iter().zip(&baseline).map(|(ours, baseline)| ours - baseline).collect();
+    let Some(Summary { n, mean, .. }) = summary(&differences) else {
+        return Ok(None);
     };
-    let differences: Vec<f64> =
-        cell.seeds.iter().filter_map(|seed| Some(of_seed(cell, *seed)? - of_seed(baseline, *seed)?)).collect();
-    let Summary { n, mean, .. } = summary(&differences)?;
     let interval = interval95(&differences);
     let verdict = match interval {
         None => Verdict::Unclear,
@@ -318,21 +397,15 @@ fn compare(cell: &Cell, baseline: &Cell) -> Option<Comparison> {
         Some((_, high)) if high < 0.0 => Verdict::Loses,
         Some(_) => Verdict::Ties,
     };
-    Some(Comparison {
-        arm: cell.arm.clone(),
-        baseline: baseline.arm.clone(),
-        iterations: cell.iterations,
-        pairs: n,
-        mean_difference: mean,
-        interval,
-        verdict,
-    })
+    let (arm, iterations) = key(pairs)?;
+    let baseline = BASELINE_ARM.to_owned();
+    Ok(Some(Comparison { arm, baseline, iterations, pairs: n, mean_difference: mean, interval, verdict }))
 }
 
 /// For every length of the baseline, the shortest complete runs of each other arm that end at least as high.
-pub fn savings(cells: &[Cell]) -> Vec<Saving> {
-    let arms: std::collections::BTreeSet<&str> =
-        cells.iter().map(|cell| cell.arm.as_str()).filter(|arm| *arm != BASELINE_ARM).collect();
+pub(crate) fn savings(cells: &[Cell]) -> Vec<Saving> {
+    let mut arms: Vec<&str> = cells.iter().map(|cell| cell.arm.as_str()).filter(|arm| *arm != BASELINE_ARM).collect();
+    arms.dedup();
     let mut savings = Vec::new();
     for arm in arms {
         for baseline in cells.iter().filter(|cell| cell.arm == BASELINE_ARM) {
@@ -348,18 +421,4 @@ pub fn savings(cells: &[Cell]) -> Vec<Saving> {
         }
     }
     savings
-}
-
-/// Seeds whose runs did not all start from the same initial weights.
-pub fn unequal_starts(study: &Study) -> Vec<u64> {
-    let mut starts: BTreeMap<u64, &str> = BTreeMap::new();
-    let mut unequal = Vec::new();
-    for run in study.arm_runs() {
-        let seed = run.record.config.seed;
-        let first = starts.entry(seed).or_insert(&run.record.init.sha256);
-        if *first != run.record.init.sha256 && !unequal.contains(&seed) {
-            unequal.push(seed);
-        }
-    }
-    unequal
 }

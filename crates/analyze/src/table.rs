@@ -2,20 +2,24 @@
 
 use std::collections::BTreeSet;
 
+use artifacts::finished::Run;
 use artifacts::keys::{CRITICAL_LR, Class, class_of};
+use artifacts::number::rate;
+use cli::Failure;
+use polars::prelude::{
+    AnyValue, Column, CsvWriter, DataFrame, IntoColumn as _, NamedFrom as _, SerWriter as _, Series,
+};
 use serde_json::{Map, Value, json};
 
-use artifacts::finished::Run;
-use artifacts::number::rate;
-use reading::error::BadInput;
+use crate::Result;
+use crate::frame::refused;
 
-/// A table of runs.
+/// A table of runs, one per row.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// Names of the columns.
-    pub columns: Vec<String>,
-    /// One row a run.
-    pub rows: Vec<Vec<Value>>,
+    frame: DataFrame,
+    /// Columns whose texts are JSON.
+    nested: BTreeSet<String>,
 }
 
 /// Results, by the names of `result.json`.
@@ -56,49 +60,26 @@ fn asked(run: &Run) -> Map<String, Value> {
 }
 
 /// The table of `runs`: their names, what differs in what was asked, and the results that at least one has.
-pub fn of(runs: &[Run]) -> Table {
-    let asked: Vec<Map<String, Value>> = runs.iter().map(asked).collect();
-    let results: Vec<Map<String, Value>> = runs
-        .iter()
-        .map(|run| match serde_json::to_value(&run.result) {
-            Ok(Value::Object(result)) => result,
-            _ => Map::new(),
-        })
-        .collect();
-    let mut columns = vec!["name".to_owned()];
-    columns.extend(differing(&asked));
-    let with_result = RESULTS.into_iter().filter(|key| results.iter().any(|result| !is_absent(result.get(*key))));
-    let results_from = columns.len();
-    columns.extend(with_result.map(str::to_owned));
-    let rows = runs
-        .iter()
-        .zip(asked.iter().zip(&results))
-        .map(|(run, (asked, result))| {
-            let cell = |(i, key): (usize, &String)| match i {
-                0 => json!(run.record.name),
-                i if i < results_from => asked.get(key).cloned().unwrap_or(Value::Null),
-                _ => result.get(key).cloned().unwrap_or(Value::Null),
-            };
-            columns.iter().enumerate().map(cell).collect()
-        })
-        .collect();
-    Table { columns, rows }
+///
+/// # Errors
+/// Only where polars refuses.
+pub fn of(runs: &[Run]) -> Result<Table> {
+    let asked = Table::of_records(&runs.iter().map(asked).collect::<Vec<_>>())?;
+    let results = Table::of_records(&runs.iter().map(result).collect::<Vec<_>>())?;
+    let names = Series::new("name".into(), runs.iter().map(|run| run.record.name.as_str()).collect::<Vec<_>>());
+    let mut columns = vec![names.into_column()];
+    columns.extend(asked.differing()?.into_iter().cloned());
+    columns.extend(RESULTS.iter().filter_map(|key| results.column(key)).cloned());
+    let frame = DataFrame::new(runs.len(), columns).map_err(refused)?;
+    Ok(Table { frame, nested: asked.nested })
 }
 
-fn is_absent(value: Option<&Value>) -> bool {
-    value.is_none_or(Value::is_null)
-}
-
-/// Keys whose values are not the same in all.
-fn differing(asked: &[Map<String, Value>]) -> Vec<String> {
-    let mut keys: Vec<String> = Vec::new();
-    for key in asked.iter().flat_map(Map::keys) {
-        if !keys.contains(key) {
-            keys.push(key.clone());
-        }
+/// What came out of a run.
+fn result(run: &Run) -> Map<String, Value> {
+    match serde_json::to_value(&run.result) {
+        Ok(Value::Object(result)) => result,
+        _ => Map::new(),
     }
-    let differs = |key: &String| asked.windows(2).any(|pair| pair[0].get(key) != pair[1].get(key));
-    keys.into_iter().filter(differs).collect()
 }
 
 /// What may differ between runs that are put side by side.
@@ -127,33 +108,35 @@ const SHOWN_DIFFERENCES: usize = 6;
 ///
 /// # Errors
 /// Naming every key that differs, and for each two runs and their values.
-pub fn check_comparable(runs: &[Run], vary: &Vary) -> Result<(), BadInput> {
+pub fn check_comparable(runs: &[Run], vary: &Vary) -> Result<()> {
     let Vary::Keys(vary) = vary else { return Ok(()) };
-    let asked: Vec<Map<String, Value>> = runs.iter().map(asked).collect();
-    let around_critical = asked.iter().all(|asked| !is_absent(asked.get(CRITICAL_LR)));
-    let refused = |key: &String| key == DATA || !allowed(key, vary, around_critical);
-    let keys: Vec<String> = differing(&asked).into_iter().filter(refused).collect();
-    if keys.is_empty() {
+    let asked = Table::of_records(&runs.iter().map(asked).collect::<Vec<_>>())?;
+    let around_critical = asked.column(CRITICAL_LR).is_some_and(|rates| !rates.has_nulls());
+    let mut refused = asked.differing()?;
+    refused.retain(|column| column.name() == DATA || !allowed(column.name(), vary, around_critical));
+    if refused.is_empty() {
         return Ok(());
     }
-    let difference = |key: &String| {
-        let other = (1..runs.len()).find(|i| asked[*i].get(key) != asked[0].get(key)).unwrap_or(0);
-        let show = |i: usize| asked[i].get(key).map(text).filter(|text| !text.is_empty()).unwrap_or("none".to_owned());
-        let names = [&runs[0].record.name, &runs[other].record.name];
+    let keys: Vec<&str> = refused.iter().map(|column| column.name().as_str()).collect();
+    let difference = |column: &&Column| {
+        let values: Vec<AnyValue> = (0..runs.len()).filter_map(|row| column.get(row).ok()).collect();
+        let other = values.iter().position(|value| *value != values[0]).unwrap_or(0);
+        let show = |row: usize| if values[row].is_null() { "none".to_owned() } else { text(&values[row]) };
+        let (names, key) = ([0, other].map(|row| &runs[row].record.name), column.name());
         format!("{} and {} differ in {key}: {} and {}", names[0], names[1], show(0), show(other))
     };
-    let mut message = keys.iter().take(SHOWN_DIFFERENCES).map(difference).collect::<Vec<_>>().join("; ");
+    let mut message = refused.iter().take(SHOWN_DIFFERENCES).map(difference).collect::<Vec<_>>().join("; ");
     if keys.len() > SHOWN_DIFFERENCES {
         let rest = keys[SHOWN_DIFFERENCES..].join(", ");
         message = format!("{message}; and in {rest}");
     }
-    let hint = if keys.iter().any(|key| key == DATA) {
+    let hint = if keys.contains(&DATA) {
         "runs on different data cannot be compared; to see them side by side all the same: --vary any".to_owned()
     } else {
-        let all: Vec<&str> = vary.iter().chain(&keys).map(String::as_str).collect();
+        let all: Vec<&str> = vary.iter().map(String::as_str).chain(keys).collect();
         format!("compare runs that differ in one thing, or say what may vary: --vary {}", all.join(","))
     };
-    Err(BadInput::new(message, hint))
+    Err(Failure::unusable(message).hint(hint))
 }
 
 /// What runs may differ in without being refused, though a reader should know: equal seeds need not give equal bits then, and
@@ -194,13 +177,16 @@ fn allowed(key: &str, vary: &BTreeSet<String>, around_critical: bool) -> bool {
     follows || varies(key)
 }
 
-fn text(value: &Value) -> String {
+/// A value as people read it.
+fn text(value: &AnyValue) -> String {
     match value {
-        Value::Null => String::new(),
-        Value::String(text) if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => text[..12].to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(String::new, short),
-        other => other.to_string(),
+        AnyValue::Null => String::new(),
+        AnyValue::Float64(number) => short(*number),
+        other => match other.get_str() {
+            Some(hash) if hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => hash[..12].to_owned(),
+            Some(text) => text.to_owned(),
+            None => other.to_string(),
+        },
     }
 }
 
@@ -215,47 +201,118 @@ fn short(value: f64) -> String {
 }
 
 impl Table {
+    /// One row per record, one column per key of any of them; null where a record lacks the key.
+    fn of_records(records: &[Map<String, Value>]) -> Result<Self> {
+        let mut keys: Vec<&String> = Vec::new();
+        for key in records.iter().flat_map(Map::keys) {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        let mut nested = BTreeSet::new();
+        let mut columns = Vec::new();
+        for key in keys {
+            let values: Vec<Option<&Value>> =
+                records.iter().map(|record| record.get(key).filter(|value| !value.is_null())).collect();
+            if values.iter().flatten().all(|value| value.is_array() || value.is_object()) {
+                nested.insert(key.clone());
+            }
+            columns.push(column(key, &values));
+        }
+        Ok(Self { frame: DataFrame::new(records.len(), columns).map_err(refused)?, nested })
+    }
+
+    /// A column, if there is one and it holds a value.
+    fn column(&self, name: &str) -> Option<&Column> {
+        self.frame.column(name).ok().filter(|column| column.null_count() < column.len())
+    }
+
+    /// The columns whose values are not the same in all rows.
+    fn differing(&self) -> Result<Vec<&Column>> {
+        let mut differing = Vec::new();
+        for column in self.frame.columns() {
+            if column.n_unique().map_err(refused)? > 1 {
+                differing.push(column);
+            }
+        }
+        Ok(differing)
+    }
+
+    fn value(&self, column: &Column, row: usize) -> Value {
+        match column.get(row).unwrap_or(AnyValue::Null) {
+            AnyValue::Null => Value::Null,
+            AnyValue::Boolean(value) => json!(value),
+            AnyValue::UInt64(value) => json!(value),
+            AnyValue::Int64(value) => json!(value),
+            AnyValue::Float64(value) => json!(value),
+            other => {
+                let text = other.get_str().unwrap_or_default();
+                let is_nested = self.nested.contains(column.name().as_str());
+                if is_nested { serde_json::from_str(text).unwrap_or(Value::Null) } else { json!(text) }
+            }
+        }
+    }
+
     /// As aligned text: numbers right, names left.
     pub fn to_text(&self) -> String {
-        let mut lines: Vec<Vec<String>> = vec![self.columns.clone()];
-        lines.extend(self.rows.iter().map(|row| row.iter().map(text).collect()));
-        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
-        let left = |column: usize| self.rows.iter().any(|row| row[column].is_string());
-        let mut out = String::new();
-        for line in &lines {
-            let cells = line.iter().enumerate().map(|(i, cell)| {
-                let width = widths[i];
-                if left(i) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        let columns: Vec<Vec<String>> = self.frame.columns().iter().map(Self::cells).collect();
+        let is_text: Vec<bool> = self.frame.columns().iter().map(|column| column.dtype().is_string()).collect();
+        let widths: Vec<usize> =
+            columns.iter().map(|cells| cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+        let mut text = String::new();
+        for row in 0..=self.frame.height() {
+            let cells = columns.iter().zip(widths.iter().zip(&is_text)).map(|(cells, (&width, &left))| {
+                let cell = &cells[row];
+                if left { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
             });
-            let line: Vec<String> = cells.collect();
-            out.push_str(line.join("  ").trim_end());
-            out.push('\n');
+            text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+            text.push('\n');
         }
-        out
+        text
     }
 
-    /// As CSV: text quoted where it needs to be.
-    pub fn to_csv(&self) -> String {
-        let quote = |cell: &str| {
-            if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
-        };
-        let exact = |value: &Value| match value {
-            Value::Null => String::new(),
-            Value::String(text) => quote(text),
-            other => quote(&other.to_string()),
-        };
-        let mut out = self.columns.iter().map(|name| quote(name)).collect::<Vec<_>>().join(",") + "\n";
-        for row in &self.rows {
-            out.push_str(&row.iter().map(exact).collect::<Vec<_>>().join(","));
-            out.push('\n');
-        }
-        out
+    /// Name and values of a column, as people read them.
+    fn cells(column: &Column) -> Vec<String> {
+        let values = (0..column.len()).map(|row| column.get(row).map_or_else(|_| String::new(), |value| text(&value)));
+        std::iter::once(column.name().to_string()).chain(values).collect()
     }
 
-    /// As JSON: an object a run.
+    /// As CSV.
+    ///
+    /// # Errors
+    /// Only where polars refuses.
+    pub fn to_csv(&self) -> Result<String> {
+        let mut bytes = Vec::new();
+        CsvWriter::new(&mut bytes).finish(&mut self.frame.clone()).map_err(refused)?;
+        String::from_utf8(bytes).map_err(Failure::failed)
+    }
+
+    /// As JSON, one object per run.
     pub fn to_json(&self) -> Value {
-        let object = |row: &Vec<Value>| Value::Object(self.columns.iter().cloned().zip(row.iter().cloned()).collect());
-        Value::Array(self.rows.iter().map(object).collect())
+        let object = |row: usize| -> Value {
+            let columns = self.frame.columns().iter();
+            Value::Object(columns.map(|column| (column.name().to_string(), self.value(column, row))).collect())
+        };
+        Value::Array((0..self.frame.height()).map(object).collect())
     }
+}
+
+/// A column of the values' type: whole numbers, numbers, truths; else text, JSON where the values are no texts.
+fn column(name: &str, values: &[Option<&Value>]) -> Column {
+    let is_all = |of: fn(&Value) -> bool| values.iter().flatten().all(|value| of(value));
+    let column = |series: Series| series.into_column();
+    if is_all(Value::is_boolean) {
+        return column(Series::new(name.into(), values.iter().map(|v| v.and_then(Value::as_bool)).collect::<Vec<_>>()));
+    }
+    if is_all(Value::is_u64) {
+        return column(Series::new(name.into(), values.iter().map(|v| v.and_then(Value::as_u64)).collect::<Vec<_>>()));
+    }
+    if is_all(Value::is_i64) {
+        return column(Series::new(name.into(), values.iter().map(|v| v.and_then(Value::as_i64)).collect::<Vec<_>>()));
+    }
+    if is_all(Value::is_number) {
+        return column(Series::new(name.into(), values.iter().map(|v| v.and_then(Value::as_f64)).collect::<Vec<_>>()));
+    }
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    column(Series::new(name.into(), values.iter().map(|value| value.map(text)).collect::<Vec<_>>()))
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 /// What was found of one run.
 #[derive(Clone, Debug, Serialize)]
-pub struct Verdict {
+pub struct Verification {
     /// Its folder.
     pub run: String,
     /// Steps that it made; none where it has not finished.
@@ -21,14 +21,14 @@ pub struct Verdict {
     pub faults: Vec<String>,
 }
 
-impl Verdict {
+impl Verification {
     /// Whether everything holds.
     pub fn holds(&self) -> bool {
         self.faults.is_empty()
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.holds() {
             let steps = artifacts::number::count(self.iterations.unwrap_or(0));
@@ -72,10 +72,10 @@ impl Sources {
 }
 
 /// Checks the run in `folder`.
-pub fn run(folder: &Path, sources: &mut Sources) -> Verdict {
+pub fn run(folder: &Path, sources: &mut Sources) -> Verification {
     let mut check = Check { folder, faults: Vec::new() };
     let iterations = check.run(sources);
-    Verdict { run: folder.display().to_string(), iterations, faults: check.faults }
+    Verification { run: folder.display().to_string(), iterations, faults: check.faults }
 }
 
 struct Check<'a> {
@@ -153,12 +153,12 @@ impl Check<'_> {
         let final_val = (result.final_val_loss, result.final_val_accuracy);
         if measured && (last.val_loss, last.val_accuracy) != final_val {
             let expected =
-                format!("the held-out loss and accuracy of the last step, {:?}", (last.val_loss, last.val_accuracy));
+                format!("the validation loss and accuracy of the last step, {:?}", (last.val_loss, last.val_accuracy));
             self.expect(run::RESULT_FILE, expected, format!("{final_val:?}"));
         }
     }
 
-    /// Test measurements and times along the way: in order, and to the end.
+    /// Test measurements and times: in order, and to the end.
     fn times(&mut self, record: &RunRecord, result: &ResultRecord) {
         if record.config.test_every > 0
             && self.folder.join(metrics::TEST_FILE).exists()

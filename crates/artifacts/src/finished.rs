@@ -48,24 +48,31 @@ impl Run {
     }
 }
 
-/// Reads the runs at `paths`: folders, or a file in one. A run that has not finished is left out, and said so.
+/// The run in a folder; none where it has not finished.
 ///
 /// # Errors
 /// When a record is missing or cannot be read.
-pub fn load(paths: &[PathBuf]) -> Result<(Vec<Run>, Vec<String>)> {
+pub fn read(folder: &Path) -> Result<Option<Run>> {
+    let record = run::read_run(folder)?;
+    Ok(run::read_result(folder)?.map(|result| Run { folder: folder.to_owned(), record, result }))
+}
+
+/// Reads the runs at `paths`: folders, or a file in one. Returns those that have finished, and the folders of those that
+/// have not.
+///
+/// # Errors
+/// When a record is missing or cannot be read.
+pub fn load(paths: &[PathBuf]) -> Result<(Vec<Run>, Vec<PathBuf>)> {
     let mut runs = Vec::new();
-    let mut warnings = Vec::new();
+    let mut unfinished = Vec::new();
     for path in paths {
         let folder = folder_of(path);
-        let record = run::read_run(&folder)?;
-        match run::read_result(&folder)? {
-            Some(result) => runs.push(Run { folder, record, result }),
-            None => {
-                warnings.push(format!("{}: has not finished (no {}): left out", folder.display(), run::RESULT_FILE));
-            }
+        match read(&folder)? {
+            Some(run) => runs.push(run),
+            None => unfinished.push(folder),
         }
     }
-    Ok((runs, warnings))
+    Ok((runs, unfinished))
 }
 
 /// The folder of a run: make names runs by their `result.json`.

@@ -102,7 +102,8 @@ pub struct Suggestion {
     /// Why, in sentences.
     pub reasons: Vec<Reason>,
     /// What other rules answer, by name; null where a rule has no answer.
-    pub rivals: BTreeMap<String, Option<f64>>,
+    #[serde(rename = "rivals")]
+    pub other_rules: BTreeMap<String, Option<f64>>,
     /// The setting that it holds for; null where the curve does not say (a CSV of another tool's).
     pub setting: Setting,
     /// The runs or files that it was read from.

@@ -5,17 +5,17 @@ pub mod run;
 
 use artifacts::setting::Setting;
 
-use crate::error::BadInput;
+use crate::error::{Error, Result};
 
 /// Caffe's cross-entropy where the probability underflows: -ln(FLT_MIN) = 87.3365. It stands for an overflowing loss.
-pub const CAFFE_OVERFLOW: f64 = 87.3365;
+const CAFFE_OVERFLOW: f64 = 87.3365;
 
 /// Whether a loss says nothing but that it overflowed.
-pub fn overflows(loss: f64) -> bool {
+fn overflows(loss: f64) -> bool {
     !loss.is_finite() || (loss - CAFFE_OVERFLOW).abs() < 1e-3
 }
-/// Rates that a curve needs at least to be read.
-pub const LEAST_RATES: usize = 12;
+/// Fewest rates that a curve can be read from.
+pub const MIN_RATES: usize = 12;
 
 /// What was measured at one rate. `None`: not measured. Not finite: measured, and blown up.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -110,7 +110,7 @@ impl Curve {
 
     /// Whether a measure was taken at enough rates to be read.
     pub fn has(&self, measure: Measure) -> bool {
-        self.series(measure).len() >= LEAST_RATES
+        self.series(measure).len() >= MIN_RATES
     }
 
     /// The positive rates from which on every loss measured is overflowing or not finite, to the end of the ramp.
@@ -138,34 +138,35 @@ impl Curve {
     ///
     /// # Errors
     /// Too few rates, nothing finite, constant values, rates that do not rise.
-    pub fn check(&self) -> Result<(), BadInput> {
+    pub fn check(&self) -> Result<()> {
         self.check_rates()?;
         self.check_values()
     }
 
-    fn check_rates(&self) -> Result<(), BadInput> {
+    fn check_rates(&self) -> Result<()> {
         let hint = "a range test raises the rate at every row: sort by iteration, one row for each rate";
         for pair in self.points.windows(2) {
             let (a, b) = (&pair[0], &pair[1]);
             if b.lr == a.lr {
                 let what = format!(
-                    "{}: duplicate rate {} (iterations {} and {})",
+                    "{}: rate {} appears twice (iterations {} and {})",
                     self.source, a.lr, a.iteration, b.iteration
                 );
-                return Err(BadInput::new(what, hint));
+                return Err(Error::curve(what, hint));
             }
             if b.lr < a.lr || b.iteration <= a.iteration {
                 let what = format!(
-                    "{}: expected rates and iterations that rise, found rate {} at iteration {} after rate {} at iteration {}",
-                    self.source, b.lr, b.iteration, a.lr, a.iteration
+                    "{}: rates and iterations must rise, but after rate {} at iteration {} comes rate {} at iteration {}",
+                    self.source, a.lr, a.iteration, b.lr, b.iteration
                 );
-                return Err(BadInput::new(what, hint));
+                return Err(Error::curve(what, hint));
             }
         }
         let rates = self.points.iter().filter(|point| point.lr > 0.0).count();
-        if rates < LEAST_RATES {
-            let what = format!("{}: expected at least {LEAST_RATES} rates above 0, found {rates}", self.source);
-            return Err(BadInput::new(
+        if rates < MIN_RATES {
+            let what =
+                format!("{}: {rates} rates above 0 are too few: a curve needs at least {MIN_RATES}", self.source);
+            return Err(Error::curve(
                 what,
                 "run the range test for more iterations, or measure more often (--val-every)",
             ));
@@ -173,20 +174,20 @@ impl Curve {
         Ok(())
     }
 
-    fn check_values(&self) -> Result<(), BadInput> {
+    fn check_values(&self) -> Result<()> {
         let curves = [Measure::TrainAccuracy, Measure::ValAccuracy, Measure::TrainLoss, Measure::ValLoss];
         let found: Vec<Vec<(f64, f64)>> = curves.iter().map(|measure| self.series(*measure)).collect();
         let most = found.iter().map(Vec::len).max().unwrap_or(0);
         if most == 0 {
             let what = format!("{}: every loss and accuracy is missing or not finite", self.source);
-            return Err(BadInput::new(what, "start the ramp at a lower rate, so that some of it is finite"));
+            return Err(Error::curve(what, "start the ramp at a lower rate, so that some of it is finite"));
         }
-        if most < LEAST_RATES {
+        if most < MIN_RATES {
             let what = format!(
-                "{}: expected at least {LEAST_RATES} rates with a finite loss or accuracy, found {most}",
+                "{}: {most} rates with a finite loss or accuracy are too few: a curve needs at least {MIN_RATES}",
                 self.source
             );
-            return Err(BadInput::new(
+            return Err(Error::curve(
                 what,
                 "run the range test for more iterations, start it lower, or measure more often",
             ));
@@ -194,7 +195,7 @@ impl Curve {
         let constant = |series: &Vec<(f64, f64)>| series.iter().all(|point| point.1 == series[0].1);
         if found.iter().filter(|series| !series.is_empty()).all(constant) {
             let what = format!("{}: every value of the curve is the same", self.source);
-            return Err(BadInput::new(
+            return Err(Error::curve(
                 what,
                 "a net that trains changes its loss from step to step: check what was recorded",
             ));
@@ -224,15 +225,15 @@ mod tests {
     #[test]
     fn unusable_curves_are_refused_by_what_is_wrong() {
         assert!(curve(ramp(20, |i| 3.0 - 0.1 * i as f64)).check().is_ok());
-        assert!(refusal(ramp(5, |i| i as f64)).contains("at least 12 rates above 0, found 4"));
+        assert!(refusal(ramp(5, |i| i as f64)).contains("4 rates above 0 are too few: a curve needs at least 12"));
         assert!(refusal(ramp(20, |_| f64::NAN)).contains("every loss and accuracy is missing or not finite"));
-        assert!(refusal(ramp(20, |i| if i < 5 { 1.0 } else { f64::NAN })).contains("found 4"));
+        assert!(refusal(ramp(20, |i| if i < 5 { 1.0 } else { f64::NAN })).contains("4 rates with a finite loss"));
         assert!(refusal(ramp(20, |_| 2.3)).contains("every value of the curve is the same"));
         let mut points = ramp(20, |i| i as f64);
         points[7].lr = points[6].lr;
-        assert!(refusal(points.clone()).contains("duplicate rate"));
+        assert!(refusal(points.clone()).contains("appears twice"));
         points[7].lr = 0.05;
-        assert!(refusal(points).contains("rates and iterations that rise"));
+        assert!(refusal(points).contains("rates and iterations must rise"));
     }
 
     #[test]

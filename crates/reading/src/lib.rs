@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 pub mod curve;
-pub mod error;
+mod error;
 pub mod smooth;
 pub mod stats;
 pub mod suggest;
+
+pub use error::{Error, Result};

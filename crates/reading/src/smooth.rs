@@ -3,20 +3,20 @@
 //! Locally weighted linear regression with two robustifying passes (Cleveland, "Robust Locally Weighted Regression and
 //! Smoothing Scatterplots", JASA 1979), except that the window is a fixed width in log10 rate, not a share of the points:
 //! so a linear ramp, whose points crowd at its high end, and a log ramp are smoothed alike, and half the points give
-//! the same curve. Where a window holds too few points it widens to the nearest [`LEAST_POINTS`].
+//! the same curve. Where a window holds too few points it widens to the nearest [`MIN_POINTS`].
 
 /// Full width of the smoothing window, in decades of the learning rate.
 pub const WINDOW_DECADES: f64 = 0.3;
 /// Points that a window holds at least.
-pub const LEAST_POINTS: usize = 7;
+pub(crate) const MIN_POINTS: usize = 7;
 /// Points of the smoothed curve in a decade, equally spaced in log10 rate.
-pub const GRID_PER_DECADE: f64 = 40.0;
+pub(crate) const GRID_PER_DECADE: f64 = 40.0;
 /// Points of the smoothed curve at most.
 const GRID_LIMIT: usize = 400;
 /// Bins in a decade in which crowded points become one.
 const BINS_PER_DECADE: f64 = 80.0;
 /// Points that crowd a bin.
-const CROWDED: usize = 4;
+const CROWDED_BIN: usize = 4;
 const ROBUST_PASSES: usize = 2;
 /// Least scale of the outliers, as a share of the range of the values.
 const LEAST_SCALE: f64 = 0.05;
@@ -97,7 +97,7 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let bin = |x: f64| (x * BINS_PER_DECADE).floor();
     let mut thin = Vec::new();
     for crowd in points.chunk_by(|a, b| bin(a.0) == bin(b.0)) {
-        if crowd.len() < CROWDED {
+        if crowd.len() < CROWDED_BIN {
             thin.extend_from_slice(crowd);
         } else {
             let x = crowd.iter().map(|p| p.0).sum::<f64>() / crowd.len() as f64;
@@ -152,11 +152,11 @@ fn local_line(points: &[(f64, f64)], weights: &[f64], x: f64, window: f64) -> f6
     if spread <= 1e-3 * (sw * reach).powi(2) { sy / sw } else { (sy * sxx - sx * sxy) / spread }
 }
 
-/// The points within half a window of `x`, or the nearest [`LEAST_POINTS`] where those are fewer.
+/// The points within half a window of `x`, or the nearest [`MIN_POINTS`] where those are fewer.
 fn neighbours(points: &[(f64, f64)], x: f64, window: f64) -> (usize, usize) {
     let mut from = points.partition_point(|p| p.0 < x - window / 2.0);
     let mut to = points.partition_point(|p| p.0 <= x + window / 2.0);
-    let least = LEAST_POINTS.min(points.len());
+    let least = MIN_POINTS.min(points.len());
     while to - from < least {
         let take_left = from > 0 && (to == points.len() || x - points[from - 1].0 <= points[to].0 - x);
         if take_left { from -= 1 } else { to += 1 }

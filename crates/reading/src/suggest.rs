@@ -1,8 +1,11 @@
 //! From range tests of one setting to a suggestion: outcome, lowest and highest useful rate, how sure, and why.
 
-pub mod outcome;
-pub mod rivals;
-pub mod rule;
+pub mod other_rules;
+mod outcome;
+mod rule;
+
+pub use outcome::smoothed;
+pub use rule::{Rates, base_rate, depends_on_momentum, momentum_factor, rates};
 
 use std::collections::BTreeMap;
 
@@ -10,14 +13,14 @@ use artifacts::setting::{Difference, Setting};
 use artifacts::suggestion::{About, FORMAT, Interval, Outcome, Reason, Suggestion};
 
 use crate::curve::{Curve, Measure};
-use crate::error::BadInput;
+use crate::error::{Error, Result};
 use crate::smooth::{WINDOW_DECADES, median};
 use artifacts::number::{percent, rate, round_digits, round_up_125};
 use outcome::Reading;
-use rule::{Rates, include};
+use rule::include;
 
 /// Confidence at most: the rule is a first one, measured on few nets.
-const MOST: f64 = 0.9;
+const MAX_CONFIDENCE: f64 = 0.9;
 
 /// One curve with what was read from it.
 struct Read<'a> {
@@ -30,16 +33,16 @@ struct Read<'a> {
 ///
 /// # Errors
 /// When there is no curve, one cannot be read, or they are of different settings.
-pub fn suggest(curves: &[Curve]) -> Result<Suggestion, BadInput> {
+pub fn suggest(curves: &[Curve]) -> Result<Suggestion> {
     for curve in curves {
         curve.check()?;
     }
     let setting = common_setting(curves)?;
-    let reads = curves.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let reads = curves.iter().map(read).collect::<Result<Vec<_>>>()?;
     let outcome = majority(&reads);
     let mut reasons = vec![Reason { about: About::Outcome, sentence: outcome_sentence(&reads, outcome) }];
     let mut sentences = Vec::new();
-    let mut confidence = Confidence(MOST);
+    let mut confidence = Confidence(MAX_CONFIDENCE);
     confidence.weigh_number_of_curves(&reads, &mut sentences);
     confidence.weigh_agreement(&reads, outcome, &mut sentences);
     let rates = if outcome == Outcome::NoLearning { None } else { combined(&reads) };
@@ -66,7 +69,7 @@ pub fn suggest(curves: &[Curve]) -> Result<Suggestion, BadInput> {
         max_lr_interval: rates.as_ref().map(|rates| interval(rates.max_interval)),
         confidence: (confidence.0 * 100.0).round() / 100.0,
         reasons,
-        rivals: rivals_of_all(curves, rates.as_ref()),
+        other_rules: other_rules_of_all(curves, rates.as_ref()),
         setting,
         sources: curves.iter().map(|curve| curve.source.clone()).collect(),
     })
@@ -77,18 +80,18 @@ fn rounded(rate: f64) -> f64 {
     round_digits(rate, 4)
 }
 
-fn read(curve: &Curve) -> Result<Read<'_>, BadInput> {
+fn read(curve: &Curve) -> Result<Read<'_>> {
     let Some(reading) = rule::read(curve) else {
         let what = format!("{}: the rates with a finite loss or accuracy are too few, or all the same", curve.source);
-        return Err(BadInput::new(what, "run the range test for more iterations, or over a wider range"));
+        return Err(Error::curve(what, "run the range test for more iterations, or over a wider range"));
     };
-    Ok(Read { curve, reading, rates: rule::rates(curve) })
+    Ok(Read { curve, reading, rates: rates(curve) })
 }
 
 /// The setting that all curves share; `iterations` alone may differ between them and is then left open.
-fn common_setting(curves: &[Curve]) -> Result<Setting, BadInput> {
+fn common_setting(curves: &[Curve]) -> Result<Setting> {
     let Some((first, others)) = curves.split_first() else {
-        return Err(BadInput::new("no range test was given", "name runs of sc-rangetest, or CSV files"));
+        return Err(Error::curve("no range test was given", "name runs of sc-rangetest, or CSV files"));
     };
     let mut setting = first.setting.clone();
     for other in others {
@@ -97,7 +100,7 @@ fn common_setting(curves: &[Curve]) -> Result<Setting, BadInput> {
                 "{} and {} are of different settings: {key} is {a} in one and {b} in the other",
                 first.source, other.source
             );
-            return Err(BadInput::new(what, "ask for one suggestion a setting; seeds, lengths and scales may differ"));
+            return Err(Error::curve(what, "ask for one suggestion a setting; seeds, lengths and scales may differ"));
         }
         if other.setting.iterations != setting.iterations {
             setting.iterations = None;
@@ -170,8 +173,8 @@ fn span(rates: impl Iterator<Item = f64>) -> (f64, f64) {
     rates.fold((f64::INFINITY, 0.0), |(low, high), rate| (low.min(rate), high.max(rate)))
 }
 
-fn rivals_of_all(curves: &[Curve], rates: Option<&Rates>) -> BTreeMap<String, Option<f64>> {
-    let each: Vec<BTreeMap<String, Option<f64>>> = curves.iter().map(rivals::answers).collect();
+fn other_rules_of_all(curves: &[Curve], rates: Option<&Rates>) -> BTreeMap<String, Option<f64>> {
+    let each: Vec<BTreeMap<String, Option<f64>>> = curves.iter().map(other_rules::answers).collect();
     let names = each.first().map(|answers| answers.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
     let of =
         |name: &String| middle(each.iter().filter_map(|answers| answers.get(name).copied().flatten())).map(rounded);
@@ -190,9 +193,9 @@ fn outcome_sentence(reads: &[Read], outcome: Outcome) -> String {
     let Some(read) = reads.iter().find(|read| read.reading.outcome == outcome) else {
         return String::new();
     };
-    let Reading { measure, curve, way, floor, best, .. } = &read.reading;
+    let Reading { measure, curve, progress, floor, best, .. } = &read.reading;
     let peak = curve.rate(if measure.is_loss() { curve.argmin() } else { curve.argmax() });
-    let last = way.value[way.len() - 1];
+    let last = progress.value[progress.len() - 1];
     let name = measure.name();
     let (best, floor) = (value(*measure, *best), value(*measure, *floor));
     let highest = rate(read.curve.highest_rate());
@@ -203,23 +206,23 @@ fn outcome_sentence(reads: &[Read], outcome: Outcome) -> String {
         Outcome::Plateau => format!(
             "plateau: {name} rises to {best} at {} and keeps {:.0}% of its way from {floor} between {} and {}; at the highest rate, {highest}, {:.0}% are left.",
             rate(peak),
-            100.0 * outcome::KEPT,
-            rate(read.reading.kept_from(outcome::KEPT)),
-            rate(read.reading.kept_until(outcome::KEPT)),
+            100.0 * outcome::PLATEAU_PROGRESS,
+            rate(read.reading.kept_from(outcome::PLATEAU_PROGRESS)),
+            rate(read.reading.kept_until(outcome::PLATEAU_PROGRESS)),
             100.0 * last
         ),
         Outcome::Hill => format!(
             "hill: {name} rises to {best} at {} and falls: {:.0}% of its way from {floor} are left at {}, {:.0}% at the highest rate, {highest}.",
             rate(peak),
-            100.0 * outcome::KEPT,
-            rate(read.reading.kept_until(outcome::KEPT)),
+            100.0 * outcome::PLATEAU_PROGRESS,
+            rate(read.reading.kept_until(outcome::PLATEAU_PROGRESS)),
             100.0 * last
         ),
         Outcome::CollapseAndRecovery => format!(
             "collapse-and-recovery: {name} rises, falls below {:.0}% of its way from {floor} to {best} at {}, and comes back to {:.0}% or more.",
-            100.0 * outcome::COLLAPSED,
+            100.0 * outcome::COLLAPSED_BELOW,
             read.reading.falls_at().map_or_else(|| "the end".to_owned(), rate),
-            100.0 * outcome::RECOVERED
+            100.0 * outcome::RECOVERED_FROM
         ),
         Outcome::Divergence => {
             let blown =
@@ -234,7 +237,7 @@ fn outcome_sentence(reads: &[Read], outcome: Outcome) -> String {
 fn min_sentence(reads: &[Read], rates: &Rates) -> String {
     let name = reads.iter().find(|read| read.rates.is_some()).map_or("the curve", |read| read.reading.measure.name());
     let lowest = reads.iter().filter_map(|read| read.curve.lowest_rate()).fold(f64::INFINITY, f64::min);
-    let came = format!("{name} has come {:.0}% of its way", 100.0 * rule::START);
+    let came = format!("{name} has come {:.0}% of its way", 100.0 * rule::START_PROGRESS);
     let start = if rates.min <= 1.01 * lowest {
         format!(
             "at {}, the lowest rate tried, {came} already: start the ramp lower to see where learning starts",
@@ -298,7 +301,7 @@ pub fn name_of(outcome: Outcome) -> &'static str {
     }
 }
 
-/// How sure the suggestion is: [`MOST`], times a factor for everything that speaks against it.
+/// How sure the suggestion is: [`MAX_CONFIDENCE`], times a factor for everything that speaks against it.
 struct Confidence(f64);
 
 impl Confidence {

@@ -13,7 +13,7 @@ use reading::stats;
 
 use crate::regret::bench::PROBE;
 use crate::regret::{BY_MOMENTUM, CRITICAL, OURS};
-use read::{Answers, Setting, Tables};
+use read::{Answers, TableSetting, Tables};
 use table_rule::TableRule;
 
 /// The kind of range test that the rule is judged on.
@@ -24,9 +24,9 @@ const TEXTBOOK: [&str; 2] = ["minimum_over_10", "valley"];
 const LEAST_ANSWERED: usize = 12;
 
 /// What a rate costs in a setting.
-pub(crate) fn hindsight(setting: &Setting, rate: f64) -> f64 {
-    let truth = &setting.truth;
-    100.0 * (truth.means()[truth.best()] - truth.at(rate))
+pub(crate) fn hindsight(setting: &TableSetting, rate: f64) -> f64 {
+    let ground_truth = &setting.ground_truth;
+    100.0 * (ground_truth.means()[ground_truth.best()] - ground_truth.at(rate))
 }
 
 /// All figures, as Markdown.
@@ -199,7 +199,7 @@ fn with_error(values: &[f64]) -> String {
     format!("{:+.2} ± {error:.2}", summary.mean)
 }
 
-fn octaves_above(setting: &Setting, rates: &[f64]) -> f64 {
+fn octaves_above(setting: &TableSetting, rates: &[f64]) -> f64 {
     let (low, high) = setting.stretch(1.0);
     log_mean(rates).log2() - f64::midpoint(low.log2(), high.log2())
 }

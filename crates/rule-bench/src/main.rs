@@ -1,13 +1,13 @@
-//! `rule-bench`: what rules for the highest rate cost, where the best rate was measured. Its runs are made by
-//! `make rule-bench`.
+//! `rule-bench`: what rules for the highest rate cost, against a ground truth. `make rule-bench` makes its runs.
+
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
+use analyze::Result;
 use analyze::plot::render;
-use anyhow::Result;
 use artifacts::atomic;
-use clap::Parser as _;
-use reading::error::{exit_code, hint};
+use cli::{arguments, output};
 
 mod claims;
 mod flags;
@@ -15,48 +15,45 @@ mod regret;
 
 use claims::read::Tables;
 use flags::Flags;
-use regret::bench::{Bench, Half};
+use regret::bench::{Bench, Role};
 use regret::{drawing, tables};
 
+const PROGRAM: &str = "rule-bench";
+
 fn main() -> ExitCode {
-    let Err(error) = measure(&Flags::parse()) else { return ExitCode::SUCCESS };
-    eprintln!("rule-bench: {error:#}");
-    if let Some(hint) = hint(&error) {
-        eprintln!("  {hint}");
-    }
-    ExitCode::from(exit_code(&error))
+    cli::run(PROGRAM, measure(&arguments::parse()).map(|()| 0))
 }
 
+/// Files first: what is printed may have no reader.
 fn measure(flags: &Flags) -> Result<()> {
     if flags.claims {
-        print!("{}", claims::report(&Tables::read(&flags.folder)?));
-        return Ok(());
+        return output::text(claims::report(&Tables::read(&flags.folder)?));
     }
     let Some(out) = &flags.out else { return Ok(()) };
-    let bench = Bench::read(&flags.folder, &flags.finding, &flags.judging)?;
+    let bench = Bench::read(&flags.folder, &flags.tuning, &flags.judging)?;
     for line in &bench.left_out {
-        eprintln!("rule-bench: warning: {line}");
+        output::warning(PROGRAM, format_args!("{line}: left out"));
     }
     let answers = regret::answers(&bench);
     let mut files = vec![
-        ("settings.csv".to_owned(), tables::settings(&bench).into_bytes()),
-        ("truth.csv".to_owned(), tables::truth(&bench).into_bytes()),
-        ("answers.csv".to_owned(), tables::answers(&bench, &answers).into_bytes()),
+        ("settings.csv".to_owned(), tables::settings(&bench)),
+        ("truth.csv".to_owned(), tables::ground_truth(&bench)),
+        ("answers.csv".to_owned(), tables::answers(&bench, &answers)),
     ];
-    let mut all = Vec::new();
-    for (name, half) in Half::NAMES {
-        let scores = regret::scores(&bench, &answers, half);
-        let figures = [drawing::rules(&scores, half), drawing::truths(&bench, &answers, half, &flags.draw)];
+    let (mut all, mut summaries) = (Vec::new(), Vec::new());
+    for role in Role::ALL {
+        let scores = regret::scores(&bench, &answers, role);
+        let figures = [drawing::rules(&scores, role), drawing::ground_truths(&bench, &answers, role, &flags.draw)];
         for figure in figures {
             files.push((format!("{}.svg", figure.name), render::svg(&figure)?.into_bytes()));
             files.push((format!("{}.png", figure.name), render::png(&figure)?));
         }
-        println!("{name} half\n\n{}", tables::markdown(&bench, &scores, half));
+        summaries.push(format!("{} settings\n\n{}", role.name(), tables::markdown(&bench, &scores, role)));
         all.extend(scores);
     }
-    files.push(("rules.csv".to_owned(), tables::scores(&all).into_bytes()));
+    files.push(("rules.csv".to_owned(), tables::scores(&all)));
     for (name, bytes) in files {
         atomic::write(&out.join(name), &bytes)?;
     }
-    Ok(())
+    output::text(summaries.join("\n"))
 }

@@ -1,6 +1,6 @@
-//! What rules for the highest rate cost, in points of accuracy, where the truth was measured.
+//! What rules for the highest rate cost, in points of accuracy, against a ground truth.
 //!
-//! In a setting the truth is the final held-out accuracy of 1cycle over a grid of highest rates, several seeds each. A rule
+//! In a setting the ground truth is the final validation accuracy of 1cycle over a grid of highest rates, several seeds each. A rule
 //! reads a range test and names a rate; its **regret** is the accuracy at the best rate of the grid, chosen on half of the
 //! seeds and scored on the other half, minus the accuracy at the rule's rate on that other half, read off the grid by
 //! interpolation in log rate; the mean over all ways to halve the seeds. A rate beyond the grid counts as the grid's end,
@@ -11,19 +11,19 @@
 
 pub(crate) mod bench;
 pub(crate) mod drawing;
+pub(crate) mod ground_truth;
 pub(crate) mod tables;
-pub(crate) mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bench::{Bench, Half, PROBE, Ramp, Setting};
+use bench::{Bench, MeasuredSetting, PROBE, RangeTest, Role};
 use reading::curve::Curve;
 use reading::stats;
-use reading::suggest::{rivals, rule};
+use reading::suggest::{self, other_rules};
 
 /// Settings whose grid spans less teach nothing: every rate is as good as another. In fractions of 1.
-pub(crate) const LEAST_SPAN: f64 = 0.03;
-/// The name of our own rule among its rivals.
+pub(crate) const MIN_SPAN: f64 = 0.03;
+/// The name of our own rule among the others.
 pub(crate) const OURS: &str = "superconv";
 /// The name of the critical rate of the first step.
 pub(crate) const CRITICAL: &str = "critical_rate";
@@ -45,19 +45,19 @@ pub(crate) struct Answer {
     pub rate: Option<f64>,
     /// Its regret, a fraction of 1.
     pub regret: Option<f64>,
-    /// Whether less than half of the way from chance to the best is left at that rate: it fell off the cliff.
+    /// Whether less than half of the progress from chance to the best is left at that rate: it fell off the cliff.
     pub falls: bool,
 }
 
-/// A rule on one kind of range test, over all settings of one half.
+/// A rule on one kind of range test, over all settings of one role.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Score {
+pub(crate) struct RuleScore {
     /// The rule.
     pub rule: String,
     /// Kind of range test.
     pub arm: String,
-    /// The half.
-    pub half: Half,
+    /// What the settings are for.
+    pub role: Role,
     /// Its mean regret in each setting in which it answered.
     pub settings: Vec<f64>,
     /// Range tests on which it had no answer.
@@ -82,15 +82,15 @@ pub(crate) struct Score {
 
 /// Every rule's answer on a range test, by name.
 fn rules(curve: &Curve) -> BTreeMap<String, Option<f64>> {
-    let mut answers = rivals::answers(curve);
-    answers.insert(OURS.to_owned(), rule::rates(curve).map(|rates| rates.max));
+    let mut answers = other_rules::answers(curve);
+    answers.insert(OURS.to_owned(), suggest::rates(curve).map(|rates| rates.max));
     answers
 }
 
 /// The answers that ask no range test, but the probe alone that one was laid by.
 fn rules_of_probes(curve: &Curve) -> BTreeMap<String, Option<f64>> {
     let Some(critical) = curve.critical_lr else { return BTreeMap::new() };
-    [(CRITICAL, critical), (BY_MOMENTUM, rule::base_rate(curve, critical))]
+    [(CRITICAL, critical), (BY_MOMENTUM, suggest::base_rate(curve, critical))]
         .map(|(rule, rate)| (rule.to_owned(), Some(rate)))
         .into()
 }
@@ -106,12 +106,12 @@ pub(crate) fn answers(bench: &Bench) -> Vec<Answer> {
                 rule,
                 seed,
                 rate,
-                regret: rate.map(|rate| setting.truth.regret(rate)),
-                falls: rate.is_some_and(|rate| setting.truth.has_fallen(rate)),
+                regret: rate.map(|rate| setting.ground_truth.regret(rate)),
+                falls: rate.is_some_and(|rate| setting.ground_truth.has_fallen(rate)),
             }));
         };
         let mut probed = BTreeSet::new();
-        for Ramp { arm, curve, .. } in &setting.ramps {
+        for RangeTest { arm, curve, .. } in &setting.ramps {
             let seed = curve.seed.unwrap_or_default();
             add(arm, seed, rules(curve));
             // Range tests of several lengths share a probe.
@@ -124,18 +124,18 @@ pub(crate) fn answers(bench: &Bench) -> Vec<Answer> {
 }
 
 /// The scores of every rule on every kind of range test, the least mean regret first.
-pub(crate) fn scores(bench: &Bench, answers: &[Answer], half: Half) -> Vec<Score> {
+pub(crate) fn scores(bench: &Bench, answers: &[Answer], role: Role) -> Vec<RuleScore> {
     let mut groups: BTreeMap<(&str, &str), Vec<&Answer>> = BTreeMap::new();
-    for answer in answers.iter().filter(|answer| bench.settings[answer.setting].half == half) {
+    for answer in answers.iter().filter(|answer| bench.settings[answer.setting].role == role) {
         groups.entry((&answer.rule, &answer.arm)).or_default().push(answer);
     }
-    let mut scores: Vec<Score> =
-        groups.into_iter().filter_map(|((rule, arm), answers)| score(bench, rule, arm, half, &answers)).collect();
+    let mut scores: Vec<RuleScore> =
+        groups.into_iter().filter_map(|((rule, arm), answers)| score(bench, rule, arm, role, &answers)).collect();
     scores.sort_by(|a, b| a.mean.total_cmp(&b.mean));
     scores
 }
 
-fn score(bench: &Bench, rule: &str, arm: &str, half: Half, answers: &[&Answer]) -> Option<Score> {
+fn score(bench: &Bench, rule: &str, arm: &str, role: Role, answers: &[&Answer]) -> Option<RuleScore> {
     let mut by_setting: BTreeMap<usize, Vec<&Answer>> = BTreeMap::new();
     for answer in answers.iter().filter(|answer| answer.regret.is_some()) {
         by_setting.entry(answer.setting).or_default().push(answer);
@@ -148,10 +148,10 @@ fn score(bench: &Bench, rule: &str, arm: &str, half: Half, answers: &[&Answer]) 
     let mut spreads: Vec<f64> = by_setting.values().map(|answers| spread(answers)).collect();
     spreads.sort_by(f64::total_cmp);
     let costs: Vec<f64> = by_setting.keys().filter_map(|setting| bench.settings[*setting].cost(arm)).collect();
-    Some(Score {
+    Some(RuleScore {
         rule: rule.to_owned(),
         arm: arm.to_owned(),
-        half,
+        role,
         unanswered: answers.iter().filter(|answer| answer.rate.is_none()).count(),
         mean: stats::summary(&means)?.mean,
         interval: stats::interval95(&means),
@@ -172,13 +172,13 @@ fn spread(answers: &[&Answer]) -> f64 {
     high / low
 }
 
-/// The mean noise floor of a half's settings.
-pub(crate) fn floor(bench: &Bench, half: Half) -> Option<f64> {
-    let floors: Vec<f64> = of_half(bench, half).map(|setting| setting.truth.floor()).collect();
+/// The mean noise floor of the settings of a role.
+pub(crate) fn floor(bench: &Bench, role: Role) -> Option<f64> {
+    let floors: Vec<f64> = of_role(bench, role).map(|setting| setting.ground_truth.floor()).collect();
     stats::summary(&floors).map(|summary| summary.mean)
 }
 
-/// The settings of a half.
-pub(crate) fn of_half(bench: &Bench, half: Half) -> impl Iterator<Item = &Setting> {
-    bench.settings.iter().filter(move |setting| setting.half == half)
+/// The settings of a role.
+pub(crate) fn of_role(bench: &Bench, role: Role) -> impl Iterator<Item = &MeasuredSetting> {
+    bench.settings.iter().filter(move |setting| setting.role == role)
 }

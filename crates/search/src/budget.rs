@@ -4,16 +4,16 @@ use std::str::FromStr;
 
 use artifacts::recipe::{Budget, Speed, Unit};
 
-use super::trial::Done;
+use crate::trial::Done;
 
-/// Part of a budget that is never given out: the programs between the runs, and the report.
-const KEPT_BACK: f64 = 0.02;
+/// Share of a budget that is never given out: the programs between the runs, and the report.
+const RESERVED_SHARE: f64 = 0.02;
 /// Seconds that are never given out: the page is drawn in them.
-const KEPT_BACK_SECONDS: f64 = 1.5;
+const RESERVED_SECONDS: f64 = 1.5;
 
 /// A budget as people write it: `10m`, `90s`, `1h`, or `5000it`, steps of the batch size that the search starts from.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Given {
+pub(crate) struct Given {
     /// As it was written.
     pub text: String,
     amount: f64,
@@ -22,7 +22,7 @@ pub struct Given {
 
 impl Given {
     /// Unit and amount; `batch_size`: images of a step.
-    pub fn in_units(&self, batch_size: usize) -> (Unit, f64) {
+    pub(crate) fn in_units(&self, batch_size: usize) -> (Unit, f64) {
         if self.is_steps { (Unit::Images, self.amount * batch_size as f64) } else { (Unit::Seconds, self.amount) }
     }
 }
@@ -43,41 +43,41 @@ impl FromStr for Given {
     }
 }
 
-/// A budget with what is left of it, and what things cost.
+/// The remaining budget, and what things cost.
 #[derive(Clone, Debug)]
-pub struct Purse {
+pub(crate) struct Remaining {
     /// Its unit.
     pub unit: Unit,
-    /// What can still be given out.
-    pub left: f64,
+    /// How much of it there is.
+    pub amount: f64,
     speeds: Vec<(usize, f64)>,
     overhead: f64,
 }
 
-impl Purse {
+impl Remaining {
     /// As a recipe leaves it.
-    pub fn of(budget: &Budget) -> Self {
+    pub(crate) fn of(budget: &Budget) -> Self {
         let kept = match budget.unit {
-            Unit::Seconds => KEPT_BACK * budget.limit + KEPT_BACK_SECONDS.min(0.1 * budget.limit),
+            Unit::Seconds => RESERVED_SHARE * budget.limit + RESERVED_SECONDS.min(0.1 * budget.limit),
             Unit::Images => 0.0,
         };
         Self {
             unit: budget.unit,
-            left: (budget.limit - kept - budget.spent.amount(budget.unit)).max(0.0),
+            amount: (budget.limit - kept - budget.spent.amount(budget.unit)).max(0.0),
             speeds: budget.speeds.iter().map(|speed| (speed.batch_size, speed.images_per_second)).collect(),
             overhead: budget.overhead_seconds,
         }
     }
 
     /// Images a second at a batch size: as measured, or that of the nearest size measured.
-    pub fn speed(&self, batch_size: usize) -> f64 {
+    pub(crate) fn speed(&self, batch_size: usize) -> f64 {
         let distance = |size: usize| (size as f64 / batch_size as f64).ln().abs();
         let nearest = self.speeds.iter().min_by(|a, b| distance(a.0).total_cmp(&distance(b.0)));
         nearest.map_or(1.0, |(_, speed)| *speed)
     }
 
     /// What a run of `steps` costs.
-    pub fn cost(&self, steps: u64, batch_size: usize) -> f64 {
+    pub(crate) fn cost(&self, steps: u64, batch_size: usize) -> f64 {
         let images = steps as f64 * batch_size as f64;
         match self.unit {
             Unit::Seconds => images / self.speed(batch_size) + self.overhead,
@@ -86,7 +86,7 @@ impl Purse {
     }
 
     /// Steps of a run that costs at most `amount`.
-    pub fn steps(&self, amount: f64, batch_size: usize) -> u64 {
+    pub(crate) fn steps(&self, amount: f64, batch_size: usize) -> u64 {
         let images = match self.unit {
             Unit::Seconds => (amount - self.overhead).max(0.0) * self.speed(batch_size),
             Unit::Images => amount,
@@ -96,7 +96,7 @@ impl Purse {
 
     /// Steps of each of several runs that train equally long and together cost at most `amount`. `runs`: batch size and
     /// number of each kind.
-    pub fn equal_time(&self, amount: f64, runs: &[(usize, f64)]) -> Vec<u64> {
+    pub(crate) fn equal_time(&self, amount: f64, runs: &[(usize, f64)]) -> Vec<u64> {
         let count: f64 = runs.iter().map(|(_, count)| *count).sum();
         // A second of every run costs `rate`; with it, what each run costs besides.
         let (rate, besides) = match self.unit {
@@ -107,9 +107,9 @@ impl Purse {
         runs.iter().map(|(size, _)| (seconds * self.speed(*size) / *size as f64) as u64).collect()
     }
 
-    /// The same purse with other speeds.
+    /// The same with other speeds.
     #[must_use]
-    pub fn with_speeds(mut self, speeds: Vec<(usize, f64)>) -> Self {
+    pub(crate) fn with_speeds(mut self, speeds: Vec<(usize, f64)>) -> Self {
         if !speeds.is_empty() {
             self.speeds = speeds;
         }
@@ -118,7 +118,7 @@ impl Purse {
 
     /// What the last run costs besides its steps and the usual overhead, in this budget's unit: it measures test images
     /// and, as every full run, 5,000 training images. An image measured takes about a third of one trained on.
-    pub fn last_measurements(&self, test_images: usize, train_images: usize, batch_size: usize) -> f64 {
+    pub(crate) fn last_measurements(&self, test_images: usize, train_images: usize, batch_size: usize) -> f64 {
         match self.unit {
             Unit::Seconds => (test_images + train_images.min(5000)) as f64 / 3.0 / self.speed(batch_size),
             Unit::Images => 0.0,
@@ -127,7 +127,7 @@ impl Purse {
 }
 
 /// Takes speeds and overhead from runs just made: they tell better than older ones how fast the machine is now.
-pub fn measure(budget: &mut Budget, done: &[Done]) {
+pub(crate) fn measure(budget: &mut Budget, done: &[Done]) {
     let timed = |done: &Done| {
         let images = done.spent().images;
         let seconds = images / done.run.result.images_per_second.filter(|speed| *speed > 0.0)?;
@@ -154,8 +154,8 @@ pub fn measure(budget: &mut Budget, done: &[Done]) {
 mod tests {
     use super::*;
 
-    fn purse(unit: Unit) -> Purse {
-        Purse { unit, left: 100.0, speeds: vec![(32, 1000.0), (128, 4000.0)], overhead: 0.5 }
+    fn some(unit: Unit) -> Remaining {
+        Remaining { unit, amount: 100.0, speeds: vec![(32, 1000.0), (128, 4000.0)], overhead: 0.5 }
     }
 
     #[test]
@@ -174,11 +174,11 @@ mod tests {
     #[test]
     fn what_fits_costs_no_more_than_allowed() {
         for unit in [Unit::Seconds, Unit::Images] {
-            let purse = purse(unit);
+            let remaining = some(unit);
             for (amount, batch) in [(7.0, 32), (900.0, 128), (1234.5, 64)] {
-                let steps = purse.steps(amount, batch);
-                assert!(steps == 0 || purse.cost(steps, batch) <= amount + 1e-9, "{unit:?} {amount} {batch}");
-                assert!(purse.cost(steps + 1, batch) > amount);
+                let steps = remaining.steps(amount, batch);
+                assert!(steps == 0 || remaining.cost(steps, batch) <= amount + 1e-9, "{unit:?} {amount} {batch}");
+                assert!(remaining.cost(steps + 1, batch) > amount);
             }
         }
     }
@@ -186,18 +186,18 @@ mod tests {
     #[test]
     fn equal_time_gives_a_faster_batch_size_more_images() {
         for unit in [Unit::Seconds, Unit::Images] {
-            let purse = purse(unit);
+            let remaining = some(unit);
             let amount = if unit == Unit::Seconds { 43.0 } else { 200_000.0 };
-            let steps = purse.equal_time(amount, &[(32, 2.0), (128, 2.0)]);
+            let steps = remaining.equal_time(amount, &[(32, 2.0), (128, 2.0)]);
             assert_eq!(steps[0] * 32 * 4, steps[1] * 128, "{unit:?}: four times the images in the same time");
-            let cost = 2.0 * (purse.cost(steps[0], 32) + purse.cost(steps[1], 128));
+            let cost = 2.0 * (remaining.cost(steps[0], 32) + remaining.cost(steps[1], 128));
             assert!(cost <= amount && cost > 0.95 * amount, "{unit:?}: {cost}");
         }
     }
 
     #[test]
     fn an_unknown_batch_size_is_as_fast_as_its_neighbour() {
-        assert_eq!(purse(Unit::Seconds).speed(256), 4000.0);
-        assert_eq!(purse(Unit::Seconds).speed(16), 1000.0);
+        assert_eq!(some(Unit::Seconds).speed(256), 4000.0);
+        assert_eq!(some(Unit::Seconds).speed(16), 1000.0);
     }
 }

@@ -1,14 +1,14 @@
 //! The one rule by which a step of the search picks among what it tried.
 
-use artifacts::recipe::Training;
-
-use super::contest::Scored;
 use artifacts::number::percent;
+use artifacts::recipe::Training;
 use reading::stats::summary;
+
+use crate::halving::Scored;
 
 /// What was picked, and why.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Picked {
+pub(crate) struct Picked {
     /// Its place among those scored.
     pub index: usize,
     /// Differences in accuracy below this say nothing.
@@ -17,28 +17,28 @@ pub struct Picked {
     pub reason: String,
 }
 
-/// Picks the highest mean held-out accuracy among those with the most runs. Where others are within noise of it, nothing
+/// Picks the highest mean validation accuracy among those with the most runs. Where others are within noise of it, nothing
 /// speaks for a change: the nearest to what the step started from is taken, and of equally near ones the one with the lowest
-/// mean held-out loss. `held_out`: images that the accuracies were measured on; `distance`: of a candidate from the start.
+/// mean validation loss. `images`: validation images, that the accuracies were measured on; `distance`: of a candidate from the start.
 ///
 /// Noise is the standard error of the difference of two means: from the spread over seeds, pooled over the candidates;
-/// of single runs, from the number of held-out images alone.
-pub fn pick(scored: &[Scored], held_out: usize, distance: impl Fn(&Training) -> f64) -> Option<Picked> {
+/// of single runs, from the number of validation images alone.
+pub(crate) fn pick(scored: &[Scored], images: usize, distance: impl Fn(&Training) -> f64) -> Option<Picked> {
     let most = scored.iter().map(|one| one.accuracies.len()).max().filter(|most| *most > 0)?;
     let finalists: Vec<usize> = (0..scored.len()).filter(|i| scored[*i].accuracies.len() == most).collect();
     let mean = |i: usize| scored[i].mean_accuracy().unwrap_or(0.0);
     let best = finalists.iter().copied().reduce(|best, i| if mean(i) > mean(best) { i } else { best })?;
-    let noise = noise(scored, &finalists, mean(best), held_out);
+    let noise = noise(scored, &finalists, mean(best), images);
     let close: Vec<usize> = finalists.iter().copied().filter(|i| mean(best) - mean(*i) <= noise).collect();
-    let key = |i: usize| (distance(&scored[i].contestant.training), scored[i].mean_loss().unwrap_or(f64::INFINITY));
+    let key = |i: usize| (distance(&scored[i].candidate.training), scored[i].mean_loss().unwrap_or(f64::INFINITY));
     let index = close.iter().copied().reduce(|least, i| if key(i) < key(least) { i } else { least })?;
     let reason = reason(scored, &close, best, index, noise, most);
     Some(Picked { index, noise, reason })
 }
 
 /// Standard error of the difference of two means.
-pub fn noise(scored: &[Scored], among: &[usize], accuracy: f64, held_out: usize) -> f64 {
-    let of_images = (accuracy * (1.0 - accuracy) / held_out.max(1) as f64).sqrt();
+pub(crate) fn noise(scored: &[Scored], among: &[usize], accuracy: f64, images: usize) -> f64 {
+    let of_images = (accuracy * (1.0 - accuracy) / images.max(1) as f64).sqrt();
     let groups: Vec<_> = among.iter().filter_map(|i| summary(&scored[*i].accuracies)).filter(|s| s.n > 1).collect();
     let freedom: usize = groups.iter().map(|group| group.n - 1).sum();
     if freedom == 0 {
@@ -50,7 +50,7 @@ pub fn noise(scored: &[Scored], among: &[usize], accuracy: f64, held_out: usize)
 }
 
 fn reason(scored: &[Scored], close: &[usize], best: usize, index: usize, noise: f64, runs: usize) -> String {
-    let name = |i: usize| scored[i].contestant.name.as_str();
+    let name = |i: usize| scored[i].candidate.name.as_str();
     let accuracy = |i: usize| scored[i].mean_accuracy().map_or_else(|| "unknown".to_owned(), percent);
     let each = if runs == 1 { "one run".to_owned() } else { format!("{runs} runs") };
     let points = format!("{:.1} points", 100.0 * noise);
@@ -58,11 +58,11 @@ fn reason(scored: &[Scored], close: &[usize], best: usize, index: usize, noise: 
     let chosen = name(index);
     if close.len() == 1 {
         return format!(
-            "{chosen} has the highest mean held-out accuracy, {} ({each}); no other is within noise ({points}).",
+            "{chosen} has the highest mean validation accuracy, {} ({each}); no other is within noise ({points}).",
             accuracy(index)
         );
     }
-    let highest = format!("{} has the highest mean held-out accuracy, {} ({each})", name(best), accuracy(best));
+    let highest = format!("{} has the highest mean validation accuracy, {} ({each})", name(best), accuracy(best));
     let others = others.join(", ");
     if index == best {
         format!(
@@ -80,11 +80,11 @@ fn reason(scored: &[Scored], close: &[usize], best: usize, index: usize, noise: 
 
 #[cfg(test)]
 mod tests {
-    use super::super::contest::tests::scored;
     use super::*;
+    use crate::halving::tests::scored;
 
-    fn picked(all: &[Scored], held_out: usize) -> Option<Picked> {
-        pick(all, held_out, |_| 0.0)
+    fn picked(all: &[Scored], images: usize) -> Option<Picked> {
+        pick(all, images, |_| 0.0)
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
         let mut all =
             [scored("a", &[0.93, 0.95], 0.5), scored("b", &[0.94, 0.96], 0.3), scored("c", &[0.94, 0.96], 0.2)];
         for (one, decay) in all.iter_mut().zip([1e-4, 1e-3, 1e-2]) {
-            one.contestant.training.weight_decay = decay;
+            one.candidate.training.weight_decay = decay;
         }
         let from = |start: f64| pick(&all, 1000, |training| (training.weight_decay / start).log10().abs()).unwrap();
         assert_eq!(from(1e-4).index, 0);

@@ -7,7 +7,7 @@ use schedules::{Defaults, FinalRate, OneCycle, Rise, Variant};
 use crate::cycle;
 
 /// The optimizer and scheduler to write in PyTorch, and where that differs from what was run.
-pub fn sentence(training: &Training) -> String {
+pub(crate) fn sentence(training: &Training) -> String {
     let (Some(max_lr), Some(iterations)) = (training.max_lr, training.iterations) else {
         return "No rate and length have been chosen yet.".to_owned();
     };
@@ -96,8 +96,8 @@ fn exact(lr: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::start::tests::training;
     use super::*;
+    use crate::start::tests::training;
 
     fn chosen() -> Training {
         Training {

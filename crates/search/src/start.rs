@@ -1,30 +1,31 @@
 //! Where a search starts: a short run tells the setting and how fast this machine is.
 
-use anyhow::Result;
 use artifacts::dataset;
+use artifacts::finished::Run;
 use artifacts::recipe::{Budget, FORMAT, Recipe, Scope, Speed, Spent, Training};
+use cli::Failure;
 use schedules::Variant;
 use serde_json::Value;
 
-use super::budget::Given;
-use super::pytorch;
-use artifacts::finished::Run;
-use reading::error::BadInput;
+use crate::budget::Given;
+use crate::{Result, pytorch};
 
 /// The recipe that a search starts from: the setting of `run`, no rate, and the budget with the run's cost taken off.
 /// The data set is read, for the number of its test images.
 ///
 /// # Errors
 /// When the run holds nothing out, or its data cannot be read.
-pub fn recipe(run: &Run, budget: &Given) -> Result<Recipe> {
-    let hint = "calibrate with a short run of sc-train --held-out-only";
+pub(crate) fn recipe(run: &Run, budget: &Given) -> Result<Recipe> {
+    let unusable = |what: &str| {
+        let hint = "start from a short run of sc-train --validation-only";
+        Failure::unusable(format_args!("{}: {what}", run.folder.display())).hint(hint)
+    };
     let (record, config) = (&run.record, &run.record.config);
     if record.val_images == 0 {
-        let found = "none";
-        return Err(BadInput::file(&run.folder, "held-out images, which every choice reads", found, hint).into());
+        return Err(unusable("the run has no validation images, which every choice reads"));
     }
     let Some(speed) = run.result.images_per_second.filter(|speed| *speed > 0.0) else {
-        return Err(BadInput::file(&run.folder, "a measured speed", "none", hint).into());
+        return Err(unusable("the run measured no speed"));
     };
     let data = dataset::read(record.data.path.as_ref())?;
     let training = training(run);
@@ -80,7 +81,7 @@ fn training(run: &Run) -> Training {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use artifacts::recipe::Training;
 
     /// Some training with nothing chosen yet.

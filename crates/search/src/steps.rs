@@ -7,32 +7,33 @@ mod random;
 mod rate;
 mod weight_decay;
 
-pub use length::length_of;
+use std::path::Path;
 
-use anyhow::Result;
 use artifacts::probe;
 use artifacts::recipe::Training;
 use artifacts::suggestion::Suggestion;
-
-use super::budget::Purse;
-use super::trial::{Kind, Trial, initial_probe};
-use super::{Next, Search};
-use reading::curve;
-use reading::error::BadInput;
+use cli::Failure;
+pub(crate) use length::length_of;
+use reading::curve::{self, Curve};
 use reading::suggest;
 
+use crate::Result;
+use crate::budget::Remaining;
+use crate::search::{Next, Search};
+use crate::trial::{Trial, TrialKind, initial_probe};
+
 /// Steps of a range test at least.
-pub const LEAST_STEPS: u64 = 24;
+pub(crate) const MIN_RANGE_TEST_STEPS: u64 = 24;
 /// Steps of a training that candidates are compared by at least: momentum needs some to build up.
-const LEAST_TRAINING: u64 = 40;
+const MIN_TRAINING_STEPS: u64 = 40;
 /// Batches whose gradients a range test's probe takes: as few as it may, for its critical rate is what counts.
 const RAMP_PROBE_BATCHES: usize = 2;
-/// A range test is this share of the training that it serves, but of [`LEAST_STEPS`] at least.
+/// A range test is this share of the training that it serves, but of [`MIN_RANGE_TEST_STEPS`] at least.
 const RAMP_SHARE: f64 = 0.25;
 
 /// A step of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Which batch size is best at equal time?
     BatchSize,
     /// Which momentum?
@@ -43,13 +44,13 @@ pub enum Step {
     Rate,
     /// How few steps are enough?
     Length,
-    /// The rival: all at once, at random.
+    /// The baseline: all at once, at random.
     Random,
 }
 
 impl Step {
     /// Every step, with its name.
-    pub const NAMES: [(&'static str, Self); 6] = [
+    pub(crate) const NAMES: [(&'static str, Self); 6] = [
         ("batch-size", Self::BatchSize),
         ("momentum", Self::Momentum),
         ("weight-decay", Self::WeightDecay),
@@ -59,18 +60,18 @@ impl Step {
     ];
 
     /// The step of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, step)| step)
     }
 
     /// Its name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         Self::NAMES.iter().find(|(_, step)| *step == self).map_or("", |(name, _)| *name)
     }
 
     /// Its share of the budget that is left when it begins: of the search's parts (in percent: batch size 16, momentum
     /// 13, weight decay 18, rate 9, and 44 for the lengths and the last run) those that are still to come.
-    pub fn share(self) -> f64 {
+    pub(crate) fn share(self) -> f64 {
         match self {
             Self::BatchSize => 16.0 / 100.0,
             Self::Momentum => 13.0 / 84.0,
@@ -85,7 +86,7 @@ impl Step {
 ///
 /// # Errors
 /// When a record cannot be read, or what was found cannot be decided on.
-pub fn next(search: &Search) -> Result<Next> {
+pub(crate) fn next(search: &Search) -> Result<Next> {
     match search.step {
         Step::BatchSize => batch_size::next(search),
         Step::Momentum => momentum::next(search),
@@ -121,10 +122,10 @@ fn ramps(search: &Search, of: &[RampOf], steps: &[u64]) -> Result<Ramps> {
             continue;
         }
         let kind = if probe::read(&asked.out)?.critical.lr.is_some() {
-            Kind::Around(asked.out)
+            TrialKind::Around(asked.out)
         } else {
             let (min_lr, max_lr) = rate_range(&training.optimizer);
-            Kind::Ramp { min_lr, max_lr, probe: Some(asked.out) }
+            TrialKind::Ramp { min_lr, max_lr, probe: Some(asked.out) }
         };
         ramps.push(Trial { name: name.clone(), kind, training, iterations: *iterations, seed: *seed });
     }
@@ -137,9 +138,9 @@ fn ramps(search: &Search, of: &[RampOf], steps: &[u64]) -> Result<Ramps> {
 
 /// About what the probe of a range test costs: at 3 batches of up to 64 images a step's direction and 7 losses, two thirds of
 /// a step each; and the gradients of [`RAMP_PROBE_BATCHES`].
-fn probe_cost(purse: &Purse, batch_size: usize) -> f64 {
+fn probe_cost(remaining: &Remaining, batch_size: usize) -> f64 {
     let critical = (17 * batch_size.min(64)).div_ceil(batch_size);
-    purse.cost((critical + RAMP_PROBE_BATCHES) as u64, batch_size)
+    remaining.cost((critical + RAMP_PROBE_BATCHES) as u64, batch_size)
 }
 
 /// Rates from useless to diverging: adaptive methods move each weight by about the rate itself.
@@ -152,7 +153,15 @@ fn rate_range(optimizer: &str) -> (f64, f64) {
 
 /// Steps of the range test for a training of so many.
 fn ramp_steps(training_steps: u64) -> u64 {
-    ((training_steps as f64 * RAMP_SHARE) as u64).max(LEAST_STEPS)
+    ((training_steps as f64 * RAMP_SHARE) as u64).max(MIN_RANGE_TEST_STEPS)
+}
+
+fn curve_of(folder: &Path) -> Result<Curve> {
+    let (curve, _) = curve::run::read(folder).map_err(|error| match error {
+        reading::Error::File(error) => error.into(),
+        reading::Error::Curve { message, hint } => Failure::unusable(message).hint(hint),
+    })?;
+    Ok(curve)
 }
 
 /// What the finished range tests suggest together; none where nothing can be read from them.
@@ -160,7 +169,7 @@ fn suggested(search: &Search, ramps: &[Trial]) -> Result<Option<Suggestion>> {
     let mut curves = Vec::new();
     for ramp in ramps {
         if let Some(done) = search.done(ramp)? {
-            curves.push(curve::run::read(&done.run.folder)?.0);
+            curves.push(curve_of(&done.run.folder)?);
         }
     }
     Ok(suggest::suggest(&curves).ok())
@@ -185,7 +194,7 @@ fn provisional_rate(search: &Search) -> Result<Provisional> {
     if let Some(max_lr) = training.max_lr {
         return Ok(Provisional::Known(max_lr, Vec::new()));
     }
-    let steps = search.purse().steps(0.1 * search.allotment(), training.batch_size).max(LEAST_STEPS);
+    let steps = search.remaining().steps(0.1 * search.allotment(), training.batch_size).max(MIN_RANGE_TEST_STEPS);
     let ramps = match ramps(search, &[("start".to_owned(), training.clone(), search.seeds[0])], &[steps])? {
         Ramps::Ask(next) => return Ok(Provisional::Ask(next)),
         Ramps::Ready(ramps) => ramps,
@@ -196,22 +205,22 @@ fn provisional_rate(search: &Search) -> Result<Provisional> {
     }
 }
 
-fn no_rate(search: &Search) -> anyhow::Error {
+fn no_rate(search: &Search) -> Failure {
     let setting = &search.recipe.setting;
+    let (low, high) = rate_range(&search.recipe.training.optimizer);
     let message = format!(
-        "no rate from {:?} trains {} on {} in the range tests under {}",
-        rate_range(&search.recipe.training.optimizer),
+        "no rate from {low} to {high} trains {} on {} in the range tests in {}",
         setting.net,
         setting.data_name,
         search.folder.display()
     );
-    BadInput::new(message, "give more BUDGET, so that they are longer; or look at them: sc-analyze suggest RUN --json")
-        .into()
+    Failure::unusable(message)
+        .hint("a larger budget makes them longer; `sc-analyze suggest RUN --json` says what each of them shows")
 }
 
-/// The first of some plans, from generous to modest, whose runs have [`LEAST_TRAINING`] steps at least.
+/// The first of some plans, from generous to modest, whose runs have [`MIN_TRAINING_STEPS`] steps at least.
 fn affordable<T>(plans: Vec<(T, u64)>) -> Option<(T, u64)> {
-    plans.into_iter().find(|(_, steps)| *steps >= LEAST_TRAINING)
+    plans.into_iter().find(|(_, steps)| *steps >= MIN_TRAINING_STEPS)
 }
 
 #[cfg(test)]

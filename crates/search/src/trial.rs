@@ -1,22 +1,22 @@
 //! One run of a search: its flags, its folder, and what came out of it.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use artifacts::finished::Run;
 use artifacts::recipe::{Spent, Training};
 use artifacts::run;
 use artifacts::sha256;
 
-use super::Search;
-use artifacts::finished::Run;
+use crate::Result;
+use crate::command::Words;
+use crate::search::Search;
 
 /// Characters of the hash in a folder's name: enough to tell the runs of one step apart.
 const HASH: usize = 8;
 
 /// What a trial runs.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
+pub(crate) enum TrialKind {
     /// 1cycle, as the training says.
     Cycle,
     /// A range test on a log scale.
@@ -34,11 +34,11 @@ pub enum Kind {
 
 /// One run that a search asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Trial {
+pub(crate) struct Trial {
     /// Candidate that it belongs to: the start of its folder's name.
     pub name: String,
     /// What is run.
-    pub kind: Kind,
+    pub kind: TrialKind,
     /// How.
     pub training: Training,
     /// Steps.
@@ -49,105 +49,135 @@ pub struct Trial {
 
 /// A measurement at given weights that a search asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ProbeAsked {
+pub(crate) struct ProbeRequest {
     /// The weights: a file, or the initial ones of a seed.
     pub weights: Weights,
     /// Where the measurement goes.
     pub out: PathBuf,
     /// The other flags.
-    pub flags: String,
+    pub flags: Words,
 }
 
 /// Weights to measure at.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Weights {
+pub(crate) enum Weights {
     /// The initial ones of a seed.
     Initial(u64),
     /// Those in a file.
     File(PathBuf),
 }
 
-impl ProbeAsked {
-    /// A probe at this training's setting over so many batches; `more`: further flags.
-    pub fn new(
-        search: &Search,
-        training: &Training,
-        weights: Weights,
-        out: PathBuf,
-        batches: usize,
-        more: &str,
-    ) -> Self {
-        Self { weights, out, flags: probe_flags(search, training, batches, more) }
+impl ProbeRequest {
+    /// A probe at this training's setting over so many batches.
+    pub(crate) fn new(search: &Search, training: &Training, weights: Weights, out: PathBuf, batches: usize) -> Self {
+        Self { weights, out, flags: probe_flags(search, training, batches) }
+    }
+
+    /// The command to run, but for data, device and threads. `init`: files of initial weights, with % in place of the seed.
+    pub(crate) fn command(&self, init: &str) -> Words {
+        let mut command = Words::program("sc-probe");
+        match &self.weights {
+            Weights::Initial(seed) => command.flag("--init", &init.replace('%', &seed.to_string())),
+            Weights::File(path) => command.flag("--init", &path.display()),
+        }
+        command.flag("--out", &self.out.display());
+        command.extend(&self.flags);
+        command
     }
 }
 
-fn probe_flags(search: &Search, training: &Training, batches: usize, more: &str) -> String {
+fn probe_flags(search: &Search, training: &Training, batches: usize) -> Words {
     let Training { batch_size, optimizer, momentum, weight_decay, .. } = training;
-    format!(
-        "--batch-size {batch_size} --batches {batches} --optimizer {optimizer} --momentum {momentum} --weight-decay \
-         {weight_decay} --val-from-train {}{more}",
-        search.recipe.setting.val_from_train
-    )
+    let mut words = Words::default();
+    words.flag("--batch-size", batch_size);
+    words.flag("--batches", &batches);
+    words.flag("--optimizer", optimizer);
+    words.flag("--momentum", momentum);
+    words.flag("--weight-decay", weight_decay);
+    words.flag("--val-from-train", &search.recipe.setting.val_from_train);
+    words
 }
 
 /// The probe of the initial weights of a seed, in the step's folder: named by its flags, as runs are.
-pub fn initial_probe(search: &Search, training: &Training, seed: u64, batches: usize) -> ProbeAsked {
-    let flags = probe_flags(search, training, batches, "");
+pub(crate) fn initial_probe(search: &Search, training: &Training, seed: u64, batches: usize) -> ProbeRequest {
+    let flags = probe_flags(search, training, batches);
     let setting = &search.recipe.setting;
-    let hash = sha256::of_bytes(format!("{flags} {} {}", setting.net, setting.data_sha256).as_bytes());
+    let hash = sha256::of_bytes(format!("{} {} {}", flags.text(), setting.net, setting.data_sha256).as_bytes());
     let out = search.folder.join(format!("probe-seed{seed}-{}.json", &hash[..HASH]));
-    ProbeAsked { weights: Weights::Initial(seed), out, flags }
+    ProbeRequest { weights: Weights::Initial(seed), out, flags }
 }
 
 /// A trial that was run.
 #[derive(Clone, Debug)]
-pub struct Done {
+pub(crate) struct Done {
     /// The run.
     pub run: Run,
 }
 
 impl Trial {
     /// The probe that was made for it alone.
-    pub fn probe(&self) -> Option<&Path> {
+    pub(crate) fn probe(&self) -> Option<&Path> {
         match &self.kind {
-            Kind::Around(probe) => Some(probe),
-            Kind::Ramp { probe, .. } => probe.as_deref(),
-            Kind::Cycle => None,
+            TrialKind::Around(probe) => Some(probe),
+            TrialKind::Ramp { probe, .. } => probe.as_deref(),
+            TrialKind::Cycle => None,
         }
     }
 
     /// The program that runs it.
-    pub fn program(&self) -> &'static str {
+    fn program(&self) -> &'static str {
         match self.kind {
-            Kind::Cycle => "sc-train",
-            Kind::Ramp { .. } | Kind::Around(_) => "sc-rangetest",
+            TrialKind::Cycle => "sc-train",
+            TrialKind::Ramp { .. } | TrialKind::Around(_) => "sc-rangetest",
         }
     }
 
-    /// Its flags, but for data, initial weights, folder, and what changes no number.
-    pub fn flags(&self, search: &Search) -> String {
-        let Training { batch_size, optimizer, momentum, weight_decay, bn_momentum, bn_reestimate, augment, .. } =
-            &self.training;
-        let mut flags = match &self.kind {
-            Kind::Cycle => self.cycle_flags(),
-            Kind::Around(probe) => format!("--around {}", probe.display()),
-            Kind::Ramp { min_lr, max_lr, .. } => format!("--scale log --min-lr {min_lr} --max-lr {max_lr}"),
-        };
-        let held_out = search.recipe.setting.val_from_train;
-        let _ = write!(
-            flags,
-            " --iterations {} --batch-size {batch_size} --optimizer {optimizer} --momentum {momentum} --weight-decay \
-             {weight_decay} --augment {augment} --bn-momentum {bn_momentum} --bn-reestimate {bn_reestimate} \
-             --val-from-train {held_out} --val-every 0 --held-out-only --study streamline --arm {}",
-            self.iterations,
-            search.step.name()
-        );
-        flags
+    /// The command to run, but for data, device and threads. `init`: files of initial weights, with % in place of the seed.
+    pub(crate) fn command(&self, search: &Search, init: &str) -> Words {
+        let mut command = Words::program(self.program());
+        command.flag("--init", &init.replace('%', &self.seed.to_string()));
+        command.flag("--out", &self.folder(search).display());
+        command.extend(&self.flags(search));
+        command.switch("--resume");
+        command.switch("--supersede");
+        command
     }
 
-    fn cycle_flags(&self) -> String {
+    /// Its flags, but for data, initial weights, folder, and what changes no number.
+    fn flags(&self, search: &Search) -> Words {
+        let Training { batch_size, optimizer, momentum, weight_decay, bn_momentum, bn_reestimate, augment, .. } =
+            &self.training;
+        let mut words = Words::default();
+        match &self.kind {
+            TrialKind::Cycle => self.cycle_flags(&mut words),
+            TrialKind::Around(probe) => words.flag("--around", &probe.display()),
+            TrialKind::Ramp { min_lr, max_lr, .. } => {
+                words.flag("--scale", &"log");
+                words.flag("--min-lr", min_lr);
+                words.flag("--max-lr", max_lr);
+            }
+        }
+        words.flag("--iterations", &self.iterations);
+        words.flag("--batch-size", batch_size);
+        words.flag("--optimizer", optimizer);
+        words.flag("--momentum", momentum);
+        words.flag("--weight-decay", weight_decay);
+        words.flag("--augment", augment);
+        words.flag("--bn-momentum", bn_momentum);
+        words.flag("--bn-reestimate", bn_reestimate);
+        words.flag("--val-from-train", &search.recipe.setting.val_from_train);
+        words.flag("--val-every", &0);
+        // The old spelling of --validation-only: it is in the names of runs that searches have made.
+        words.switch("--held-out-only");
+        words.flag("--study", &"streamline");
+        words.flag("--arm", &search.step.name());
+        words
+    }
+
+    fn cycle_flags(&self, words: &mut Words) {
         let Training { variant, max_lr, min_lr, final_lr, max_momentum, min_momentum, .. } = &self.training;
-        let mut flags = format!("--schedule 1cycle --variant {variant}");
+        words.flag("--schedule", &"1cycle");
+        words.flag("--variant", variant);
         for (flag, value) in [
             ("--max-lr", max_lr),
             ("--min-lr", min_lr),
@@ -156,18 +186,17 @@ impl Trial {
             ("--min-momentum", min_momentum),
         ] {
             if let Some(value) = value {
-                let _ = write!(flags, " {flag} {value}");
+                words.flag(flag, value);
             }
         }
-        flags
     }
 
     /// Its folder: named after the candidate and all that decides its numbers, so that another plan never takes one run
     /// for another, and the same plan finds it again.
-    pub fn folder(&self, search: &Search) -> PathBuf {
-        let what = format!("{} {} {}", self.program(), self.flags(search), search.recipe.setting.net);
+    pub(crate) fn folder(&self, search: &Search) -> PathBuf {
+        let what = format!("{} {} {}", self.program(), self.flags(search).text(), search.recipe.setting.net);
         let hash = sha256::of_bytes(what.as_bytes());
-        let kind = if self.kind == Kind::Cycle { "" } else { "ramp-" };
+        let kind = if self.kind == TrialKind::Cycle { "" } else { "ramp-" };
         let name: String = self.name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
         search.folder.join(format!("{kind}{name}-seed{}-{}", self.seed, &hash[..HASH]))
     }
@@ -187,25 +216,25 @@ impl Trial {
 }
 
 impl Done {
-    /// Final accuracy on held-out images; that of a guess where it diverged.
-    pub fn accuracy(&self) -> f64 {
+    /// Final accuracy on validation images; that of a guess where it diverged.
+    pub(crate) fn accuracy(&self) -> f64 {
         self.run.result.final_val_accuracy.unwrap_or_else(|| self.run.chance())
     }
 
     /// Whether it came to nothing: it diverged, or ends no better than a guess in loss and hardly in accuracy.
-    pub fn failed(&self) -> bool {
+    pub(crate) fn failed(&self) -> bool {
         let classes = self.run.record.classes.max(2) as f64;
         let no_better = self.loss().is_none_or(|loss| loss >= classes.ln()) && self.accuracy() <= 1.5 / classes;
         self.run.diverged() || no_better
     }
 
-    /// Final loss on held-out images; none where it diverged.
-    pub fn loss(&self) -> Option<f64> {
+    /// Final loss on validation images; none where it diverged.
+    pub(crate) fn loss(&self) -> Option<f64> {
         self.run.result.final_val_loss
     }
 
     /// What it cost.
-    pub fn spent(&self) -> Spent {
+    pub(crate) fn spent(&self) -> Spent {
         let steps = self.run.result.iterations as f64;
         Spent {
             seconds: self.run.result.wall_seconds,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use analyze::report::search::SearchReport;
 use artifacts::dataset::{self, DataSet, Images};
@@ -48,15 +48,15 @@ struct Asked {
 
 impl Asked {
     fn parse(line: &str) -> Self {
-        let mut words = line.split_whitespace();
-        let program = words.next().unwrap().to_owned();
+        let mut words = shlex::split(line).unwrap().into_iter();
+        let program = words.next().unwrap();
         let (mut flags, mut last) = (BTreeMap::new(), String::new());
         for word in words {
             if let Some(name) = word.strip_prefix("--") {
                 name.clone_into(&mut last);
                 flags.insert(last.clone(), String::new());
             } else {
-                flags.insert(last.clone(), word.to_owned());
+                flags.insert(last.clone(), word);
             }
         }
         Self { program, flags }
@@ -130,7 +130,7 @@ impl World {
                     --weight-decay 1e-4 --max-lr 0.001";
         let out = PathBuf::from(self.runs.path("calibration"));
         let slowness = std::mem::replace(&mut self.slowness, 1.0);
-        self.answer(&Asked::parse(&format!("{line} --out {}", out.display())));
+        self.answer(&Asked::parse(&format!("{line} --out {}", shlex::try_quote(out.to_str().unwrap()).unwrap())));
         self.slowness = slowness;
         let start = self.runs.path("start.json");
         succeed(&["start", &self.runs.path("calibration"), "--budget", budget, "--out", &start]);
@@ -344,6 +344,9 @@ fn a_step_that_was_stopped_goes_on_and_repeats_nothing() {
     let (work, _) = world.ask("momentum", &start, &[]);
     let lines: Vec<&str> = work.lines().collect();
     assert_eq!(lines.len(), 5, "{work}");
+    // The names of runs are hashes of their flags: a search that an earlier version began goes on where it was.
+    let name = Asked::parse(lines[0]).text("out").rsplit('/').next().unwrap().to_owned();
+    assert_eq!(name, "0.8-seed1-a20821bf");
     for line in &lines[..2] {
         world.answer(&Asked::parse(line));
     }
@@ -353,6 +356,46 @@ fn a_step_that_was_stopped_goes_on_and_repeats_nothing() {
     // Another budget plans other lengths: what was run for this one is not taken for it.
     let other = world.start("5000it");
     assert_eq!(world.ask("momentum", &other, &[]).0.lines().count(), 1);
+}
+
+#[test]
+fn commands_for_nobody_are_no_failure_and_those_for_a_full_disk_are() {
+    let mut world = World::new(1.0);
+    let start = world.start("4000it");
+    let (folder, after) = (world.runs.path("momentum"), world.runs.path("momentum.json"));
+    let next = |stdout: Stdio| {
+        let flags = ["--recipe", &start, "--init", "init/seed%.safetensors", "--runs", &folder, "--out", &after];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sc-search"));
+        let child = command.args(["next", "momentum"]).args(flags).stdout(stdout).stderr(Stdio::piped()).spawn();
+        child.unwrap().wait_with_output().unwrap()
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = next(writer.into());
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+    let output = next(fs::File::options().write(true).open("/dev/full").unwrap().into());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).starts_with("sc-search: standard output: cannot write: "), "{}", stderr(&output));
+}
+
+#[test]
+fn a_start_needs_a_finished_run_with_validation_images_and_a_speed() {
+    let world = World::new(1.0);
+    let run = world.runs.training("1cycle", 60, 1, 1.0, 0.9);
+    let out = world.runs.path("start.json");
+    let start = || refuse(&["start", &run, "--budget", "90s", "--out", &out]);
+    let change = |change: &dyn Fn(&mut artifacts::run::RunRecord)| {
+        let mut record = artifacts::run::read_run(Path::new(&run)).unwrap();
+        change(&mut record);
+        artifacts::json::write(&Path::new(&run).join(artifacts::run::RUN_FILE), &record).unwrap();
+    };
+    change(&|record| record.val_images = 0);
+    let said = start();
+    assert!(said.contains("the run has no validation images") && said.contains("--validation-only"), "{said}");
+    change(&|record| record.val_images = 128);
+    fs::remove_file(Path::new(&run).join(artifacts::run::RESULT_FILE)).unwrap();
+    assert!(start().contains("the run has not finished"));
+    assert!(!Path::new(&out).exists());
 }
 
 #[test]
@@ -426,7 +469,7 @@ fn what_cannot_be_searched_is_refused() {
         refuse(&["next", step, "--recipe", recipe, "--init", "i%", "--runs", &folder, "--out", &out])
     };
     assert!(next(&broken, "momentum").contains("broken.json: expected a recipe"));
-    assert!(next(&start, "random").contains("expected a budget in steps"), "a random search needs a length");
+    assert!(next(&start, "random").contains("needs a budget in steps"), "a random search needs a length");
     assert!(!Path::new(&out).exists());
 }
 

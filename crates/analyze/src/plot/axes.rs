@@ -12,7 +12,7 @@ pub const LABEL_SIZE: f64 = 13.5;
 
 /// How values become positions along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scale {
+pub enum AxisScale {
     /// Evenly.
     Linear,
     /// By their logarithm.
@@ -26,7 +26,7 @@ pub type Tick = (f64, Option<String>);
 #[derive(Clone, Copy, Debug)]
 pub struct Axis {
     /// Its scale.
-    pub scale: Scale,
+    pub scale: AxisScale,
     /// Value at its start.
     pub low: f64,
     /// Value at its end.
@@ -44,13 +44,13 @@ impl Axis {
             low = (low / step + 1e-9).floor() * step;
             high = (high / step - 1e-9).ceil() * step;
         }
-        Self { scale: Scale::Linear, low, high, percent: false }
+        Self { scale: AxisScale::Linear, low, high, percent: false }
     }
 
     /// A log axis over positive `low` to `high`.
     pub fn log(low: f64, high: f64) -> Self {
         let (low, high) = if high > low * 1.001 { (low, high) } else { (low / 2.0, low * 2.0) };
-        Self { scale: Scale::Log, low, high, percent: false }
+        Self { scale: AxisScale::Log, low, high, percent: false }
     }
 
     /// The same axis, of fractions labelled in percent.
@@ -62,16 +62,16 @@ impl Axis {
     /// The position of a value: 0 at the start, 1 at the end; beyond where it lies beyond.
     pub fn position(&self, value: f64) -> f64 {
         match self.scale {
-            Scale::Linear => (value - self.low) / (self.high - self.low),
-            Scale::Log => (value.max(f64::MIN_POSITIVE) / self.low).ln() / (self.high / self.low).ln(),
+            AxisScale::Linear => (value - self.low) / (self.high - self.low),
+            AxisScale::Log => (value.max(f64::MIN_POSITIVE) / self.low).ln() / (self.high / self.low).ln(),
         }
     }
 
     /// Ticks: value, and its label where it has one.
     pub fn ticks(&self, wanted: usize) -> Vec<Tick> {
         match self.scale {
-            Scale::Linear => self.linear_ticks(wanted),
-            Scale::Log => self.log_ticks(wanted),
+            AxisScale::Linear => self.linear_ticks(wanted),
+            AxisScale::Log => self.log_ticks(wanted),
         }
     }
 

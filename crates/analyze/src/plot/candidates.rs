@@ -7,14 +7,14 @@ use super::figure::Figure;
 use super::{BELOW, BETWEEN, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH, palette};
 use reading::curve::{Curve, Measure};
 use reading::smooth::WINDOW_DECADES;
-use reading::suggest::outcome::smoothed;
+use reading::suggest::smoothed;
 
 /// Final accuracies of one candidate.
 #[derive(Clone, Debug)]
-pub struct Score {
+pub(crate) struct Finals {
     /// Its name.
     pub name: String,
-    /// Final held-out accuracy of each run.
+    /// Final validation accuracy of each run.
     pub accuracies: Vec<f64>,
     /// Whether it was chosen.
     pub chosen: bool,
@@ -24,7 +24,7 @@ pub struct Score {
 
 /// A curve of one candidate.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub(crate) struct Line {
     /// The candidate's name.
     pub name: String,
     /// Position and value.
@@ -40,35 +40,36 @@ fn style(index: usize) -> (RGBColor, bool) {
 }
 
 /// Final accuracy by candidate: small dots are runs, large ones means, the ring is the choice.
-pub fn scores(name: &str, what: &str, scores: &[Score]) -> Option<Figure> {
-    let all = || scores.iter().flat_map(|score| &score.accuracies).copied();
-    if scores.len() < 2 || all().next().is_none() {
+pub(crate) fn finals(name: &str, what: &str, candidates: &[Finals]) -> Option<Figure> {
+    let all = || candidates.iter().flat_map(|candidate| &candidate.accuracies).copied();
+    if candidates.len() < 2 || all().next().is_none() {
         return None;
     }
-    let mut figure = Figure::new(name, format!("Final held-out accuracy by {what}"), WIDTH, 0.0);
+    let mut figure = Figure::new(name, format!("Final validation accuracy by {what}"), WIDTH, 0.0);
     let (low, high) = all().fold((1.0f64, 0.0f64), |(low, high), value| (low.min(value), high.max(value)));
     // Room for the dots at the ends of the axis.
     let room = 0.06 * (high - low).max(0.005);
     let mut y = Axis::linear((low - room).max(0.0), (high + room).min(1.0), true).in_percent();
     y.high = y.high.min(1.0 + room);
-    let x = Axis::linear(-0.6, scores.len() as f64 - 0.4, false);
+    let x = Axis::linear(-0.6, candidates.len() as f64 - 0.4, false);
     let top = TITLE_ROOM + 8.0;
     let panel = Panel { left: LEFT, top, right: RIGHT, bottom: top + 220.0, x, y };
-    let ticks: Vec<Tick> = scores.iter().enumerate().map(|(i, score)| (i as f64, Some(score.name.clone()))).collect();
-    panel.frame_with_ticks(&mut figure, "final held-out accuracy (ring: the choice)", &ticks, what);
-    for (i, score) in scores.iter().enumerate() {
+    let ticks: Vec<Tick> =
+        candidates.iter().enumerate().map(|(i, candidate)| (i as f64, Some(candidate.name.clone()))).collect();
+    panel.frame_with_ticks(&mut figure, "final validation accuracy (ring: the choice)", &ticks, what);
+    for (i, candidate) in candidates.iter().enumerate() {
         let (color, _) = style(i);
         let at = |value: f64| panel.at(i as f64, value);
-        if score.accuracies.len() > 1 {
-            for value in &score.accuracies {
+        if candidate.accuracies.len() > 1 {
+            for value in &candidate.accuracies {
                 figure.dot(at(*value), 2.6, color, 0.55);
             }
         }
-        let mean = score.accuracies.iter().sum::<f64>() / score.accuracies.len().max(1) as f64;
-        if !score.accuracies.is_empty() {
-            figure.dot(at(mean), 4.8, color, if score.finalist { 1.0 } else { 0.45 });
+        let mean = candidate.accuracies.iter().sum::<f64>() / candidate.accuracies.len().max(1) as f64;
+        if !candidate.accuracies.is_empty() {
+            figure.dot(at(mean), 4.8, color, if candidate.finalist { 1.0 } else { 0.45 });
         }
-        if score.chosen {
+        if candidate.chosen {
             figure.ring(at(mean), 8.5, color);
         }
     }
@@ -77,7 +78,7 @@ pub fn scores(name: &str, what: &str, scores: &[Score]) -> Option<Figure> {
 }
 
 /// Training loss of each candidate's first run.
-pub fn losses(name: &str, what: &str, x_label: &str, lines: &[Line]) -> Option<Figure> {
+pub(crate) fn losses(name: &str, what: &str, x_label: &str, lines: &[Line]) -> Option<Figure> {
     let values = || lines.iter().flat_map(|line| &line.points);
     let last = values().map(|point| point.0).fold(0.0, f64::max);
     if lines.len() < 2 || last <= 0.0 {
@@ -97,7 +98,7 @@ pub fn losses(name: &str, what: &str, x_label: &str, lines: &[Line]) -> Option<F
 }
 
 /// Range tests of several candidates over each other: smoothed training accuracy and loss over the rate.
-pub fn ramps(name: &str, what: &str, curves: &[(String, bool, &Curve)]) -> Option<Figure> {
+pub(crate) fn ramps(name: &str, what: &str, curves: &[(String, bool, &Curve)]) -> Option<Figure> {
     let lines = |measure: Measure| -> Vec<Line> {
         let of = |(name, chosen, curve): &(String, bool, &Curve)| {
             let smooth = smoothed(curve, measure, WINDOW_DECADES)?;

@@ -1,4 +1,4 @@
-//! The baseline's grid: held-out accuracy over the rate, one line a length, the chosen rate ringed.
+//! The baseline's grid: validation accuracy over the rate, one line a length, the chosen rate ringed.
 
 use super::axes::{Axis, Entry, Panel, legend};
 use super::figure::Figure;
@@ -7,15 +7,19 @@ use crate::study::GridPoint;
 use artifacts::number::count;
 
 /// The grid of every length.
-pub fn figure(points: &[GridPoint]) -> Option<Figure> {
+pub(crate) fn figure(points: &[GridPoint]) -> Option<Figure> {
     let mut lengths: Vec<u64> = points.iter().map(|point| point.iterations).collect();
     lengths.dedup();
     let (low, high) = span(points.iter().map(|point| point.lr));
     if points.is_empty() || low <= 0.0 {
         return None;
     }
-    let mut figure =
-        Figure::new("grid", "Held-out accuracy of the baseline over its learning rate, one line a length", WIDTH, 0.0);
+    let mut figure = Figure::new(
+        "grid",
+        "Validation accuracy of the baseline over its learning rate, one line a length",
+        WIDTH,
+        0.0,
+    );
     let color = |i: usize| palette::SERIES[i % palette::SERIES.len()];
     let entries: Vec<Entry> = lengths
         .iter()
@@ -31,7 +35,7 @@ pub fn figure(points: &[GridPoint]) -> Option<Figure> {
     let panel = Panel { left: LEFT, top, right: RIGHT, bottom: top + 200.0, x, y };
     panel.frame(
         &mut figure,
-        "held-out accuracy (ring: the chosen rate)",
+        "validation accuracy (ring: the chosen rate)",
         Some("learning rate before the drops (log scale)"),
     );
     for (i, length) in lengths.iter().enumerate() {

@@ -3,16 +3,16 @@
 use super::axes::{Axis, Entry, Panel, Tick, legend};
 use super::figure::Figure;
 use super::{BELOW, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH, palette};
-use crate::study::{Cell, Score};
+use crate::study::{Cell, FinalAccuracy};
 use artifacts::number::count;
 
 /// Final accuracy of every arm over its lengths.
-pub fn figure(cells: &[Cell], score: Score) -> Option<Figure> {
+pub(crate) fn figure(cells: &[Cell], accuracy: FinalAccuracy) -> Option<Figure> {
     let arms = arms_of(cells);
     if cells.is_empty() {
         return None;
     }
-    let description = format!("Final {} over the length of training, one line an arm", score.name());
+    let description = format!("Final {} over the length of training, one line an arm", accuracy.name());
     let mut figure = Figure::new("accuracy-by-length", description, WIDTH, 0.0);
     let entries: Vec<Entry> = arms
         .iter()
@@ -23,7 +23,7 @@ pub fn figure(cells: &[Cell], score: Score) -> Option<Figure> {
     let top = LEGEND_TOP + taken + TITLE_ROOM;
     let y = accuracy_axis(cells);
     let panel = Panel { left: LEFT, top, right: RIGHT, bottom: top + 240.0, x: length_axis(cells), y };
-    let title = format!("final {} (mean, one standard deviation, seeds)", score.name());
+    let title = format!("final {} (mean, one standard deviation, seeds)", accuracy.name());
     panel.frame_with_ticks(&mut figure, &title, &length_ticks(cells), "steps of training (log scale)");
     for (i, arm) in arms.iter().enumerate() {
         draw_arm(&mut figure, &panel, cells, arm, i, arms.len());

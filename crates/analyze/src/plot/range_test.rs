@@ -3,13 +3,13 @@
 use artifacts::suggestion::Suggestion;
 use plotters::style::RGBColor;
 
-use super::axes::{Axis, Entry, Panel, Scale, legend};
+use super::axes::{Axis, AxisScale, Entry, Panel, legend};
 use super::figure::Figure;
 use super::{BELOW, BETWEEN, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH, palette};
 use artifacts::number::rate;
 use reading::curve::{Curve, Measure};
 use reading::smooth::{Smooth, WINDOW_DECADES};
-use reading::suggest::outcome::smoothed;
+use reading::suggest::smoothed;
 
 const FRAME_HEIGHT: f64 = 190.0;
 /// Points of a raw curve that are drawn at most: more would be one blot.
@@ -17,12 +17,12 @@ const RAW_POINTS: usize = 400;
 
 /// How the rate rises along a ramp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ramp {
+enum RampShape {
     Linear,
     Log,
 }
 
-impl Ramp {
+impl RampShape {
     /// By where the middle step's rate lies: at the middle of a linear ramp, or far below.
     fn of(curve: &Curve) -> Self {
         let lr = |i: usize| curve.points[i].lr;
@@ -46,7 +46,7 @@ impl Ramp {
 }
 
 /// The range tests on a logarithmic and on a linear axis.
-pub fn figures(curves: &[Curve], suggestion: Option<&Suggestion>) -> Vec<Figure> {
+pub(crate) fn figures(curves: &[Curve], suggestion: Option<&Suggestion>) -> Vec<Figure> {
     if curves.is_empty() {
         return Vec::new();
     }
@@ -55,7 +55,7 @@ pub fn figures(curves: &[Curve], suggestion: Option<&Suggestion>) -> Vec<Figure>
     // A linear ramp's first rates alone would leave most of a log axis empty.
     let low = low.max(high * 1e-6);
     // On a linear axis a log ramp is a thin line at its left edge, and hides the linear ones there.
-    let linear: Vec<Curve> = curves.iter().filter(|curve| Ramp::of(curve) == Ramp::Linear).cloned().collect();
+    let linear: Vec<Curve> = curves.iter().filter(|curve| RampShape::of(curve) == RampShape::Linear).cloned().collect();
     let on_linear_axis = if linear.is_empty() { curves } else { &linear };
     let linear_high = on_linear_axis.iter().map(Curve::highest_rate).fold(0.0, f64::max);
     vec![
@@ -65,7 +65,7 @@ pub fn figures(curves: &[Curve], suggestion: Option<&Suggestion>) -> Vec<Figure>
 }
 
 fn figure(name: &str, x: Axis, curves: &[Curve], suggestion: Option<&Suggestion>) -> Figure {
-    let scale = if x.scale == Scale::Log { "a logarithmic" } else { "a linear" };
+    let scale = if x.scale == AxisScale::Log { "a logarithmic" } else { "a linear" };
     let description = format!("Learning rate range test on {scale} axis: accuracy and loss over the learning rate");
     let mut figure = Figure::new(name, description, WIDTH, 0.0);
     let taken = legend(&mut figure, &entries(curves), LEFT, RIGHT, LEGEND_TOP);
@@ -73,7 +73,7 @@ fn figure(name: &str, x: Axis, curves: &[Curve], suggestion: Option<&Suggestion>
     let accuracy = Panel { left: LEFT, top, right: RIGHT, bottom: top + FRAME_HEIGHT, x, y: accuracy_axis(curves) };
     let top = accuracy.bottom + BETWEEN;
     let loss = Panel { top, bottom: top + FRAME_HEIGHT, y: loss_axis(curves), ..accuracy };
-    let label = if x.scale == Scale::Log { "learning rate (log scale)" } else { "learning rate" };
+    let label = if x.scale == AxisScale::Log { "learning rate (log scale)" } else { "learning rate" };
     shade(&mut figure, &[accuracy, loss], suggestion);
     accuracy.frame(&mut figure, "accuracy", None);
     loss.frame(&mut figure, "loss (nats)", Some(label));
@@ -88,14 +88,14 @@ fn figure(name: &str, x: Axis, curves: &[Curve], suggestion: Option<&Suggestion>
 
 fn entries(curves: &[Curve]) -> Vec<Entry> {
     let mut entries = Vec::new();
-    for ramp in [Ramp::Log, Ramp::Linear] {
-        let of_ramp: Vec<&Curve> = curves.iter().filter(|curve| Ramp::of(curve) == ramp).collect();
+    for ramp in [RampShape::Log, RampShape::Linear] {
+        let of_ramp: Vec<&Curve> = curves.iter().filter(|curve| RampShape::of(curve) == ramp).collect();
         let measured = |measures: [Measure; 2]| of_ramp.iter().any(|curve| measures.iter().any(|m| curve.has(*m)));
         if measured([Measure::TrainAccuracy, Measure::TrainLoss]) {
             entries.push(Entry { text: format!("{}, training", ramp.name()), color: ramp.color(), dashed: false });
         }
         if measured([Measure::ValAccuracy, Measure::ValLoss]) {
-            entries.push(Entry { text: format!("{}, held-out", ramp.name()), color: ramp.color(), dashed: true });
+            entries.push(Entry { text: format!("{}, validation", ramp.name()), color: ramp.color(), dashed: true });
         }
     }
     entries
@@ -119,9 +119,9 @@ fn loss_axis(curves: &[Curve]) -> Axis {
     Axis::linear(0.0, 1.15 * curves.iter().map(start).fold(0.1, f64::max), true)
 }
 
-/// Training drawn solid over its raw values, held-out dashed over its own where there is no training.
+/// Training drawn solid over its raw values, validation dashed over its own where there is no training.
 fn draw(figure: &mut Figure, panel: &Panel, curve: &Curve, training: Measure, held_out: Measure) {
-    let color = Ramp::of(curve).color();
+    let color = RampShape::of(curve).color();
     let has_training = curve.has(training);
     let raw = if has_training { training } else { held_out };
     panel.series(figure, &raw_points(curve, raw), color, 0.8, 0.28);

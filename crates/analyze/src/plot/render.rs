@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::sync::Once;
 
-use anyhow::{Result, anyhow};
+use cli::Failure;
 use image::{DynamicImage, ImageFormat, RgbImage, imageops};
 use plotters::coord::Shift;
 use plotters::element::DashedPathElement;
@@ -17,6 +17,7 @@ use plotters::style::{
 
 use super::figure::{Anchor, FONT, FONT_FACTOR, Figure, Item};
 use super::palette;
+use crate::Result;
 
 /// Steps a pixel: plotters draws on whole numbers, so figures are drawn larger and shown smaller.
 const FINE: f64 = 6.0;
@@ -63,12 +64,12 @@ pub fn png(figure: &Figure) -> Result<Vec<u8>> {
     let (width, height) = size(figure);
     let mut pixels = vec![0; (width * height * 3) as usize];
     draw(figure, &BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area())?;
-    let large =
-        RgbImage::from_raw(width, height, pixels).ok_or_else(|| anyhow!("{}: wrong number of pixels", figure.name))?;
+    let large = RgbImage::from_raw(width, height, pixels)
+        .ok_or_else(|| Failure::failed(format_args!("{}: wrong number of pixels", figure.name)))?;
     let (width, height) = (figure.width as u32 * PNG_SCALE, figure.height as u32 * PNG_SCALE);
     let small = imageops::thumbnail(&large, width, height);
     let mut bytes = Cursor::new(Vec::new());
-    DynamicImage::ImageRgb8(small).write_to(&mut bytes, ImageFormat::Png)?;
+    DynamicImage::ImageRgb8(small).write_to(&mut bytes, ImageFormat::Png).map_err(Failure::failed)?;
     Ok(bytes.into_inner())
 }
 
@@ -78,7 +79,8 @@ fn size(figure: &Figure) -> (u32, u32) {
 
 fn draw<DB: DrawingBackend>(figure: &Figure, area: &DrawingArea<DB, Shift>) -> Result<()> {
     // plotters' errors hold references to its backend, which cannot leave this function.
-    let refused = |error: &dyn std::fmt::Display| anyhow!("{}: cannot be drawn: {error}", figure.name);
+    let refused =
+        |error: &dyn std::fmt::Display| Failure::failed(format_args!("{}: cannot be drawn: {error}", figure.name));
     area.fill(&palette::PAPER).map_err(|error| refused(&error))?;
     for item in &figure.items {
         draw_item(area, item).map_err(|error| refused(&error))?;

@@ -7,7 +7,7 @@ use plotters::style::RGBColor;
 
 /// The schedule that one arm followed.
 #[derive(Clone, Debug)]
-pub struct ScheduleLine {
+pub(crate) struct ScheduleLine {
     /// The arm.
     pub arm: String,
     /// Its colour.
@@ -21,7 +21,7 @@ pub struct ScheduleLine {
 }
 
 /// Rate and momentum of the arms.
-pub fn figure(lines: &[ScheduleLine]) -> Option<Figure> {
+pub(crate) fn figure(lines: &[ScheduleLine]) -> Option<Figure> {
     let last = lines.iter().filter_map(|line| line.iteration.last()).copied().fold(0.0, f64::max);
     if lines.is_empty() || last < 2.0 {
         return None;

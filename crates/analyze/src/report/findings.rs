@@ -1,12 +1,12 @@
 //! What was found, in plain sentences.
 
 use super::Report;
-use crate::study::{BASELINE_ARM, Cell, Comparison, Verdict};
+use crate::study::{BASELINE_ARM, Cell, Comparison, FinalAccuracy, Verdict};
 use artifacts::number::{count, percent, rate};
 use reading::suggest::name_of;
 
 /// The findings of a report, the most wanted first.
-pub fn of(report: &Report) -> Vec<String> {
+pub(super) fn of(report: &Report) -> Vec<String> {
     let mut sentences = Vec::new();
     sentences.extend(verdicts(report));
     sentences.extend(report.comparisons.iter().map(|comparison| comparison_sentence(report, comparison)));
@@ -34,7 +34,7 @@ fn with_deviation(cell: &Cell) -> String {
 fn verdicts(report: &Report) -> Vec<String> {
     let mut arms: Vec<&str> = report.comparisons.iter().map(|comparison| comparison.arm.as_str()).collect();
     arms.dedup();
-    let score = report.score.map_or("accuracy", super::Score::name);
+    let accuracy = report.accuracy.map_or("accuracy", FinalAccuracy::name);
     arms.into_iter()
         .map(|arm| {
             let of = |verdict| {
@@ -53,7 +53,7 @@ fn verdicts(report: &Report) -> Vec<String> {
                 .filter(|(_, lengths)| !lengths.is_empty())
                 .map(|(word, lengths)| format!("{word} at {} steps", and(&lengths)))
                 .collect();
-            format!("{arm} against {BASELINE_ARM}: {} (final {score}, paired by seed).", parts.join(", "))
+            format!("{arm} against {BASELINE_ARM}: {} (final {accuracy}, paired by seed).", parts.join(", "))
         })
         .collect()
 }
@@ -79,10 +79,10 @@ fn cells_without_baseline(report: &Report) -> Vec<String> {
     if !report.comparisons.is_empty() {
         return Vec::new();
     }
-    let score = report.score.map_or("accuracy", super::Score::name);
+    let accuracy = report.accuracy.map_or("accuracy", FinalAccuracy::name);
     let sentence = |cell: &Cell| {
         let seeds = if cell.seeds.len() == 1 { "1 seed".to_owned() } else { format!("{} seeds", cell.seeds.len()) };
-        format!("{} steps: {} {} ({score}, {seeds}).", count(cell.iterations), cell.arm, with_deviation(cell))
+        format!("{} steps: {} {} ({accuracy}, {seeds}).", count(cell.iterations), cell.arm, with_deviation(cell))
     };
     report.cells.iter().map(sentence).collect()
 }
@@ -140,7 +140,7 @@ fn grid(report: &Report) -> Vec<String> {
     }
     let rates: Vec<String> =
         chosen.iter().map(|p| format!("{} at {} steps", rate(p.lr), count(p.iterations))).collect();
-    let mut sentences = vec![format!("{BASELINE_ARM}'s best rate on held-out images: {}.", and(&rates))];
+    let mut sentences = vec![format!("{BASELINE_ARM}'s best rate on validation images: {}.", and(&rates))];
     if chosen.iter().any(|point| point.runs < 2) {
         sentences.push("each rate of the grid rests on one run: the choice is partly luck.".to_owned());
     }

@@ -63,7 +63,7 @@ pub(super) fn list(class: &str, items: &[impl Deref<Target = str>]) -> String {
 
 /// What the runs have in common, in a line.
 fn setting(report: &Report) -> String {
-    let runs: Vec<&Run> = report.study.all_runs().collect();
+    let runs: Vec<&Run> = report.study.runs().iter().collect();
     let Some(first) = runs.first() else {
         return String::new();
     };
@@ -110,12 +110,12 @@ pub(super) fn table(head: &[(&str, bool)], rows: &[Vec<String>]) -> String {
 }
 
 fn arms(report: &Report, by_length: Option<&str>) -> String {
-    let Some(score) = report.score else {
+    let Some(accuracy) = report.accuracy else {
         return String::new();
     };
-    let mut section = format!("<h2>Final {} by arm and length</h2>\n", score.name());
+    let mut section = format!("<h2>Final {} by arm and length</h2>\n", accuracy.name());
     let caption =
-        "Each dot a seed, whiskers one standard deviation over seeds. Final accuracy, never the best along the way.";
+        "Each dot a seed, whiskers one standard deviation over seeds. Final accuracy, never the best of the run.";
     section.push_str(&figure(by_length, caption));
     let head = [
         ("steps", false),
@@ -190,7 +190,7 @@ fn range_tests(report: &Report, drawings: &[Option<&str>]) -> String {
     }
     section.push_str("</div>\n");
     for suggestion in &report.suggestions {
-        section.push_str(&rivals(suggestion));
+        section.push_str(&other_rules(suggestion));
     }
     section
 }
@@ -215,9 +215,9 @@ fn suggestion_box(suggestion: &Suggestion) -> String {
     text
 }
 
-fn rivals(suggestion: &Suggestion) -> String {
+fn other_rules(suggestion: &Suggestion) -> String {
     let rows: Vec<Vec<String>> = suggestion
-        .rivals
+        .other_rules
         .iter()
         .map(|(name, lr)| vec![escape(name), lr.map_or_else(|| "none".to_owned(), rate)])
         .collect();
@@ -233,13 +233,13 @@ fn grid(report: &Report, drawing: Option<&str>) -> String {
         return String::new();
     }
     let mut section = String::from("<h2>The baseline's grid</h2>\n");
-    let note = "The baseline gets its own best rate at each length, chosen on held-out training images; the test set chooses nothing.";
+    let note = "The baseline gets its own best rate at each length, chosen on validation images; the test set chooses nothing.";
     let _ = writeln!(section, "<p class=\"note\">{note}</p>");
     section.push_str(&figure(drawing, "Mean over the grid's seeds; runs that diverged count at chance."));
     let head = [
         ("steps", false),
         ("rate", false),
-        ("held-out accuracy", false),
+        ("validation accuracy", false),
         ("runs", false),
         ("diverged", false),
         ("", true),
@@ -293,7 +293,7 @@ fn runs(report: &Report) -> String {
         ("rate", false),
         ("status", true),
         ("training", false),
-        ("held-out", false),
+        ("validation", false),
         ("test", false),
         ("images/s", false),
         ("seconds", false),
@@ -314,7 +314,7 @@ fn runs(report: &Report) -> String {
             format!("{:.1}", run.result.wall_seconds),
         ]
     };
-    let rows: Vec<Vec<String>> = report.study.all_runs().map(row).collect();
+    let rows: Vec<Vec<String>> = report.study.runs().iter().map(row).collect();
     let files = "The same numbers as files: <a href=\"summary.json\">summary.json</a>, <a href=\"summary.csv\">summary.csv</a>, <a href=\"summary.parquet\">summary.parquet</a>.";
     format!(
         "<h2>Runs</h2>\n<details><summary>{} runs</summary>\n{}</details>\n<p class=\"note\">{files}</p>\n",

@@ -5,18 +5,19 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use artifacts::recipe::{Candidate, Decision, Recipe, Spent, Training, Unit};
 use artifacts::{atomic, json};
 use serde_json::json;
 
+use super::steps::{self, Steps, TRAIN_LOSS};
 use super::{PAGE, figures, page, summary};
 use crate::escape::html as escape;
 use crate::frame;
-use crate::plot::candidates::{self, Line, Score};
+use crate::plot::candidates::{self, Finals, Line};
 use crate::plot::figure::Figure;
 use crate::plot::{curves, palette, range_test, render, schedules};
-use crate::study::Score as Measured;
+use crate::study::FinalAccuracy;
+use crate::{Result, unfinished, unreadable};
 use artifacts::finished::{self, Run};
 use artifacts::number::{count, percent, rate};
 use reading::curve;
@@ -156,7 +157,7 @@ fn setting(recipe: &Recipe) -> String {
     let shortcut =
         if setting.shortcut.is_empty() { String::new() } else { format!(" (shortcut {})", setting.shortcut) };
     let text = format!(
-        "data {}, net {}{shortcut}, optimizer {}, augmentation {}; choices read {} held-out training images",
+        "data {}, net {}{shortcut}, optimizer {}, augmentation {}; choices read {} validation images",
         setting.data_name,
         setting.net,
         training.optimizer,
@@ -190,7 +191,7 @@ fn chosen(training: &Training) -> String {
 
 fn findings(recipe: &Recipe, last: &[Run]) -> Vec<String> {
     let mut findings = Vec::new();
-    let accuracies: Vec<f64> = last.iter().filter_map(|run| Measured::TestAccuracy.of(run)).collect();
+    let accuracies: Vec<f64> = last.iter().filter_map(|run| FinalAccuracy::Test.of(run)).collect();
     if let Some(mean) = reading::stats::summary(&accuracies).map(|summary| summary.mean) {
         let steps = recipe.training.iterations.map_or_else(String::new, |steps| format!(" in {} steps", count(steps)));
         findings.push(format!(
@@ -264,7 +265,7 @@ fn candidate_table(decision: &Decision) -> String {
     let timed = decision.candidates.iter().any(|one| one.images_per_second.is_some());
     let mut head = vec![
         ("", true),
-        ("held-out accuracy", false),
+        ("validation accuracy", false),
         ("sd", false),
         ("loss", false),
         ("runs", false),
@@ -300,7 +301,7 @@ fn last_section(last: &[Run], drawn: &[(String, String)]) -> String {
             value.map_or_else(String::new, |value| format!(", {name} accuracy {}", percent(value)))
         };
         let text = format!(
-            "{} steps on {} training images, nothing held out{}{}.",
+            "{} steps on {} training images, no validation images{}{}.",
             count(result.iterations),
             count(run.record.train_images as u64),
             accuracy("test", result.test_accuracy),
@@ -355,18 +356,18 @@ fn decision_figures(decision: &Decision, warnings: &mut Vec<String>) -> Result<V
     let mut lines = Vec::new();
     for one in &decision.candidates {
         let folders: Vec<PathBuf> = one.folders.iter().map(PathBuf::from).collect();
-        let (runs, said) = finished::load(&folders)?;
-        warnings.extend(said);
+        let (runs, left_out) = finished::load(&folders)?;
+        warnings.extend(unfinished::warnings(&left_out));
         let chosen = is_chosen(decision, one);
-        let accuracies = runs.iter().filter_map(|run| Measured::ValAccuracy.of(run)).collect();
-        scores.push(Score { name: one.name.clone(), accuracies, chosen, finalist: one.runs == most });
+        let accuracies = runs.iter().filter_map(|run| FinalAccuracy::Validation.of(run)).collect();
+        scores.push(Finals { name: one.name.clone(), accuracies, chosen, finalist: one.runs == most });
         if let Some(run) = runs.first() {
             lines.push(loss_line(one, run, chosen, step == "batch-size")?);
         }
     }
     let x_label = if step == "batch-size" { "seconds of training steps" } else { "step" };
     let mut drawn = Vec::new();
-    drawn.extend(candidates::scores(&format!("{step}-scores"), &what, &scores));
+    drawn.extend(candidates::finals(&format!("{step}-scores"), &what, &scores));
     drawn.extend(candidates::losses(&format!("{step}-losses"), &what, x_label, &lines));
     drawn.extend(ramp_figures(decision, &what, warnings)?);
     Ok(drawn)
@@ -381,9 +382,8 @@ fn is_chosen(decision: &Decision, one: &Candidate) -> bool {
 
 /// Training loss over steps; over seconds where candidates were given equal time.
 fn loss_line(one: &Candidate, run: &Run, chosen: bool, in_seconds: bool) -> Result<Line> {
-    let metrics = frame::read(&run.folder, &["iteration", "train_loss"])?.frame;
-    let (at, loss) = (frame::numbers(&metrics, "iteration")?, frame::numbers(&metrics, "train_loss")?);
-    let mut points = figures::averaged(one.iterations, LOSS_POINTS, &at, &loss);
+    let means = steps::averaged(&frame::of_steps(&run.folder)?, &[TRAIN_LOSS], one.iterations, LOSS_POINTS)?;
+    let mut points = steps::points(&means, TRAIN_LOSS)?;
     if let Some(speed) = one.images_per_second.filter(|_| in_seconds) {
         let seconds = one.batch_size as f64 / speed;
         for point in &mut points {
@@ -398,7 +398,7 @@ fn ramp_figures(decision: &Decision, what: &str, warnings: &mut Vec<String>) -> 
     let mut curves = Vec::new();
     for one in &decision.candidates {
         for folder in &one.range_tests {
-            let (curve, said) = curve::run::read(Path::new(folder))?;
+            let (curve, said) = curve::run::read(Path::new(folder)).map_err(unreadable)?;
             warnings.extend(said);
             curves.push((one.name.clone(), is_chosen(decision, one), folder.clone(), curve));
         }
@@ -429,11 +429,12 @@ fn last_figures(last: &[Run]) -> Result<Vec<Figure>> {
         return Ok(Vec::new());
     };
     let color = palette::of_arm(first.arm(), 0);
+    let runs = last.iter().map(|run| Steps::read(run, true)).collect::<Result<Vec<_>>>()?;
     let mut drawn = Vec::new();
-    drawn.extend(schedules::figure(&[figures::schedule_line(first.arm(), color, first)?]));
-    let iterations = first.record.config.iterations;
-    let arm = figures::arm_curves(first.arm(), color, iterations, last, Some(Measured::TestAccuracy))?;
-    let mut figure = curves::figure(iterations, &[arm], Measured::TestAccuracy.name());
+    drawn.extend(schedules::figure(&[runs[0].schedule_line(first.arm(), color)]));
+    let finals = last.iter().filter_map(|run| FinalAccuracy::Test.of(run)).collect();
+    let arm = figures::arm_curves(first.arm(), color, &runs.iter().collect::<Vec<_>>(), finals)?;
+    let mut figure = curves::figure(first.record.config.iterations, &[arm], FinalAccuracy::Test.name());
     "last-run".clone_into(&mut figure.name);
     drawn.push(figure);
     Ok(drawn)

@@ -1,5 +1,6 @@
 //! The commands of `sc-analyze` over made-up runs: what they write, what they print, and what they refuse.
 
+mod output;
 mod verify;
 
 use std::fs;
@@ -61,7 +62,7 @@ fn a_suggestion_holds_for_the_setting_that_it_was_read_from() {
     for rule in
         ["steepest", "valley", "slide", "minimum_over_10", "steep", "loss_minimum", "accuracy_peak", "max_over_10"]
     {
-        assert!(suggestion.rivals.contains_key(rule), "{rule}");
+        assert!(suggestion.other_rules.contains_key(rule), "{rule}");
     }
     let printed: Value = serde_json::from_str(&succeed(&arguments("suggest", &tests, &["--json"]))).unwrap();
     assert_eq!(printed, serde_json::to_value(&suggestion).unwrap());
@@ -96,15 +97,21 @@ fn curves_from_which_nothing_can_be_read_are_refused() {
         said
     };
     let good = |i: u32| format!("{i},{},{}", 0.01 * f64::from(i + 1), 2.0 - 0.01 * f64::from(i));
-    assert!(refusal("iteration,lr,test_loss", &good, 5).contains("at least 12 rates"));
+    assert!(
+        refusal("iteration,lr,test_loss", &good, 5).contains("5 rates above 0 are too few: a curve needs at least 12")
+    );
     assert!(refusal("iteration,lr,test_loss", &|i| format!("{i},0.{i:02},nan"), 30).contains("not finite"));
     assert!(refusal("iteration,lr,test_loss", &|i| format!("{i},0.{i:02},2.3"), 30).contains("the same"));
-    assert!(refusal("iteration,lr,test_loss", &|i| good(i % 20), 30).contains("rates and iterations that rise"));
-    assert!(refusal("iteration,lr,test_loss", &|i| format!("{i},0.1,{i}"), 30).contains("duplicate rate"));
-    assert!(refusal("step,lr,test_loss", &good, 30).contains("expected columns iteration, lr"));
+    assert!(refusal("iteration,lr,test_loss", &|i| good(i % 20), 30).contains("rates and iterations must rise"));
+    assert!(refusal("iteration,lr,test_loss", &|i| format!("{i},0.1,{i}"), 30).contains("appears twice"));
+    assert!(
+        refusal("step,lr,test_loss", &good, 30)
+            .contains("has columns step, lr, test_loss, but a range test needs columns iteration, lr")
+    );
     let missing = refuse(&["suggest", &runs.path("none.csv"), "--json"]);
     assert!(missing.contains("none.csv: cannot read"), "{missing}");
-    assert!(refuse(&["suggest", &path]).contains("--out FILE or --json"));
+    assert_eq!(missing.matches("No such file").count(), 1, "the system's words once: {missing}");
+    assert!(refuse(&["suggest", &path]).contains("<--out <FILE>|--json>"));
 }
 
 #[test]
@@ -114,7 +121,7 @@ fn range_tests_of_different_settings_are_not_mixed() {
     let said = refuse(&arguments("suggest", &tests, &["--json"]));
     assert!(said.contains("weight_decay is 0.0001 in one and 0.001 in the other"), "{said}");
     let training = runs.training("1cycle", 60, 1, 1.0, 0.9);
-    assert!(refuse(&["suggest", &training, "--json"]).contains("expected a range test, found a training run"));
+    assert!(refuse(&["suggest", &training, "--json"]).contains("this is a training run, not a range test"));
 }
 
 #[test]
@@ -138,8 +145,8 @@ fn a_report_says_where_an_arm_wins_and_ties() {
     let said = succeed(&arguments("report", &study, &["--out", &out, "--title", "Digits & <rates>"]));
     assert!(said.contains("1cycle against piecewise: wins at 60 steps, ties at 120 steps"), "{said}");
     assert!(said.contains("60 steps: 1cycle 90.2 ± 0.1%, piecewise 88.3 ± 0.2%: +1.9 points"), "{said}");
-    assert!(said.contains("iterations saved: none") || said.contains("iterations saved: 1cycle in 60"), "{said}");
-    assert!(said.contains("piecewise's best rate on held-out images: 0.2 at 60 steps"), "{said}");
+    assert!(said.contains("iterations saved: none; no shorter run of another arm ends as high"), "{said}");
+    assert!(said.contains("piecewise's best rate on validation images: 0.2 at 60 steps"), "{said}");
     assert!(said.contains("each rate of the grid rests on one run"), "{said}");
     assert!(said.contains("overfitting: 1cycle at 120 steps"), "{said}");
     assert!(said.trim_end().ends_with("report/index.html"), "{said}");
@@ -147,7 +154,7 @@ fn a_report_says_where_an_arm_wins_and_ties() {
     let file = |name: &str| fs::read(Path::new(&out).join(name)).unwrap();
     let page = String::from_utf8(file("index.html")).unwrap();
     assert!(page.contains("<h1>Digits &amp; &lt;rates&gt;</h1>"));
-    assert!(!page.contains("<script") && !page.contains("http://") | page.contains("http://www.w3.org/2000/svg"));
+    assert_stands_alone(&page);
     for name in
         ["accuracy-by-length", "range-test-log", "range-test-linear", "grid", "schedules", "curves-60", "curves-120"]
     {
@@ -167,6 +174,48 @@ fn a_report_says_where_an_arm_wins_and_ties() {
     // The shortest complete 1cycle runs that end no lower than the baseline's.
     let saved = &summary["iterations_saved"];
     assert_eq!((&saved[0]["baseline_iterations"], &saved[0]["iterations"]), (&json!(30), &json!(60)));
+}
+
+/// A page that runs no script and fetches nothing: the only addresses in it are the names of XML's vocabularies.
+fn assert_stands_alone(page: &str) {
+    for forbidden in ["<script", "<link", "<iframe", "src=", "@import", "url(", "https://"] {
+        assert!(!page.contains(forbidden), "{forbidden} in the page");
+    }
+    let addresses = page.matches("http://").count();
+    assert!(addresses > 0 && addresses == page.matches("\"http://www.w3.org/").count(), "{addresses} addresses");
+}
+
+#[test]
+fn a_page_that_fetches_something_does_not_stand_alone() {
+    let namespace = "<svg xmlns=\"http://www.w3.org/2000/svg\"/>";
+    assert_stands_alone(namespace);
+    for fetches in ["<script>", "<img src=x>", "<a href=\"http://example.org\">"] {
+        let page = format!("{namespace}{fetches}");
+        assert!(std::panic::catch_unwind(|| assert_stands_alone(&page)).is_err(), "{fetches}");
+    }
+}
+
+#[test]
+fn iterations_saved_are_those_of_complete_shorter_runs() {
+    let runs = Runs::new();
+    let study: Vec<String> = (1..=3)
+        .flat_map(|seed| {
+            let wobble = 0.001 * seed as f64;
+            [
+                runs.training("1cycle", 40, seed, 1.0, 0.91 + wobble),
+                runs.training("1cycle", 80, seed, 1.0, 0.93 + wobble),
+                runs.training("piecewise", 80, seed, 0.2, 0.89 + wobble),
+                runs.training("piecewise", 120, seed, 0.2, 0.92 + wobble),
+            ]
+        })
+        .collect();
+    let said = succeed(&arguments("report", &study, &["--out", &runs.path("report")]));
+    for saved in [
+        "iterations saved: 1cycle in 40 steps (91.2%) ends no lower than piecewise in 80 (89.2%): 2 times fewer.",
+        "iterations saved: 1cycle in 80 steps (93.2%) ends no lower than piecewise in 120 (92.2%): 1.5 times fewer.",
+    ] {
+        assert!(said.contains(saved), "{said}");
+    }
 }
 
 #[test]
@@ -256,10 +305,7 @@ fn choosing_needs_one_length_and_held_out_accuracy() {
     assert!(refuse(&arguments("choose", &mixed, &["--out", &out])).contains("differ in iterations: 60 and 120"));
     let no_held_out = [runs.training("piecewise", 60, 1, 0.1, 0.9)];
     let said = refuse(&arguments("choose", &no_held_out, &["--out", &out]));
-    assert!(
-        said.contains("expected a final accuracy on held-out images") && said.contains("--val-from-train"),
-        "{said}"
-    );
+    assert!(said.contains("the run has no validation accuracy") && said.contains("--val-from-train"), "{said}");
     fs::remove_file(Path::new(&mixed[0]).join(RESULT_FILE)).unwrap();
     assert!(refuse(&arguments("choose", &mixed[..1], &["--out", &out])).contains("has not finished"));
     assert!(!Path::new(&out).exists());
@@ -294,7 +340,7 @@ fn tables_show_what_differs_and_comparisons_refuse_what_must_not() {
     let rows: Value = serde_json::from_str(&succeed(&["table", &pattern, "--json", "--force"])).unwrap();
     assert_eq!(rows.as_array().unwrap().len(), 3);
     assert_eq!(rows[0]["test_accuracy"], 0.9);
-    assert!(refuse(&["table", &runs.path("none*")]).contains("names no run"));
+    assert!(refuse(&["table", &runs.path("none*")]).contains("no run has such a name"));
 }
 
 /// The lists of what is compared come from the configuration itself: neither is left out, nor one that follows another.
@@ -365,4 +411,8 @@ fn a_missing_command_or_flag_exits_with_2() {
         assert_eq!(analyze(arguments).status.code(), Some(2), "{arguments:?}");
     }
     assert!(succeed(&["--help"]).contains("suggest"));
+    for (moved, now) in [("start", "sc-search start"), ("next", "sc-search next"), ("regret", "rule-bench")] {
+        let said = refuse(&[moved, "momentum", "--recipe", "start.json"]);
+        assert!(said.contains(&format!("`sc-analyze {moved}` is now `{now}`")), "{said}");
+    }
 }

@@ -144,7 +144,7 @@ fn what_does_not_hold_is_said_and_the_exit_code_is_1() {
         (
             "another result",
             |w| w.change_result(|result| result.final_val_accuracy = Some(0.99)),
-            "expected the held-out loss and accuracy of the last step",
+            "expected the validation loss and accuracy of the last step",
         ),
         ("no model", |w| fs::remove_file(w.folder.join(MODEL_FILE)).unwrap(), "model.safetensors: cannot read"),
         (

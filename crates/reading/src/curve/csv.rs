@@ -4,15 +4,14 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::Result;
 use artifacts::setting::Setting;
 use artifacts::{Action, ArtifactError};
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::{Curve, Point};
-use crate::error::BadInput;
+use crate::error::{Error, Result};
 
-const WANTED: &str = "columns iteration, lr, and test_accuracy or test_loss (or val_..., train_...)";
+const NEEDED: &str = "columns iteration, lr, and test_accuracy or test_loss (or val_..., train_...)";
 
 /// A curve and what the reader should be told about it.
 #[derive(Debug)]
@@ -29,7 +28,7 @@ pub struct CsvCurve {
 /// When the file cannot be read, a needed column is missing, or a cell is no number.
 pub fn read(path: &Path, classes: Option<usize>) -> Result<CsvCurve> {
     let text = fs::read(path).map_err(|source| ArtifactError::io(path, Action::Read, source))?;
-    let table = Table::read(path, &text)?;
+    let table = CsvTable::read(path, &text)?;
     let iteration = table.required("iteration")?;
     let lr = table.required("lr")?;
     let measures = Measures {
@@ -40,9 +39,7 @@ pub fn read(path: &Path, classes: Option<usize>) -> Result<CsvCurve> {
         val_accuracy: table.first_of(&["val_accuracy", "test_accuracy"])?,
     };
     if measures.nothing() {
-        return Err(table
-            .refuse(WANTED, format!("columns {}", table.names.join(", ")), "name the columns in the first row")
-            .into());
+        return Err(table.lacks_columns());
     }
     let mut warnings = Vec::new();
     let mut points = Vec::new();
@@ -73,10 +70,16 @@ fn clean(cell: &str) -> &str {
 }
 
 /// Every cell as text: what is no number is refused with its line.
-struct Table<'a> {
+struct CsvTable<'a> {
     path: &'a Path,
     names: Vec<String>,
-    rows: Vec<ByteRecord>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    /// The line that it begins on, from 1.
+    line: u64,
+    cells: ByteRecord,
 }
 
 type Cells = Vec<Option<f64>>;
@@ -97,41 +100,45 @@ impl Measures {
     }
 }
 
-impl<'a> Table<'a> {
+impl<'a> CsvTable<'a> {
     /// Rows may be shorter than the header: what is missing was not measured.
     fn read(path: &'a Path, text: &[u8]) -> Result<Self> {
-        let hint = format!("a range test is a CSV with {WANTED}");
-        let refuse = |expected: &str, found: String| BadInput::file(path, expected, found, hint.clone());
-        let broken = |error: csv::Error| refuse("rows of comma-separated numbers", error.to_string());
+        let refuse = |what: String| Error::in_file(path, what, format!("a range test is a CSV with {NEEDED}"));
+        let broken = |error: csv::Error| refuse(error.to_string());
         let mut reader = ReaderBuilder::new().flexible(true).from_reader(text);
         let header = reader.byte_headers().map_err(broken)?;
         let names: Vec<String> = header.iter().map(|name| clean(&String::from_utf8_lossy(name)).to_owned()).collect();
         if names.iter().all(String::is_empty) {
-            return Err(refuse("a header row", "none".to_owned()).into());
+            return Err(refuse("there is no header row".to_owned()));
         }
         if let Some((_, twice)) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
-            return Err(refuse("every column once", format!("{twice:?} twice")).into());
+            return Err(refuse(format!("column {twice:?} appears twice")));
         }
-        let rows: Vec<ByteRecord> =
-            reader.into_byte_records().collect::<std::result::Result<_, _>>().map_err(broken)?;
-        if let Some(long) = rows.iter().find(|row| row.len() > names.len()) {
-            let expected = format!("{} cells on line {}, as the first row has", names.len(), line(long));
-            return Err(refuse(&expected, long.len().to_string()).into());
+        let mut rows = Vec::new();
+        for cells in reader.into_byte_records() {
+            let cells = cells.map_err(broken)?;
+            let line = line(text, &cells);
+            if cells.len() > names.len() {
+                let (found, expected) = (cells.len(), names.len());
+                return Err(refuse(format!("line {line} has {found} cells, but the first row has {expected}")));
+            }
+            rows.push(Row { line, cells });
         }
         Ok(Self { path, names, rows })
     }
 
-    fn refuse(&self, expected: impl std::fmt::Display, found: impl std::fmt::Display, hint: &str) -> BadInput {
-        BadInput::file(self.path, expected, found, hint)
+    fn lacks_columns(&self) -> Error {
+        let what = format!("has columns {}, but a range test needs {NEEDED}", self.names.join(", "));
+        Error::in_file(self.path, what, "name the columns in the first row")
+    }
+
+    /// Refuses a cell: `column NAME, line N: what`.
+    fn refuse(&self, column: &str, row: &Row, what: impl std::fmt::Display, hint: &str) -> Error {
+        Error::in_file(self.path, format!("column {column}, line {}: {what}", row.line), hint)
     }
 
     fn required(&self, name: &str) -> Result<Cells> {
-        match self.first_of(&[name])? {
-            Some(cells) => Ok(cells),
-            None => Err(self
-                .refuse(WANTED, format!("columns {}", self.names.join(", ")), "name the columns in the first row")
-                .into()),
-        }
+        self.first_of(&[name])?.ok_or_else(|| self.lacks_columns())
     }
 
     fn first_of(&self, names: &[&str]) -> Result<Option<Cells>> {
@@ -142,28 +149,26 @@ impl<'a> Table<'a> {
         Ok(Some(self.rows.iter().map(|row| self.number(column, row)).collect::<Result<_>>()?))
     }
 
-    fn number(&self, column: usize, row: &ByteRecord) -> Result<Option<f64>> {
-        let cell = String::from_utf8_lossy(row.get(column).unwrap_or_default());
+    fn number(&self, column: usize, row: &Row) -> Result<Option<f64>> {
+        let cell = String::from_utf8_lossy(row.cells.get(column).unwrap_or_default());
         let cell = clean(&cell);
         if cell.is_empty() || cell.eq_ignore_ascii_case("null") {
             return Ok(None);
         }
         cell.parse().map(Some).map_err(|_| {
-            let expected = format!("a number in column {}, line {}", self.names[column], line(row));
-            self.refuse(expected, format!("{cell:?}"), "leave a cell empty where nothing was measured").into()
+            let hint = "leave a cell empty where nothing was measured";
+            self.refuse(&self.names[column], row, format!("{cell:?} is not a number"), hint)
         })
     }
 
     fn point(&self, row: usize, iteration: Option<f64>, lr: f64, measures: &Measures) -> Result<Point> {
-        let line = line(&self.rows[row]);
         let Some(iteration) = iteration.filter(|i| *i >= 0.0 && i.fract() == 0.0) else {
-            let expected = format!("a whole number in column iteration, line {line}");
-            let found = iteration.map_or("none".to_owned(), |i| i.to_string());
-            return Err(self.refuse(expected, found, "count the optimizer steps from 1").into());
+            let what = iteration.map_or("the cell is empty".to_owned(), |i| format!("{i} is not a whole number"));
+            return Err(self.refuse("iteration", &self.rows[row], what, "count the optimizer steps from 1"));
         };
         if !lr.is_finite() || lr < 0.0 {
-            let expected = format!("a rate of 0 or more in column lr, line {line}");
-            return Err(self.refuse(expected, lr, "leave the cell empty where no rate was recorded").into());
+            let hint = "leave the cell empty where no rate was recorded";
+            return Err(self.refuse("lr", &self.rows[row], format!("{lr} is not a learning rate"), hint));
         }
         let cell = |column: &Option<Cells>| column.as_ref().and_then(|cells| cells[row]);
         Ok(Point {
@@ -178,9 +183,12 @@ impl<'a> Table<'a> {
     }
 }
 
-/// The line that a row begins on, from 1.
-fn line(row: &ByteRecord) -> u64 {
-    row.position().map_or(0, csv::Position::line)
+/// The line that a row begins on, from 1. Its position is that at which the reader began to look for it: before empty lines.
+fn line(text: &[u8], row: &ByteRecord) -> u64 {
+    let Some(position) = row.position() else { return 0 };
+    let from = &text[(position.byte() as usize).min(text.len())..];
+    let empty = from.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| **byte == b'\n').count();
+    position.line() + empty as u64
 }
 
 /// Some tools log accuracy in percent. Returns whether these did.
@@ -232,12 +240,24 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
         let refusal = |text| read_text(text).unwrap_err().to_string();
-        assert!(refusal("step,rate,acc\n1,0.1,0.5\n").contains("expected columns iteration, lr"));
-        assert!(refusal("iteration,lr,note\n1,0.1,0.5\n").contains("found columns iteration, lr, note"));
-        assert!(refusal("iteration,lr,test_loss\n1,0.1,2\n2,fast,2\n").contains("column lr, line 3, found \"fast\""));
-        assert!(refusal("iteration,lr,test_loss\n1,-0.1,2\n").contains("a rate of 0 or more"));
-        assert!(refusal("iteration,lr,test_loss\n1.5,0.1,2\n").contains("a whole number in column iteration, line 2"));
-        assert!(refusal("iteration,lr,lr\n1,0.1,2\n").contains("\"lr\" twice"));
-        assert!(refusal("").contains("a header row"));
+        assert!(refusal("step,rate,acc\n1,0.1,0.5\n").contains("needs columns iteration, lr"));
+        assert!(refusal("iteration,lr,note\n1,0.1,0.5\n").contains("has columns iteration, lr, note, but"));
+        let broken = refusal("iteration,lr,test_loss\n1,0.1,2\n\n2,fast,2\n");
+        assert!(broken.contains("column lr, line 4: \"fast\" is not a number"), "{broken}");
+        assert!(refusal("iteration,lr,test_loss\n1,-0.1,2\n").contains("-0.1 is not a learning rate"));
+        assert!(refusal("iteration,lr,test_loss\n1.5,0.1,2\n").contains("line 2: 1.5 is not a whole number"));
+        assert!(refusal("iteration,lr,test_loss\n,0.1,2\n").contains("column iteration, line 2: the cell is empty"));
+        assert!(refusal("iteration,lr,lr\n1,0.1,2\n").contains("\"lr\" appears twice"));
+        assert!(refusal("iteration,lr,test_loss\n1,0.1,2,3\n").contains("line 2 has 4 cells, but the first row has 3"));
+        assert!(refusal("").contains("no header row"));
+    }
+
+    #[test]
+    fn cells_are_read_as_spreadsheets_write_them() {
+        let text = "\u{feff}\"iteration\", lr ,test_loss,\"a, note\"\r\n1,\"0.1\",2,\"said \"\"so\"\"\r\non two lines\"\r\n2, 0.2 \r\n3,0.3,null,\r\n";
+        let CsvCurve { curve, warnings } = read_text(text).unwrap();
+        assert!(warnings.is_empty(), "{warnings:?}");
+        let read: Vec<_> = curve.points.iter().map(|point| (point.iteration, point.lr, point.val_loss)).collect();
+        assert_eq!(read, [(1, 0.1, Some(2.0)), (2, 0.2, None), (3, 0.3, None)]);
     }
 }

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::Result;
 use artifacts::metrics::{self, Metrics};
 use artifacts::run::{self, Kind, RunRecord};
 use serde_json::Value;
 
 use super::{Curve, Point};
-use crate::error::BadInput;
+use crate::error::{Error, Result};
 
 /// Reads the run in `folder`, and says what the reader should be told about it.
 ///
@@ -18,7 +17,7 @@ pub fn read(folder: &Path) -> Result<(Curve, Vec<String>)> {
     let record = run::read_run(folder)?;
     if record.config.kind != Kind::RangeTest {
         let hint = "a suggestion is read from runs of sc-rangetest";
-        return Err(BadInput::file(folder, "a range test", "a training run", hint).into());
+        return Err(Error::in_file(folder, "this is a training run, not a range test", hint));
     }
     let mut warnings = Vec::new();
     if run::read_result(folder)?.is_none() {

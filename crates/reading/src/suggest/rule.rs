@@ -5,21 +5,21 @@
 //! 10 to 60 and then fall off a cliff: the costly mistake is a rate past the cliff. A rising ramp reaches rates before
 //! the weights have had the time to blow up at them, so what it shows just below the cliff is too hopeful:
 //!
-//! - **plateau**: the end of the plateau, where accuracy, and training loss where there is one, fall below [`KEEP`] of
-//!   the plateau's level; the highest rate tried, where they do not. Where accuracy then falls within the ramp, divided
-//!   by [`PLATEAU_SAFETY`];
+//! - **plateau**: the end of the plateau, where accuracy, and training loss where there is one, fall below
+//!   [`PLATEAU_END_SHARE`] of the plateau's level; the highest rate tried, where they do not. Where accuracy then falls
+//!   within the ramp, divided by [`PLATEAU_SAFETY`];
 //! - **hill**, and **collapse-and-recovery** up to its collapse: the minimum of the smoothed loss, or the end of the top
 //!   of the hill where that comes first;
-//! - **divergence**: where the smoothed loss is last within reach of its minimum ([`NEAR`] of its way), before the cliff,
-//!   divided by [`SAFETY`]: where the loss is flat its minimum may lie anywhere;
+//! - **divergence**: where the smoothed loss is last near its minimum ([`NEAR_MINIMUM_PROGRESS`]), before the cliff, divided by
+//!   [`CLIFF_SAFETY`]: where the loss is flat its minimum may lie anywhere;
 //! - **no-learning**: none.
 //!
 //! A ramp that was laid around the critical rate of the first step (`sc-rangetest --around`) is read by another rule, found
 //! and judged by measurement (`make rule-bench`, `docs/the-rule.md`): see `around_the_critical_rate`.
 //!
-//! The lowest rate is where learning starts: where the way comes to [`START`].
+//! The lowest rate is where learning starts: where progress comes to [`START_PROGRESS`].
 //!
-//! Training loss and training accuracy are read in preference to held-out ones: in a net with batch norm, these lag on
+//! Training loss and training accuracy are read in preference to validation ones: in a net with batch norm, these lag on
 //! short ramps (running statistics) and peak far too low.
 
 use std::fmt::Write as _;
@@ -30,38 +30,38 @@ use super::outcome::{Reading, smoothed};
 use crate::curve::{Curve, Measure};
 use crate::smooth::WINDOW_DECADES;
 
-/// Way at which learning has started.
-pub const START: f64 = 0.10;
-/// Way that the end of a plateau, or of a hill's top, still has.
-pub const KEEP: f64 = 0.90;
-/// Way of a loss that is near its minimum.
-pub const NEAR: f64 = 0.95;
+/// Progress at which learning has started.
+pub(crate) const START_PROGRESS: f64 = 0.10;
+/// Progress that the end of a plateau, or of a hill's top, still has.
+pub(crate) const PLATEAU_END_SHARE: f64 = 0.90;
+/// Progress of a loss that is near its minimum.
+pub(crate) const NEAR_MINIMUM_PROGRESS: f64 = 0.95;
 /// Factor to stay below the last rate near the loss's minimum where a cliff follows.
-pub const SAFETY: f64 = 2.0;
+pub(crate) const CLIFF_SAFETY: f64 = 2.0;
 /// The same below the end of a plateau: what a ramp of some hundred steps shows there is a net that survives, not one
 /// that learns. Measured: ResNet-20 on CIFAR-10 (JPEG), batch 128, a log ramp of 300 steps with its plateau's end at 2.15;
 /// 1cycle of 400 steps ends at .556, .553 and .372 (test accuracy) with highest rates of 0.2, 0.6 and 2.15.
-pub const PLATEAU_SAFETY: f64 = 4.0;
+pub(crate) const PLATEAU_SAFETY: f64 = 4.0;
 
 /// Around a critical rate: the first minimum of the smoothed training loss ends where the loss has risen by this share.
-pub const RISE: f64 = 0.1;
+pub(crate) const FIRST_MINIMUM_RISE: f64 = 0.1;
 /// Around a critical rate: the windows, as multiples of the usual one, under which the minimum is looked for. Of a wide and a
 /// wider one the answers hardly depend on single batches.
-pub const WINDOWS: [f64; 2] = [2.0, 10.0 / 3.0];
-/// Around a critical rate: what it is multiplied by for an optimizer whose steps momentum carries on, where momentum is 0; with
+pub(crate) const FIRST_MINIMUM_WINDOWS: [f64; 2] = [2.0, 10.0 / 3.0];
+/// Around a critical rate: what it is multiplied by without momentum, for an optimizer whose steps momentum carries on; with
 /// momentum m times the square root of 1 - m. The first step knows nothing of those that follow.
-pub const CARRIED: f64 = 2.0;
-/// Around a critical rate: so many times 1 / (1 - m) steps of a ramp, or fewer, say nothing; momentum m lags behind its rates.
-pub const SILENT: f64 = 1.2;
-/// Around a critical rate: times 1 / (1 - m), the steps beyond the silent ones that a ramp would need to outweigh the
-/// critical rate alone.
-pub const TELLING: f64 = 2.4;
-/// Around a critical rate: the ramp's weight at most.
-pub const MOST_WEIGHT: f64 = 0.6;
+pub(crate) const MOMENTUM_FREE_FACTOR: f64 = 2.0;
+/// Around a critical rate: steps, in units of 1 / (1 - m), up to which a ramp says nothing; momentum m lags behind its rates.
+pub(crate) const MIN_RAMP_STEPS: f64 = 1.2;
+/// Around a critical rate: steps, in the same units, beyond [`MIN_RAMP_STEPS`] at which a ramp alone would decide, were its
+/// weight not bounded by [`MAX_RAMP_WEIGHT`].
+pub(crate) const UNIT_WEIGHT_STEPS: f64 = 2.4;
+/// Around a critical rate: the largest weight of a ramp.
+pub(crate) const MAX_RAMP_WEIGHT: f64 = 0.6;
 /// Around a critical rate: the momentum from which on the ramp has its whole weight.
-pub const WHOLE_MOMENTUM: f64 = 0.9;
-/// Around a critical rate: a minimum of a ramp is late, and counts as no more than so many times what the critical rate says.
-pub const LATE: f64 = 2.0;
+pub(crate) const FULL_WEIGHT_MOMENTUM: f64 = 0.9;
+/// Around a critical rate: a minimum that a ramp reaches late counts as no more than so many times what the critical rate says.
+pub(crate) const MAX_MINIMUM_RATIO: f64 = 2.0;
 
 /// Another choice of the rule's constants: the interval is the span of the answers under all of them.
 #[derive(Clone, Copy, Debug)]
@@ -72,12 +72,13 @@ struct Constants {
     rise: f64,
 }
 
-const STATED: Constants = Constants { window: WINDOW_DECADES, start: START, keep: KEEP, rise: RISE };
-const OTHERS: [Constants; 4] = [
-    Constants { window: WINDOW_DECADES / 2.0, ..STATED },
-    Constants { window: WINDOW_DECADES * 2.0, ..STATED },
-    Constants { start: START / 2.0, keep: 0.85, rise: RISE / 2.0, ..STATED },
-    Constants { start: START * 2.0, keep: 0.95, rise: RISE * 4.0, ..STATED },
+const DEFAULTS: Constants =
+    Constants { window: WINDOW_DECADES, start: START_PROGRESS, keep: PLATEAU_END_SHARE, rise: FIRST_MINIMUM_RISE };
+const VARIATIONS: [Constants; 4] = [
+    Constants { window: WINDOW_DECADES / 2.0, ..DEFAULTS },
+    Constants { window: WINDOW_DECADES * 2.0, ..DEFAULTS },
+    Constants { start: START_PROGRESS / 2.0, keep: 0.85, rise: FIRST_MINIMUM_RISE / 2.0, ..DEFAULTS },
+    Constants { start: START_PROGRESS * 2.0, keep: 0.95, rise: FIRST_MINIMUM_RISE * 4.0, ..DEFAULTS },
 ];
 
 /// What the rule says of one curve.
@@ -101,24 +102,24 @@ const ACCURACIES: [Measure; 2] = [Measure::TrainAccuracy, Measure::ValAccuracy];
 const LOSSES: [Measure; 2] = [Measure::TrainLoss, Measure::ValLoss];
 
 /// The measure that outcome and plateau are read from: an accuracy if there is one.
-pub fn main_measure(curve: &Curve) -> Option<Measure> {
+pub(super) fn main_measure(curve: &Curve) -> Option<Measure> {
     ACCURACIES.into_iter().chain(LOSSES).find(|measure| curve.has(*measure))
 }
 
 /// Reads what happened along a curve, with the stated window.
-pub fn read(curve: &Curve) -> Option<Reading> {
+pub(super) fn read(curve: &Curve) -> Option<Reading> {
     Reading::of(curve, main_measure(curve)?, WINDOW_DECADES)
 }
 
 /// The rates that a curve suggests; `None` where nothing was learnt.
 pub fn rates(curve: &Curve) -> Option<Rates> {
-    let (min, max, max_reason) = answer(curve, STATED)?;
+    let (min, max, max_reason) = answer(curve, DEFAULTS)?;
     let mut min_interval = Interval { low: min, high: min };
     let mut max_interval = Interval { low: max, high: max };
     if let Some(critical) = curve.critical_lr {
         max_interval = include(max_interval, base_rate(curve, critical));
     }
-    for constants in OTHERS {
+    for constants in VARIATIONS {
         if let Some((min, max, _)) = answer(curve, constants) {
             min_interval = include(min_interval, min);
             max_interval = include(max_interval, max);
@@ -128,7 +129,7 @@ pub fn rates(curve: &Curve) -> Option<Rates> {
 }
 
 /// The smallest interval that holds both.
-pub fn include(interval: Interval, rate: f64) -> Interval {
+pub(super) fn include(interval: Interval, rate: f64) -> Interval {
     Interval { low: interval.low.min(rate), high: interval.high.max(rate) }
 }
 
@@ -144,7 +145,7 @@ fn answer(curve: &Curve, constants: Constants) -> Option<(f64, f64, String)> {
 }
 
 /// The rule for a ramp around the critical rate c of the first step: b^(1-w) r^w, with b the rate [`by_momentum`] that c
-/// stands for, r the first minimum of the smoothed training loss, the geometric mean under both [`WINDOWS`], and the [`weight`]
+/// stands for, r the first minimum of the smoothed training loss, the geometric mean under both [`FIRST_MINIMUM_WINDOWS`], and the [`weight`]
 /// w growing with the ramp's steps and with momentum.
 ///
 /// c says where the first step overshoots; it costs some forward passes. It is blind to what comes later: where gradients are
@@ -153,15 +154,15 @@ fn answer(curve: &Curve, constants: Constants) -> Option<(f64, f64, String)> {
 /// steps of a ramp is no cliff.
 fn around_the_critical_rate(curve: &Curve, critical: f64, constants: Constants) -> Option<(f64, String)> {
     let mut log_first = 0.0;
-    for factor in WINDOWS {
+    for factor in FIRST_MINIMUM_WINDOWS {
         let loss = smoothed(curve, Measure::TrainLoss, factor * constants.window)?;
-        log_first += loss.log_rate[first_minimum(&loss.value, constants.rise)] / WINDOWS.len() as f64;
+        log_first += loss.log_rate[first_minimum(&loss.value, constants.rise)] / FIRST_MINIMUM_WINDOWS.len() as f64;
     }
     let momentum = momentum(curve);
     let base = base_rate(curve, critical);
     let first = 10f64.powf(log_first);
     let weight = weight(curve.points.len() as f64, momentum);
-    let max = base.powf(1.0 - weight) * first.min(LATE * base).powf(weight);
+    let max = base.powf(1.0 - weight) * first.min(MAX_MINIMUM_RATIO * base).powf(weight);
     let mut reason = format!("the first step overshoots at {}", show(critical));
     if (base / critical - 1.0).abs() > 1e-9 {
         let _ = write!(reason, ", which momentum {momentum} makes {}", show(base));
@@ -187,7 +188,7 @@ pub fn base_rate(curve: &Curve, critical: f64) -> f64 {
 
 /// A curve's momentum; the usual one where it does not say.
 fn momentum(curve: &Curve) -> f64 {
-    curve.setting.momentum.unwrap_or(WHOLE_MOMENTUM)
+    curve.setting.momentum.unwrap_or(FULL_WEIGHT_MOMENTUM)
 }
 
 /// Whether the best rate depends on momentum: where that carries steps on. An adaptive step is as long at first as it is later.
@@ -206,7 +207,7 @@ pub fn momentum_factor(optimizer: Option<&str>, momentum: f64) -> f64 {
 /// and is 1 + m times as long as one of plain momentum, which the steps that follow are not: its critical rate is as much
 /// lower.
 fn by_momentum(critical: f64, optimizer: Option<&str>, momentum: f64) -> f64 {
-    let carried = CARRIED * momentum_factor(optimizer, momentum);
+    let carried = MOMENTUM_FREE_FACTOR * momentum_factor(optimizer, momentum);
     match optimizer {
         None | Some("sgd") => carried * critical,
         Some("nesterov") => carried * (1.0 + momentum) * critical,
@@ -217,8 +218,8 @@ fn by_momentum(critical: f64, optimizer: Option<&str>, momentum: f64) -> f64 {
 /// The weight of a ramp of so many steps beside the critical rate.
 fn weight(steps: f64, momentum: f64) -> f64 {
     let delay = 1.0 / (1.0 - momentum);
-    let by_steps = ((steps - SILENT * delay) / (TELLING * delay)).clamp(0.0, MOST_WEIGHT);
-    by_steps * (momentum / WHOLE_MOMENTUM).min(1.0)
+    let by_steps = ((steps - MIN_RAMP_STEPS * delay) / (UNIT_WEIGHT_STEPS * delay)).clamp(0.0, MAX_RAMP_WEIGHT);
+    by_steps * (momentum / FULL_WEIGHT_MOMENTUM).min(1.0)
 }
 
 /// Index of the least of the values before they first rise by the share `rise` above it.
@@ -296,13 +297,13 @@ fn below_the_cliff(curve: &Curve, reading: &Reading, constants: Constants) -> (f
     let loss = LOSSES.into_iter().find_map(|measure| Reading::of(curve, measure, constants.window));
     let loss = loss.unwrap_or_else(|| reading.clone());
     let until = reading.falls_at().unwrap_or_else(|| curve.highest_rate());
-    let near = loss.before(until).kept_until(NEAR);
-    let max = near / SAFETY;
+    let near = loss.before(until).kept_until(NEAR_MINIMUM_PROGRESS);
+    let max = near / CLIFF_SAFETY;
     let name = loss.measure.name();
     (
         max,
         format!(
-            "{name} stays near its best up to {}; {} is {SAFETY} times below, for a cliff follows",
+            "{name} stays near its best up to {}; {} is {CLIFF_SAFETY} times below, for a cliff follows",
             show(near),
             show(max)
         ),
@@ -313,7 +314,7 @@ fn below_the_cliff(curve: &Curve, reading: &Reading, constants: Constants) -> (f
 fn least_loss(curve: &Curve, reading: &Reading, constants: Constants) -> (f64, String) {
     let loss = LOSSES.into_iter().find_map(|measure| Some((smoothed(curve, measure, constants.window)?, measure)));
     let Some((loss, measure)) = loss else {
-        let peak = reading.way.rate(reading.way.argmax());
+        let peak = reading.progress.rate(reading.progress.argmax());
         return (peak, format!("{} peaks at {}", reading.measure.name(), show(peak)));
     };
     let until = reading.falls_at().unwrap_or_else(|| curve.highest_rate());
@@ -324,7 +325,7 @@ fn least_loss(curve: &Curve, reading: &Reading, constants: Constants) -> (f64, S
 }
 
 /// A rate as people write it, three digits.
-pub fn show(rate: f64) -> String {
+pub(super) fn show(rate: f64) -> String {
     artifacts::number::rate(rate)
 }
 

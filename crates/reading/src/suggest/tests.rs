@@ -13,7 +13,7 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// The way at a log10 rate, with a start of learning at 0.01.
+/// The progress at a log10 rate, with a start of learning at 0.01.
 type Shape = fn(f64) -> f64;
 
 fn rise(x: f64) -> f64 {
@@ -81,9 +81,9 @@ fn held_out(shape: Shape, ramp: Ramp, noise: f64, every: usize, seed: u64) -> Cu
     let mut random = Noise(seed + 1);
     let points = (1..=ramp.steps).filter(|step| step % every == 0).map(|step| {
         let lr = ramp.lr(step);
-        let way = shape(lr.max(1e-9).log10());
-        let accuracy = (CHANCE + (TOP - CHANCE) * way + noise * random.normal()).clamp(0.0, 1.0);
-        let loss = (2.3 - 1.8 * way + noise * random.normal()).max(0.01);
+        let progress = shape(lr.max(1e-9).log10());
+        let accuracy = (CHANCE + (TOP - CHANCE) * progress + noise * random.normal()).clamp(0.0, 1.0);
+        let loss = (2.3 - 1.8 * progress + noise * random.normal()).max(0.01);
         Point { iteration: step as u64, lr, val_accuracy: Some(accuracy), val_loss: Some(loss), ..Point::default() }
     });
     curve(points.collect())
@@ -182,7 +182,7 @@ fn rates_lie_where_the_shape_was_drawn() {
             near(of(cliff).max_lr, 0.05, 1.05, "cliff at 2");
             near(of(collapse_and_recovery).max_lr, 0.03, 1.6, "collapse at 2");
             if ramp.log {
-                // The way comes to a tenth at 10^(-2 - ln(9)/6) = 0.0043.
+                // The progress comes to a tenth at 10^(-2 - ln(9)/6) = 0.0043.
                 near(of(plateau).min_lr, 0.0028, 0.0065, "start of learning");
             }
         }
@@ -287,8 +287,8 @@ fn lagging_running_statistics_do_not_decide() {
     // Held-out accuracy that peaks a hundred times too low, as batch norm's running statistics make it on short ramps.
     let mut lagging = ours(plateau, RAMPS[1], 1);
     for point in &mut lagging.points {
-        let way = hill(point.lr.log10() + 0.8);
-        point.val_accuracy = point.val_accuracy.map(|_| CHANCE + 0.4 * way);
+        let progress = hill(point.lr.log10() + 0.8);
+        point.val_accuracy = point.val_accuracy.map(|_| CHANCE + 0.4 * progress);
     }
     let suggestion = suggest(&[lagging]).unwrap();
     assert_eq!(suggestion.outcome, Outcome::Plateau);

@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::str::FromStr;
 
 use artifacts::{Action, ArtifactError};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use crate::regret::truth::Truth;
+use crate::regret::bench::Role;
+use crate::regret::ground_truth::GroundTruth;
 
 /// The rates that a rule named, by setting.
 pub(crate) type Answers = BTreeMap<usize, Vec<f64>>;
 
 /// A setting, as far as the figures need it.
 #[derive(Clone, Debug)]
-pub(crate) struct Setting {
+pub(crate) struct TableSetting {
     /// Its name.
     pub(crate) name: String,
     /// Whether it judges rules; else rules were tuned on it.
@@ -28,10 +30,10 @@ pub(crate) struct Setting {
     /// Its momentum.
     pub(crate) momentum: f64,
     /// What was measured.
-    pub(crate) truth: Truth,
+    pub(crate) ground_truth: GroundTruth,
 }
 
-impl Setting {
+impl TableSetting {
     /// Whether its net has batch norm.
     pub(crate) fn has_batch_norm(&self) -> bool {
         ["resnet", "bottleneck"].iter().any(|family| self.net.starts_with(family))
@@ -39,12 +41,12 @@ impl Setting {
 
     /// The best rate of its grid.
     pub(crate) fn best_rate(&self) -> f64 {
-        self.truth.rates[self.truth.best()]
+        self.ground_truth.rates[self.ground_truth.best()]
     }
 
     /// The rates around the best one between which the mean stays within so many points of it.
     pub(crate) fn stretch(&self, points: f64) -> (f64, f64) {
-        let (means, rates, best) = (self.truth.means(), &self.truth.rates, self.truth.best());
+        let (means, rates, best) = (self.ground_truth.means(), &self.ground_truth.rates, self.ground_truth.best());
         let least = means[best] - points / 100.0;
         // The last rate on the way from the best one that is still good enough, and the next: the edge lies between them.
         let edge = |steps: &mut dyn Iterator<Item = usize>| {
@@ -66,7 +68,7 @@ impl Setting {
 #[derive(Clone, Debug)]
 pub(crate) struct Tables {
     /// The settings.
-    pub(crate) settings: Vec<Setting>,
+    pub(crate) settings: Vec<TableSetting>,
     /// The answers, by rule and kind of range test.
     pub(crate) answers: BTreeMap<(String, String), Answers>,
 }
@@ -77,47 +79,38 @@ impl Tables {
     /// # Errors
     /// When one cannot be read, or is not such a table.
     pub(crate) fn read(folder: &Path) -> Result<Self, ArtifactError> {
-        let mut grids: BTreeMap<String, BTreeMap<u64, (f64, BTreeMap<u64, f64>)>> = BTreeMap::new();
-        for line in Csv::read(&folder.join("truth.csv"))?.lines {
-            let rate: f64 = line.number("max_lr")?;
-            let row = grids.entry(line.text("setting")?.to_owned()).or_default().entry(rate.to_bits());
-            row.or_insert((rate, BTreeMap::new())).1.insert(line.number("seed")?, line.number("accuracy")?);
+        let mut grids: BTreeMap<String, Grid> = BTreeMap::new();
+        for run in rows::<GroundTruthRow>(&folder.join("truth.csv"))? {
+            let rates = grids.entry(run.setting).or_default();
+            let (_, seeds) = rates.entry(run.max_lr.to_bits()).or_insert((run.max_lr, BTreeMap::new()));
+            seeds.insert(run.seed, run.accuracy);
         }
+        let path = folder.join("settings.csv");
         let mut settings = Vec::new();
-        for line in Csv::read(&folder.join("settings.csv"))?.lines {
-            let name = line.text("setting")?.to_owned();
-            let grid = grids.remove(&name).ok_or_else(|| line.refuse("setting", "a setting that truth.csv has"))?;
-            let seeds: Vec<u64> =
-                grid.values().next().map(|(_, row)| row.keys().copied().collect()).unwrap_or_default();
-            let truth = Truth {
-                rates: grid.values().map(|(rate, _)| *rate).collect(),
-                accuracy: grid.values().map(|(_, row)| row.values().copied().collect()).collect(),
-                seeds,
-                chance: 0.1,
-            };
-            if truth.accuracy.iter().any(|row| row.len() != truth.seeds.len()) {
-                return Err(line.refuse("setting", "a setting with every seed at every rate in truth.csv"));
-            }
-            settings.push(Setting {
-                name,
-                judging: line.text("half")? == "judging",
-                data: line.text("data")?.to_owned(),
-                net: line.text("net")?.to_owned(),
-                optimizer: line.text("optimizer")?.to_owned(),
-                momentum: line.number("momentum")?,
-                truth,
+        for row in rows::<SettingRow>(&path)? {
+            let grid = grids.remove(&row.setting).unwrap_or_default();
+            let ground_truth = ground_truth(&grid).ok_or_else(|| {
+                let expected = "settings with every seed at every rate in truth.csv";
+                ArtifactError::content(&path, expected, &row.setting)
+            })?;
+            settings.push(TableSetting {
+                name: row.setting,
+                judging: row.half == Role::Judging.key(),
+                data: row.data,
+                net: row.net,
+                optimizer: row.optimizer,
+                momentum: row.momentum,
+                ground_truth,
             });
         }
+        let path = folder.join("answers.csv");
         let mut answers: BTreeMap<(String, String), Answers> = BTreeMap::new();
-        for line in Csv::read(&folder.join("answers.csv"))?.lines {
-            if line.text("max_lr")?.is_empty() {
-                continue;
-            }
-            let name = line.text("setting")?;
-            let index = settings.iter().position(|setting| setting.name == name);
-            let index = index.ok_or_else(|| line.refuse("setting", "a setting that settings.csv has"))?;
-            let key = (line.text("rule")?.to_owned(), line.text("range_test")?.to_owned());
-            answers.entry(key).or_default().entry(index).or_default().push(line.number("max_lr")?);
+        for row in rows::<AnswerRow>(&path)? {
+            let Some(rate) = row.max_lr else { continue };
+            let index = settings.iter().position(|setting: &TableSetting| setting.name == row.setting);
+            let index =
+                index.ok_or_else(|| ArtifactError::content(&path, "settings that settings.csv has", &row.setting))?;
+            answers.entry((row.rule, row.range_test)).or_default().entry(index).or_default().push(rate);
         }
         Ok(Self { settings, answers })
     }
@@ -133,45 +126,55 @@ impl Tables {
     }
 }
 
-/// A table that [`crate::regret::tables`] wrote: no cell holds a comma.
-struct Csv {
-    lines: Vec<Line>,
+/// The accuracy of every seed, by rate: ordered by its bits, as positive numbers are.
+type Grid = BTreeMap<u64, (f64, BTreeMap<u64, f64>)>;
+
+/// A grid as what it measures; none where it is empty, or some rate lacks a seed.
+fn ground_truth(grid: &Grid) -> Option<GroundTruth> {
+    let seeds: Vec<u64> = grid.values().next()?.1.keys().copied().collect();
+    let is_whole = grid.values().all(|(_, row)| row.keys().eq(&seeds));
+    is_whole.then(|| GroundTruth {
+        rates: grid.values().map(|(rate, _)| *rate).collect(),
+        accuracy: grid.values().map(|(_, row)| row.values().copied().collect()).collect(),
+        seeds,
+        chance: 0.1,
+    })
 }
 
-struct Line {
-    path: std::path::PathBuf,
-    number: usize,
-    cells: BTreeMap<String, String>,
+/// A line of `settings.csv`: what the figures need of it.
+#[derive(Deserialize)]
+struct SettingRow {
+    setting: String,
+    half: String,
+    data: String,
+    net: String,
+    optimizer: String,
+    momentum: f64,
 }
 
-impl Csv {
-    fn read(path: &Path) -> Result<Self, ArtifactError> {
-        let text = fs::read_to_string(path).map_err(|source| ArtifactError::io(path, Action::Read, source))?;
-        let mut rows = text.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
-        let header = rows.next().unwrap_or_default();
-        let line = |(index, row): (usize, Vec<String>)| Line {
-            path: path.to_owned(),
-            number: index + 2,
-            cells: header.iter().cloned().zip(row).collect(),
-        };
-        Ok(Self { lines: rows.enumerate().map(line).collect() })
-    }
+/// A line of `truth.csv`.
+#[derive(Deserialize)]
+struct GroundTruthRow {
+    setting: String,
+    max_lr: f64,
+    seed: u64,
+    accuracy: f64,
 }
 
-impl Line {
-    fn text(&self, column: &str) -> Result<&str, ArtifactError> {
-        self.cells.get(column).map(String::as_str).ok_or_else(|| self.refuse(column, "a cell"))
-    }
+/// A line of `answers.csv`: what the figures need of it.
+#[derive(Deserialize)]
+struct AnswerRow {
+    setting: String,
+    range_test: String,
+    rule: String,
+    max_lr: Option<f64>,
+}
 
-    fn number<T: FromStr>(&self, column: &str) -> Result<T, ArtifactError> {
-        self.text(column)?.parse().map_err(|_| self.refuse(column, "a number"))
-    }
-
-    fn refuse(&self, column: &str, expected: &str) -> ArtifactError {
-        let found = self.cells.get(column).map_or("none", String::as_str);
-        let expected = format!("{expected} in line {}, column {column}", self.number);
-        ArtifactError::content(&self.path, expected, found)
-    }
+/// The rows of a table that [`crate::regret::tables`] wrote.
+fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ArtifactError> {
+    let text = fs::read(path).map_err(|refusal| ArtifactError::io(path, Action::Read, refusal))?;
+    let rows = csv::Reader::from_reader(text.as_slice()).into_deserialize().collect::<Result<_, _>>();
+    rows.map_err(|error| ArtifactError::content(path, "a table of rule-bench", error))
 }
 
 #[cfg(test)]
@@ -180,20 +183,20 @@ mod tests {
 
     #[test]
     fn a_stretch_ends_where_the_mean_falls_below_the_best_by_so_much() {
-        let truth = Truth {
+        let ground_truth = GroundTruth {
             rates: vec![0.1, 0.2, 0.4, 0.8],
             seeds: vec![1],
             accuracy: [0.8, 0.9, 0.89, 0.5].iter().map(|accuracy| vec![*accuracy]).collect(),
             chance: 0.1,
         };
-        let setting = Setting {
+        let setting = TableSetting {
             name: "S".to_owned(),
             judging: true,
             data: "d".to_owned(),
             net: "resnet8".to_owned(),
             optimizer: "sgd".to_owned(),
             momentum: 0.9,
-            truth,
+            ground_truth,
         };
         let (low, high) = setting.stretch(5.0);
         assert!((low - 0.1 * 2f64.sqrt()).abs() < 1e-9, "halfway from 90% to 80% in log rate: {low}");

@@ -7,7 +7,7 @@ const SAMPLES: usize = 4000;
 
 /// A mean and its 95% interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Interval {
+pub(crate) struct Estimate {
     /// The mean, corrected.
     pub(crate) mean: f64,
     /// Lower end.
@@ -19,7 +19,7 @@ pub(crate) struct Interval {
 /// The mean hindsight regret of a group of settings, in points. The best of noisy means is too high, and each sample's best is so
 /// once more: by as much as samples exceed what was measured, that exceeds what is true. So the bias is taken off what was
 /// measured, and twice off the samples (Efron and Tibshirani 1993, chapter 10).
-pub(crate) fn hindsight(tables: &Tables, answers: &Answers, group: &[usize]) -> Interval {
+pub(crate) fn hindsight(tables: &Tables, answers: &Answers, group: &[usize]) -> Estimate {
     let mut chance = Chance(1);
     let measured =
         group.iter().map(|index| of_setting(tables, answers, *index, |n| (0..n).collect())).collect::<Vec<_>>();
@@ -34,15 +34,15 @@ pub(crate) fn hindsight(tables: &Tables, answers: &Answers, group: &[usize]) -> 
     samples.sort_by(f64::total_cmp);
     let bias = samples.iter().sum::<f64>() / SAMPLES as f64 - measured;
     let quantile = |share: f64| samples[(share * SAMPLES as f64) as usize] - 2.0 * bias;
-    Interval { mean: measured - bias, low: quantile(0.025), high: quantile(0.975) }
+    Estimate { mean: measured - bias, low: quantile(0.025), high: quantile(0.975) }
 }
 
 /// Hindsight regret in a setting, of those seeds of the truth and those range tests that `draw` takes.
 fn of_setting(tables: &Tables, answers: &Answers, index: usize, mut draw: impl FnMut(usize) -> Vec<usize>) -> f64 {
     let mut setting = tables.settings[index].clone();
-    let drawn = draw(setting.truth.seeds.len());
-    setting.truth.accuracy =
-        setting.truth.accuracy.iter().map(|row| drawn.iter().map(|seed| row[*seed]).collect()).collect();
+    let drawn = draw(setting.ground_truth.seeds.len());
+    setting.ground_truth.accuracy =
+        setting.ground_truth.accuracy.iter().map(|row| drawn.iter().map(|seed| row[*seed]).collect()).collect();
     let rates = &answers[&index];
     let drawn = draw(rates.len());
     drawn.iter().map(|at| super::hindsight(&setting, rates[*at])).sum::<f64>() / drawn.len() as f64

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::hindsight;
-use super::read::Setting;
+use super::read::TableSetting;
 
 /// How fine the constants are searched, in octaves.
 const RESOLUTION: f64 = 0.02;
@@ -15,7 +15,7 @@ pub(crate) struct TableRule([f64; 5]);
 impl TableRule {
     /// The constants that cost least in some settings: from the means of their best rates, by steps along one constant at a
     /// time that are halved where none helps any more.
-    pub(crate) fn fitted(settings: &[&Setting]) -> Self {
+    pub(crate) fn fitted(settings: &[&TableSetting]) -> Self {
         let mut table = Self::by_means(settings);
         let (mut cost, mut step) = (table.cost(settings), 1.0);
         while step > RESOLUTION {
@@ -36,7 +36,7 @@ impl TableRule {
     }
 
     /// Mean log2 of the best rates by kind of net and optimizer, and the square root of 1 - momentum.
-    fn by_means(settings: &[&Setting]) -> Self {
+    fn by_means(settings: &[&TableSetting]) -> Self {
         let mean = |batch_norm: bool, adamw: bool, otherwise: f64| {
             let cell = settings.iter().filter(|s| s.has_batch_norm() == batch_norm && is_adamw(s) == adamw);
             let rates: Vec<f64> = cell.map(|setting| setting.best_rate().log2()).collect();
@@ -50,7 +50,7 @@ impl TableRule {
     }
 
     /// The rate for a setting.
-    pub(crate) fn rate(&self, setting: &Setting) -> f64 {
+    pub(crate) fn rate(&self, setting: &TableSetting) -> f64 {
         let [plain, batch_norm, adamw, both, power] = self.0;
         let when = |applies: bool, constant: f64| if applies { constant } else { 0.0 };
         let (has_batch_norm, is_adamw) = (setting.has_batch_norm(), is_adamw(setting));
@@ -63,12 +63,12 @@ impl TableRule {
     }
 
     /// Its mean hindsight regret in some settings.
-    pub(crate) fn cost(&self, settings: &[&Setting]) -> f64 {
+    pub(crate) fn cost(&self, settings: &[&TableSetting]) -> f64 {
         settings.iter().map(|setting| hindsight(setting, self.rate(setting))).sum::<f64>() / settings.len() as f64
     }
 }
 
-fn is_adamw(setting: &Setting) -> bool {
+fn is_adamw(setting: &TableSetting) -> bool {
     setting.optimizer == "adamw"
 }
 

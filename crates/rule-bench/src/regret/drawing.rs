@@ -1,9 +1,9 @@
-//! The benchmark's figures: what each rule costs, and the truth of every setting with the answers on it.
+//! The benchmark's figures: what each rule costs, and the ground truth of every setting with the answers on it.
 
 use plotters::style::RGBColor;
 
-use super::bench::{Bench, Half, PROBE, Setting};
-use super::{Answer, BY_MOMENTUM, OURS, Score};
+use super::bench::{Bench, MeasuredSetting, PROBE, Role};
+use super::{Answer, BY_MOMENTUM, OURS, RuleScore};
 use analyze::plot::axes::{Axis, Entry, LABEL_SIZE, Panel, TICK_SIZE, legend};
 use analyze::plot::figure::{Anchor, Figure, text_width};
 use analyze::plot::{LEGEND_TOP, palette};
@@ -15,7 +15,7 @@ const RULES_WIDTH: f64 = 720.0;
 const COLUMNS: usize = 4;
 const COLUMN: f64 = 235.0;
 
-/// Rules whose answers are drawn over the truth.
+/// Rules whose answers are drawn over the ground truth.
 const SHOWN: [(&str, RGBColor); 4] = [
     (OURS, palette::BLUE),
     (BY_MOMENTUM, palette::GREEN),
@@ -23,10 +23,10 @@ const SHOWN: [(&str, RGBColor); 4] = [
     ("valley", palette::PURPLE),
 ];
 
-/// What the rules cost in one half: a row a rule, its best kind of range test among those on which it answered most often,
+/// What the rules cost in the settings of one role: a row per rule, its best kind of range test among those on which it answered most often,
 /// a dot a setting, a bar at the mean.
-pub(crate) fn rules(scores: &[Score], half: Half) -> Figure {
-    let mut best: Vec<&Score> = Vec::new();
+pub(crate) fn rules(scores: &[RuleScore], role: Role) -> Figure {
+    let mut best: Vec<&RuleScore> = Vec::new();
     for score in scores {
         match best.iter_mut().find(|known| known.rule == score.rule) {
             None => best.push(score),
@@ -36,7 +36,7 @@ pub(crate) fn rules(scores: &[Score], half: Half) -> Figure {
     }
     best.sort_by(|a, b| a.mean.total_cmp(&b.mean));
     let all = best.iter().map(|score| score.settings.len()).max().unwrap_or(0);
-    let label = |score: &Score| match score.settings.len() {
+    let label = |score: &RuleScore| match score.settings.len() {
         some if some < all => format!("{} ({}, {some} of {all})", score.rule, score.arm),
         _ => format!("{} ({})", score.rule, score.arm),
     };
@@ -45,9 +45,10 @@ pub(crate) fn rules(scores: &[Score], half: Half) -> Figure {
     let bottom = top + ROW * best.len() as f64;
     let (x, y) = (Axis::log(LEAST, 100.0), Axis::linear(0.0, 1.0, false));
     let panel = Panel { left, top, right: RULES_WIDTH - 18.0, bottom, x, y };
-    let description = format!("Regret of every rule in the {} half, a dot a setting, a bar at the mean", half.name());
-    let mut figure = Figure::new(&format!("rules-{}", half.name()), description, RULES_WIDTH, bottom + 52.0);
-    let title = format!("points of accuracy lost, {} half (dot: a setting; bar: the mean)", half.name());
+    let description =
+        format!("Regret of every rule in the {} settings, one dot per setting, a bar at the mean", role.name());
+    let mut figure = Figure::new(&format!("rules-{}", role.key()), description, RULES_WIDTH, bottom + 52.0);
+    let title = format!("points of accuracy lost, {} settings (dot: a setting; bar: the mean)", role.name());
     figure.text(title, (12.0, 18.0), Anchor::Start, LABEL_SIZE, palette::INK);
     for (value, text) in [(0.1, "0.1 or less"), (1.0, "1"), (10.0, "10"), (100.0, "100")] {
         let x = panel.x_at(value);
@@ -70,15 +71,15 @@ pub(crate) fn rules(scores: &[Score], half: Half) -> Figure {
     figure
 }
 
-/// The truth of every setting of a half over the highest rate, with the answers of some rules on one kind of range test
+/// The ground truth of every setting of a role over the highest rate, with the answers of some rules on one kind of range test
 /// and of those that need none.
-pub(crate) fn truths(bench: &Bench, answers: &[Answer], half: Half, arm: &str) -> Figure {
-    let settings: Vec<usize> = (0..bench.settings.len()).filter(|i| bench.settings[*i].half == half).collect();
+pub(crate) fn ground_truths(bench: &Bench, answers: &[Answer], role: Role, arm: &str) -> Figure {
+    let settings: Vec<usize> = (0..bench.settings.len()).filter(|i| bench.settings[*i].role == role).collect();
     let rows = settings.len().div_ceil(COLUMNS);
     let width = COLUMN * COLUMNS as f64 + 20.0;
-    let description = format!("Final held-out accuracy over the highest rate of 1cycle, {} half", half.name());
-    let mut figure = Figure::new(&format!("truth-{}", half.name()), description, width, 0.0);
-    let entries: Vec<Entry> = std::iter::once(("mean and seeds of the truth", palette::INK))
+    let description = format!("Final validation accuracy over the highest rate of 1cycle, {} settings", role.name());
+    let mut figure = Figure::new(&format!("truth-{}", role.key()), description, width, 0.0);
+    let entries: Vec<Entry> = std::iter::once(("mean and seeds of the ground truth", palette::INK))
         .chain(SHOWN)
         .map(|(text, color)| Entry { text: text.to_owned(), color, dashed: false })
         .collect();
@@ -89,7 +90,7 @@ pub(crate) fn truths(bench: &Bench, answers: &[Answer], half: Half, arm: &str) -
         let (left, top) = (COLUMN * column as f64 + 50.0, top + 190.0 * row as f64);
         let setting_answers = answers.iter().filter(|a| a.setting == *setting && (a.arm == arm || a.arm == PROBE));
         let place = Place { left, top, right: left + COLUMN - 60.0, bottom: top + 120.0 };
-        draw_truth(&mut figure, &bench.settings[*setting], setting_answers, &place);
+        draw_ground_truth(&mut figure, &bench.settings[*setting], setting_answers, &place);
     }
     figure.height = top + 190.0 * rows as f64;
     figure
@@ -102,10 +103,15 @@ struct Place {
     bottom: f64,
 }
 
-fn draw_truth<'a>(figure: &mut Figure, setting: &Setting, answers: impl Iterator<Item = &'a Answer>, place: &Place) {
-    let truth = &setting.truth;
-    let x = Axis::log(truth.rates[0] / 1.4, truth.rates[truth.rates.len() - 1] * 1.4);
-    let most = truth.accuracy.iter().flatten().copied().fold(0.0, f64::max);
+fn draw_ground_truth<'a>(
+    figure: &mut Figure,
+    setting: &MeasuredSetting,
+    answers: impl Iterator<Item = &'a Answer>,
+    place: &Place,
+) {
+    let ground_truth = &setting.ground_truth;
+    let x = Axis::log(ground_truth.rates[0] / 1.4, ground_truth.rates[ground_truth.rates.len() - 1] * 1.4);
+    let most = ground_truth.accuracy.iter().flatten().copied().fold(0.0, f64::max);
     let mut y = Axis::linear(0.0, most, true).in_percent();
     y.high = y.high.min(1.0);
     let panel = Panel { left: place.left, top: place.top, right: place.right, bottom: place.bottom, x, y };
@@ -122,11 +128,11 @@ fn draw_truth<'a>(figure: &mut Figure, setting: &Setting, answers: impl Iterator
             panel.marker(figure, rate.clamp(panel.x.low, panel.x.high), *color);
         }
     }
-    for (rate, row) in truth.rates.iter().zip(&truth.accuracy) {
+    for (rate, row) in ground_truth.rates.iter().zip(&ground_truth.accuracy) {
         for accuracy in row {
             figure.dot(panel.at(*rate, *accuracy), 1.8, palette::INK, 0.4);
         }
     }
-    let line: Vec<(f64, f64)> = truth.rates.iter().copied().zip(truth.means()).collect();
+    let line: Vec<(f64, f64)> = ground_truth.rates.iter().copied().zip(ground_truth.means()).collect();
     panel.series(figure, &line, palette::INK, 1.6, 0.9);
 }

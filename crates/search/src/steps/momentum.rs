@@ -1,21 +1,21 @@
 //! Momentum: constant values and one that cycles against the rate, in short runs that share their starts.
 //!
 //! The best rate depends on the momentum, so candidates are not compared at equal rates, but each at the rate that the rule
-//! for range tests gives for its momentum ([`rule::momentum_factor`]). At equal rates the highest momentum would be tried far
+//! for range tests gives for its momentum ([`suggest::momentum_factor`]). At equal rates the highest momentum would be tried far
 //! beyond its best rate.
 
-use anyhow::Result;
-use artifacts::recipe::{Decision, Training};
-
-use super::{Provisional, affordable, folders, provisional_rate};
-use crate::contest::{self, Contestant, Standing};
-use crate::pick::pick;
-use crate::{Next, Search, candidate};
 use artifacts::number::round_digits;
-use reading::suggest::rule;
+use artifacts::recipe::{Decision, Training};
+use reading::suggest;
 use schedules::MOMENTUM_BOUNDS;
 
-const QUESTION: &str = "Which momentum, constant or cycling against the rate, reaches the highest held-out accuracy?";
+use super::{Provisional, affordable, folders, provisional_rate};
+use crate::Result;
+use crate::halving::{self, Candidate, Standing};
+use crate::pick::pick;
+use crate::search::{Next, Search, record};
+
+const QUESTION: &str = "Which momentum, constant or cycling against the rate, reaches the highest validation accuracy?";
 
 /// Values to try: at the lowest rate, and at the highest.
 const WIDE: [(f64, f64); 5] = [(0.8, 0.8), (0.9, 0.9), (0.95, 0.95), (0.99, 0.99), MOMENTUM_BOUNDS];
@@ -31,50 +31,50 @@ pub(super) fn next(search: &Search) -> Result<Next> {
         Provisional::Ask(next) => return Ok(next),
         Provisional::Known(max_lr, ramps) => (max_lr, ramps),
     };
-    let left = search.allotment() - search.spent(&ramps)?.amount(search.purse().unit);
+    let left = search.allotment() - search.spent(&ramps)?.amount(search.remaining().unit);
     let plan = |values: &[(f64, f64)], rounds: usize| {
         let rounds = rounds.min(search.seeds.len());
-        let runs = contest::runs(values.len(), rounds) as f64;
-        ((values.to_vec(), rounds), search.purse().steps(left / runs, training.batch_size))
+        let runs = halving::runs(values.len(), rounds) as f64;
+        ((values.to_vec(), rounds), search.remaining().steps(left / runs, training.batch_size))
     };
     let Some(((values, rounds), steps)) = affordable(vec![plan(&WIDE, 2), plan(&WIDE, 1), plan(&NARROW, 1)]) else {
         let kept = name(training.max_momentum.unwrap_or(training.momentum), training.momentum);
         let why = "The budget is too small to compare momentums";
         return search.skipped(QUESTION, kept, why, Some((max_lr, &ramps)));
     };
-    let contestants: Vec<Contestant> = values
+    let candidates: Vec<Candidate> = values
         .iter()
-        .map(|(max, min)| Contestant {
+        .map(|(max, min)| Candidate {
             name: name(*max, *min),
             training: with_momentum(training, max_lr, *max, *min),
             iterations: steps,
         })
         .collect();
-    let sizes = contest::rounds(contestants.len(), rounds);
-    let scored = match contest::standing(search, &contestants, &sizes, left)? {
+    let sizes = halving::rounds(candidates.len(), rounds);
+    let scored = match halving::standing(search, &candidates, &sizes, left)? {
         Standing::Run(missing) => return Ok(Next::Run(missing)),
         Standing::Over(scored) => scored,
     };
     let Some(picked) = pick(&scored, search.recipe.setting.held_out_images, |other| distance(training, other)) else {
         return Err(super::no_rate(search));
     };
-    let chosen = scored[picked.index].contestant.clone();
+    let chosen = scored[picked.index].candidate.clone();
     let mut trials = ramps.clone();
-    trials.extend(contest::trials(search, &scored));
+    trials.extend(halving::trials(search, &scored));
     let shown = folders(search, &ramps);
     let decision = Decision {
         step: search.step.name().to_owned(),
         question: QUESTION.to_owned(),
-        candidates: scored.iter().map(|one| candidate(one, shown.clone())).collect(),
+        candidates: scored.iter().map(|one| record(one, shown.clone())).collect(),
         chosen: chosen.name.clone(),
-        reason: format!("{}{}{}", comparison(training), picked.reason, contest::settled_sentence(&scored)),
+        reason: format!("{}{}{}", comparison(training), picked.reason, halving::settled_sentence(&scored)),
         spent: search.spent(&trials)?,
     };
     search.decided(|training| *training = chosen.training, decision, &trials)
 }
 
 fn comparison(training: &Training) -> &'static str {
-    if rule::depends_on_momentum(Some(&training.optimizer)) {
+    if suggest::depends_on_momentum(Some(&training.optimizer)) {
         "All start from the same weights and see the same images; rates keep rate / sqrt(1 - momentum) equal. "
     } else {
         "All start from the same weights, see the same images and have the same rate. "
@@ -83,7 +83,7 @@ fn comparison(training: &Training) -> &'static str {
 
 /// A training at another momentum. Where that cycles, the momentum at the highest rate decides the rate.
 fn with_momentum(training: &Training, max_lr: f64, max: f64, min: f64) -> Training {
-    let factor_at = |momentum: f64| rule::momentum_factor(Some(&training.optimizer), momentum);
+    let factor_at = |momentum: f64| suggest::momentum_factor(Some(&training.optimizer), momentum);
     let factor = factor_at(min) / factor_at(training.momentum);
     let cycles = max != min;
     Training {
@@ -107,8 +107,8 @@ fn name(max: f64, min: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::start::tests::training;
     use super::*;
+    use crate::start::tests::training;
 
     #[test]
     fn rates_follow_the_rule() {

@@ -1,52 +1,52 @@
-//! The rival: random search over the same choices (Bergstra and Bengio, JMLR 13, 2012). Every draw is trained as long as
-//! the last run, and the best by held-out accuracy is taken.
+//! The baseline: random search over the same choices (Bergstra and Bengio, JMLR 13, 2012). Every draw is trained as long as
+//! the last run, and the best by validation accuracy is taken.
 
-use anyhow::Result;
+use artifacts::number::{rate, round_digits};
 use artifacts::recipe::{Decision, Training, Unit};
 use artifacts::sha256;
-
-use super::LEAST_STEPS;
-use crate::contest::{self, Contestant, Scored};
-use crate::{Next, Search, candidate};
-use artifacts::number::{rate, round_digits};
-use reading::error::BadInput;
+use cli::Failure;
 use schedules::MOMENTUM_BOUNDS;
 
-const QUESTION: &str = "Which of some random draws reaches the highest held-out accuracy?";
+use super::MIN_RANGE_TEST_STEPS;
+use crate::Result;
+use crate::halving::{self, Candidate, Scored};
+use crate::search::{Next, Search, record};
+
+const QUESTION: &str = "Which of some random draws reaches the highest validation accuracy?";
 
 pub(super) fn next(search: &Search) -> Result<Next> {
-    let purse = search.purse();
-    let Some(images) = search.images_each.filter(|_| purse.unit == Unit::Images) else {
-        let hint = "for example BUDGET=5000it, and --like with the recipe that it is compared with";
+    let remaining = search.remaining();
+    let Some(images) = search.images_each.filter(|_| remaining.unit == Unit::Images) else {
+        let hint = "start the search with --budget 5000it, and pass --like with the recipe to compare with";
         return Err(
-            BadInput::new("expected a budget in steps and the length of the trainings, found none", hint).into()
+            Failure::unusable("a random search needs a budget in steps and a length for its trainings").hint(hint)
         );
     };
-    let draws = ((purse.left / images) as usize).saturating_sub(1);
-    let contestants: Vec<Contestant> = (0..draws).map(|k| drawn(search, k, images)).collect();
-    let trials: Vec<_> = contestants.iter().map(|contestant| contest::trial(contestant, search.seeds[0])).collect();
+    let draws = ((remaining.amount / images) as usize).saturating_sub(1);
+    let candidates: Vec<Candidate> = (0..draws).map(|k| drawn(search, k, images)).collect();
+    let trials: Vec<_> = candidates.iter().map(|candidate| halving::trial(candidate, search.seeds[0])).collect();
     let missing = search.missing(&trials)?;
     if !missing.is_empty() {
         return Ok(Next::Run(missing));
     }
     let mut scored = Vec::new();
-    for (contestant, trial) in contestants.into_iter().zip(&trials) {
-        scored.extend(search.done(trial)?.map(|done| Scored::of(&contestant, &done)));
+    for (candidate, trial) in candidates.into_iter().zip(&trials) {
+        scored.extend(search.done(trial)?.map(|done| Scored::of(&candidate, &done)));
     }
     let accuracy = |one: &Scored| one.mean_accuracy().unwrap_or(0.0);
     let best = scored.iter().reduce(|best, one| if accuracy(one) > accuracy(best) { one } else { best });
     let Some(best) = best else {
         return Err(
-            BadInput::new("the budget is too small for a single draw beside the last run", "give more BUDGET").into()
+            Failure::unusable("the budget is too small for one draw and the last run").hint("use a larger --budget")
         );
     };
-    let chosen = best.contestant.clone();
+    let chosen = best.candidate.clone();
     let decision = Decision {
         step: search.step.name().to_owned(),
         question: QUESTION.to_owned(),
-        candidates: scored.iter().map(|one| candidate(one, Vec::new())).collect(),
+        candidates: scored.iter().map(|one| record(one, Vec::new())).collect(),
         chosen: chosen.name.clone(),
-        reason: format!("{draws} draws, one run each; {} has the highest held-out accuracy.", chosen.name),
+        reason: format!("{draws} draws, one run each; {} has the highest validation accuracy.", chosen.name),
         spent: search.spent(&trials)?,
     };
     search.decided(
@@ -62,11 +62,11 @@ pub(super) fn next(search: &Search) -> Result<Next> {
 /// Draw number `k`: batch size one of those that the streamlined search tries; momentum .95 to .85 in one of five, else
 /// 1 - momentum log-uniform from 0.01 to 0.2; weight decay log-uniform from 1e-9 to 1e-2; highest rate log-uniform from
 /// 1e-3 to 10 (adaptive methods: 1e-5 to 0.1).
-fn drawn(search: &Search, k: usize, images: f64) -> Contestant {
+fn drawn(search: &Search, k: usize, images: f64) -> Candidate {
     let training = &search.recipe.training;
     let draw = |what: &str| uniform(&format!("{} {k} {what}", search.seeds[0]));
     let log_uniform = |what: &str, low: f64, high: f64| low * (high / low).powf(draw(what));
-    let most = (search.recipe.setting.train_images / 4).min((images / LEAST_STEPS as f64) as usize);
+    let most = (search.recipe.setting.train_images / 4).min((images / MIN_RANGE_TEST_STEPS as f64) as usize);
     let sizes: Vec<usize> = [0.25, 0.5, 1.0, 2.0, 4.0]
         .iter()
         .map(|factor| (training.batch_size as f64 * factor) as usize)
@@ -93,7 +93,7 @@ fn drawn(search: &Search, k: usize, images: f64) -> Contestant {
         rate(training.weight_decay),
         rate(training.max_lr.unwrap_or_default())
     );
-    Contestant { name, iterations: (images / batch_size as f64) as u64, training }
+    Candidate { name, iterations: (images / batch_size as f64) as u64, training }
 }
 
 /// A number from 0 to below 1 that depends on `what` alone: the first 52 bits of its SHA-256.

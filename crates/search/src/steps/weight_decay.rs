@@ -1,29 +1,29 @@
 //! Weight decay: a coarse grid in exponents, then the best one's neighbourhood bisected in the exponent. Where there is
 //! budget, a range test of each value beside, to be drawn together.
 
-use anyhow::Result;
+use artifacts::number::{rate, round_digits};
 use artifacts::recipe::{Decision, Training};
 
 use super::{Provisional, affordable, folders, provisional_rate, ramp_steps, suggested};
-use crate::contest::{self, Contestant, Scored, Standing};
+use crate::Result;
+use crate::halving::{self, Candidate, Scored, Standing};
 use crate::pick::pick;
-use crate::trial::{Kind, Trial};
-use crate::{Next, Search, candidate};
-use artifacts::number::{rate, round_digits};
+use crate::search::{Next, Search, record};
+use crate::trial::{Trial, TrialKind};
 
-const QUESTION: &str = "How much weight decay reaches the highest held-out accuracy?";
+const QUESTION: &str = "How much weight decay reaches the highest validation accuracy?";
 /// Candidates of the last round.
 const FINALISTS: usize = 3;
 
 #[derive(Clone, Debug)]
-struct Plan {
+struct DecaySweep {
     grid: Vec<f64>,
     bisect: bool,
     finalists: usize,
     ramps: bool,
 }
 
-impl Plan {
+impl DecaySweep {
     fn runs(&self) -> f64 {
         (self.grid.len() + if self.bisect { 2 } else { 0 } + self.finalists) as f64
     }
@@ -35,13 +35,13 @@ pub(super) fn next(search: &Search) -> Result<Next> {
         Provisional::Ask(next) => return Ok(next),
         Provisional::Known(max_lr, ramps) => (max_lr, ramps),
     };
-    let left = search.allotment() - search.spent(&ramps)?.amount(search.purse().unit);
-    let Some((plan, steps)) = affordable(plans(search, left)) else {
+    let left = search.allotment() - search.spent(&ramps)?.amount(search.remaining().unit);
+    let Some((sweep, steps)) = affordable(sweeps(search, left)) else {
         let why = "The budget is too small to compare weight decays";
         return search.skipped(QUESTION, rate(training.weight_decay), why, Some((max_lr, &ramps)));
     };
-    let decays: Vec<Trial> = if plan.ramps {
-        plan.grid.iter().map(|decay| decay_ramp(search, *decay, max_lr, steps)).collect()
+    let decays: Vec<Trial> = if sweep.ramps {
+        sweep.grid.iter().map(|decay| decay_ramp(search, *decay, max_lr, steps)).collect()
     } else {
         Vec::new()
     };
@@ -49,24 +49,24 @@ pub(super) fn next(search: &Search) -> Result<Next> {
     if !missing.is_empty() {
         return Ok(Next::Run(missing));
     }
-    let left = left - search.spent(&decays)?.amount(search.purse().unit);
-    let contestant = |decay: &f64| Contestant {
+    let left = left - search.spent(&decays)?.amount(search.remaining().unit);
+    let candidate = |decay: &f64| Candidate {
         name: name(*decay),
         training: with(training, Some(max_lr), *decay),
         iterations: steps,
     };
-    let mut contestants: Vec<Contestant> = plan.grid.iter().map(contestant).collect();
-    let coarse = match contest::standing(search, &contestants, &[plan.grid.len()], left)? {
+    let mut candidates: Vec<Candidate> = sweep.grid.iter().map(candidate).collect();
+    let coarse = match halving::standing(search, &candidates, &[sweep.grid.len()], left)? {
         Standing::Run(missing) => return Ok(Next::Run(missing)),
         Standing::Over(scored) => scored,
     };
-    if plan.bisect {
-        let between = bisected(&coarse, &plan.grid, search);
-        contestants.extend(between.iter().map(contestant));
+    if sweep.bisect {
+        let between = bisected(&coarse, &sweep.grid, search);
+        candidates.extend(between.iter().map(candidate));
     }
-    let mut rounds = vec![contestants.len()];
-    rounds.extend((plan.finalists > 0).then_some(plan.finalists));
-    let scored = match contest::standing(search, &contestants, &rounds, left)? {
+    let mut rounds = vec![candidates.len()];
+    rounds.extend((sweep.finalists > 0).then_some(sweep.finalists));
+    let scored = match halving::standing(search, &candidates, &rounds, left)? {
         Standing::Run(missing) => return Ok(Next::Run(missing)),
         Standing::Over(scored) => scored,
     };
@@ -75,8 +75,8 @@ pub(super) fn next(search: &Search) -> Result<Next> {
     decide(search, scored, max_lr, &ramps, ramps_before)
 }
 
-/// From generous to modest: the plan, and the steps of its runs.
-fn plans(search: &Search, left: f64) -> Vec<(Plan, u64)> {
+/// From generous to modest: sweeps, each with the steps of its runs.
+fn sweeps(search: &Search, left: f64) -> Vec<(DecaySweep, u64)> {
     let training = &search.recipe.training;
     // Decoupled weight decay is multiplied by the rate, which is small: its useful values are larger.
     let decoupled = training.optimizer == "adamw";
@@ -86,22 +86,22 @@ fn plans(search: &Search, left: f64) -> Vec<(Plan, u64)> {
     wide.extend(&powers);
     let narrow = vec![0.0, powers[1], powers[2], powers[3]];
     let seeds = search.seeds.len();
-    let plans = [
-        Plan { grid: wide.clone(), bisect: true, finalists: if seeds > 1 { FINALISTS } else { 0 }, ramps: true },
-        Plan { grid: wide.clone(), bisect: true, finalists: 0, ramps: false },
-        Plan { grid: narrow, bisect: false, finalists: 0, ramps: false },
+    let sweeps = [
+        DecaySweep { grid: wide.clone(), bisect: true, finalists: if seeds > 1 { FINALISTS } else { 0 }, ramps: true },
+        DecaySweep { grid: wide.clone(), bisect: true, finalists: 0, ramps: false },
+        DecaySweep { grid: narrow, bisect: false, finalists: 0, ramps: false },
     ];
-    let purse = search.purse();
-    let steps = |plan: &Plan| {
-        let mut each = left / plan.runs();
+    let remaining = search.remaining();
+    let steps = |sweep: &DecaySweep| {
+        let mut each = left / sweep.runs();
         for _ in 0..20 {
-            let steps = purse.steps(each, training.batch_size);
-            let ramps = if plan.ramps {
-                plan.grid.len() as f64 * purse.cost(ramp_steps(steps), training.batch_size)
+            let steps = remaining.steps(each, training.batch_size);
+            let ramps = if sweep.ramps {
+                sweep.grid.len() as f64 * remaining.cost(ramp_steps(steps), training.batch_size)
             } else {
                 0.0
             };
-            let total = ramps + plan.runs() * purse.cost(steps, training.batch_size);
+            let total = ramps + sweep.runs() * remaining.cost(steps, training.batch_size);
             if total <= left {
                 return steps;
             }
@@ -109,14 +109,14 @@ fn plans(search: &Search, left: f64) -> Vec<(Plan, u64)> {
         }
         0
     };
-    plans.into_iter().map(|plan| (steps(&plan), plan)).map(|(steps, plan)| (plan, steps)).collect()
+    sweeps.into_iter().map(|sweep| (steps(&sweep), sweep)).map(|(steps, sweep)| (sweep, steps)).collect()
 }
 
 /// Halfway to the neighbours of the best, in the exponent: 3e-4, not 5e-4, between 1e-4 and 1e-3. Of 0 and of 1e-9, which
 /// are as good as nothing, there is no halfway.
 fn bisected(coarse: &[Scored], grid: &[f64], search: &Search) -> Vec<f64> {
     let picked = pick(coarse, search.recipe.setting.held_out_images, |training| distance(search, training));
-    picked.map_or_else(Vec::new, |picked| around(coarse[picked.index].contestant.training.weight_decay, grid))
+    picked.map_or_else(Vec::new, |picked| around(coarse[picked.index].candidate.training.weight_decay, grid))
 }
 
 /// Halfway to either side of the best, but for what is in the grid.
@@ -131,7 +131,7 @@ fn around(best: f64, grid: &[f64]) -> Vec<f64> {
 /// From a 64th of the rate in use to 16 times it, as a range test around a critical rate: the same rates for every decay.
 fn decay_ramp(search: &Search, decay: f64, max_lr: f64, steps: u64) -> Trial {
     let [min_lr, max_lr] = [max_lr / 64.0, max_lr * 16.0].map(|lr| round_digits(lr, 4));
-    let kind = Kind::Ramp { min_lr, max_lr, probe: None };
+    let kind = TrialKind::Ramp { min_lr, max_lr, probe: None };
     let training = with(&search.recipe.training, None, decay);
     let training = Training { max_momentum: None, min_momentum: None, ..training };
     Trial { name: name(decay), kind, training, iterations: ramp_steps(steps), seed: search.seeds[0] }
@@ -160,18 +160,18 @@ fn decide(search: &Search, mut scored: Vec<Scored>, max_lr: f64, ramps: &[Trial]
     else {
         return Err(super::no_rate(search));
     };
-    let chosen = scored[picked.index].contestant.training.clone();
+    let chosen = scored[picked.index].candidate.training.clone();
     let mut trials = ramps.to_vec();
-    trials.extend(contest::trials(search, &scored));
+    trials.extend(halving::trials(search, &scored));
     let reason = format!(
         "All at highest rate {}. {}{}{}",
         rate(max_lr),
         picked.reason,
-        contest::settled_sentence(&scored),
+        halving::settled_sentence(&scored),
         tolerated(search, &ramps[before..])?
     );
     // In the order of the values, the bisected ones among the others.
-    scored.sort_by(|a, b| a.contestant.training.weight_decay.total_cmp(&b.contestant.training.weight_decay));
+    scored.sort_by(|a, b| a.candidate.training.weight_decay.total_cmp(&b.candidate.training.weight_decay));
     let ramp_of = |decay: f64| -> Vec<String> {
         let own: Vec<Trial> =
             ramps[before..].iter().filter(|ramp| ramp.training.weight_decay == decay).cloned().collect();
@@ -180,7 +180,7 @@ fn decide(search: &Search, mut scored: Vec<Scored>, max_lr: f64, ramps: &[Trial]
     let decision = Decision {
         step: search.step.name().to_owned(),
         question: QUESTION.to_owned(),
-        candidates: scored.iter().map(|one| candidate(one, ramp_of(one.contestant.training.weight_decay))).collect(),
+        candidates: scored.iter().map(|one| record(one, ramp_of(one.candidate.training.weight_decay))).collect(),
         chosen: rate(chosen.weight_decay),
         reason,
         spent: search.spent(&trials)?,

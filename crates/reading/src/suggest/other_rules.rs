@@ -12,17 +12,17 @@
 use std::collections::BTreeMap;
 
 use super::outcome::{Reading, smoothed};
-use super::rule::{KEEP, main_measure};
+use super::rule::{PLATEAU_END_SHARE, main_measure};
 use crate::curve::{Curve, Measure};
 use crate::smooth::WINDOW_DECADES;
 
 /// A loss curve step by step: learning rates and losses, NaN where a loss was not finite.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Steps {
+struct LossCurve {
     /// Learning rates.
-    pub lr: Vec<f64>,
+    lr: Vec<f64>,
     /// Losses, in nats.
-    pub loss: Vec<f64>,
+    loss: Vec<f64>,
 }
 
 /// The answers of all rules on one curve; `None` where a rule has none.
@@ -42,7 +42,7 @@ pub fn answers(curve: &Curve) -> BTreeMap<String, Option<f64>> {
         ("steepest_by_index", steepest_by_index(&lr_finder_view(&steps))),
         ("loss_minimum", loss.map(|loss| loss.rate(loss.argmin()))),
         ("accuracy_peak", accuracy.map(|accuracy| accuracy.rate(accuracy.argmax()))),
-        ("plateau_end", plateau.map(|reading| reading.plateau_end(KEEP))),
+        ("plateau_end", plateau.map(|reading| reading.plateau_end(PLATEAU_END_SHARE))),
     ];
     named
         .into_iter()
@@ -50,16 +50,16 @@ pub fn answers(curve: &Curve) -> BTreeMap<String, Option<f64>> {
         .collect()
 }
 
-fn steps(curve: &Curve) -> Steps {
+fn steps(curve: &Curve) -> LossCurve {
     let measure = if curve.has(Measure::TrainLoss) { Measure::TrainLoss } else { Measure::ValLoss };
     let measured = curve.points.iter().filter_map(|point| Some((point.lr, measure.of(point)?)));
     let (lr, loss) = measured.unzip();
-    Steps { lr, loss }
+    LossCurve { lr, loss }
 }
 
 /// What fastai's rules see: losses averaged exponentially (0.98, corrected for the start), the run stopped at four times
 /// the least of them, the first tenth and the last five points cut off, and all from the first NaN on.
-pub fn fastai_view(steps: &Steps) -> Steps {
+fn fastai_view(steps: &LossCurve) -> LossCurve {
     const BETA: f64 = 0.98;
     let (mut mean, mut least) = (0.0, f64::INFINITY);
     let mut loss = Vec::new();
@@ -82,7 +82,7 @@ pub fn fastai_view(steps: &Steps) -> Steps {
 
 /// What Lightning's rule sees: losses averaged exponentially (0.98; its correction counts one step too many), the run
 /// stopped at four times the least of them, the first ten points and the last cut off, and those not finite.
-pub fn lightning_view(steps: &Steps) -> Steps {
+fn lightning_view(steps: &LossCurve) -> LossCurve {
     const BETA: f64 = 0.98;
     let (mut mean, mut least) = (0.0, 0.0);
     let mut loss = Vec::new();
@@ -101,12 +101,12 @@ pub fn lightning_view(steps: &Steps) -> Steps {
     let view = cut(steps, &loss, 10, 1);
     let finite = view.lr.into_iter().zip(view.loss).filter(|(_, loss)| loss.is_finite());
     let (lr, loss) = finite.unzip();
-    Steps { lr, loss }
+    LossCurve { lr, loss }
 }
 
 /// What pytorch-lr-finder's rule sees: losses averaged exponentially (0.05 of each new one), the run stopped at five times
 /// the least of them, the first ten and the last five points cut off.
-pub fn lr_finder_view(steps: &Steps) -> Steps {
+fn lr_finder_view(steps: &LossCurve) -> LossCurve {
     const NEW: f64 = 0.05;
     let mut loss: Vec<f64> = Vec::new();
     let mut least = f64::INFINITY;
@@ -121,15 +121,15 @@ pub fn lr_finder_view(steps: &Steps) -> Steps {
     cut(steps, &loss, 10, 5)
 }
 
-fn cut(steps: &Steps, loss: &[f64], start: usize, end: usize) -> Steps {
+fn cut(steps: &LossCurve, loss: &[f64], start: usize, end: usize) -> LossCurve {
     let to = loss.len().saturating_sub(end);
     let from = start.min(to);
-    Steps { lr: steps.lr[from..to].to_vec(), loss: loss[from..to].to_vec() }
+    LossCurve { lr: steps.lr[from..to].to_vec(), loss: loss[from..to].to_vec() }
 }
 
 /// fastai: halfway along the longest run of falling losses (its longest decreasing subsequence), counted back from its
 /// end.
-pub fn valley(steps: &Steps) -> Option<f64> {
+fn valley(steps: &LossCurve) -> Option<f64> {
     let losses = &steps.loss;
     if losses.is_empty() {
         return None;
@@ -160,7 +160,7 @@ pub fn valley(steps: &Steps) -> Option<f64> {
 }
 
 /// fastai: from the right, the first rate 15 points before another where the loss's gradient differs by no more than 0.005.
-pub fn slide(steps: &Steps) -> Option<f64> {
+fn slide(steps: &LossCurve) -> Option<f64> {
     const GAP: usize = 15;
     const THRESHOLD: f64 = 0.005;
     let n = steps.loss.len();
@@ -182,19 +182,19 @@ pub fn slide(steps: &Steps) -> Option<f64> {
 }
 
 /// fastai: a tenth of the rate at the least loss.
-pub fn minimum_over_10(steps: &Steps) -> Option<f64> {
+fn minimum_over_10(steps: &LossCurve) -> Option<f64> {
     Some(steps.lr[first_least(&steps.loss)?] / 10.0)
 }
 
 /// fastai: where the loss falls most steeply over the logarithm of the rate, between neighbours.
-pub fn steep(steps: &Steps) -> Option<f64> {
+fn steep(steps: &LossCurve) -> Option<f64> {
     let slope = |i: usize| (steps.loss[i + 1] - steps.loss[i]) / (steps.lr[i + 1].ln() - steps.lr[i].ln());
     let slopes: Vec<f64> = (0..steps.loss.len().saturating_sub(1)).map(slope).collect();
     Some(steps.lr[first_least(&slopes)?])
 }
 
 /// Lightning: where the loss falls most steeply over the rate (`torch.gradient` with the rates as coordinates).
-pub fn steepest(steps: &Steps) -> Option<f64> {
+fn steepest(steps: &LossCurve) -> Option<f64> {
     let (x, y) = (&steps.lr, &steps.loss);
     let n = y.len();
     if n < 2 {
@@ -217,7 +217,7 @@ pub fn steepest(steps: &Steps) -> Option<f64> {
 }
 
 /// pytorch-lr-finder: where the loss falls most steeply from step to step (`numpy.gradient`), whatever the rates between.
-pub fn steepest_by_index(steps: &Steps) -> Option<f64> {
+fn steepest_by_index(steps: &LossCurve) -> Option<f64> {
     if steps.loss.len() < 2 {
         return None;
     }
@@ -263,12 +263,12 @@ mod tests {
         answers: BTreeMap<String, f64>,
     }
 
-    /// The expected answers are made by `tests/parity/rivals.py`.
+    /// The expected answers are made by `tests/parity/other_rules.py`.
     #[test]
     fn the_tools_own_rules_answer_as_their_tools_do() {
-        let fixture: Fixture = serde_json::from_str(include_str!("../../tests/fixtures/rivals.json")).unwrap();
+        let fixture: Fixture = serde_json::from_str(include_str!("../../tests/fixtures/other_rules.json")).unwrap();
         for case in fixture.cases {
-            let steps = Steps { lr: case.lr, loss: case.loss };
+            let steps = LossCurve { lr: case.lr, loss: case.loss };
             let fastai = fastai_view(&steps);
             let found = [
                 ("valley", valley(&fastai)),
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn rules_without_enough_points_have_no_answer() {
-        let few = Steps { lr: vec![0.1, 0.2], loss: vec![2.0, 1.0] };
+        let few = LossCurve { lr: vec![0.1, 0.2], loss: vec![2.0, 1.0] };
         assert_eq!(slide(&few), None);
         let none = fastai_view(&few);
         assert_eq!((valley(&none), minimum_over_10(&none), steep(&none)), (None, None, None));
@@ -300,7 +300,7 @@ mod tests {
     fn fastai_cuts_at_the_first_loss_that_is_no_number() {
         let lr: Vec<f64> = (1..=100).map(|i| 1e-3 * f64::from(i)).collect();
         let loss: Vec<f64> = (1..=100).map(|i| if i < 60 { 2.0 - 0.01 * f64::from(i) } else { f64::NAN }).collect();
-        let view = fastai_view(&Steps { lr, loss });
+        let view = fastai_view(&LossCurve { lr, loss });
         assert_eq!(view.lr.len(), 49);
         assert!(valley(&view).is_some());
     }

@@ -4,33 +4,23 @@
 //! the runs that are to be made next, or with the recipe that it leaves behind. So a search that was killed goes on
 //! where it stopped, and `make` sees each step as one file.
 //!
-//! Every choice reads held-out training images; nothing here looks at the test set.
-
-pub mod budget;
-pub mod contest;
-mod cycle;
-pub mod pick;
-pub mod pytorch;
-pub mod start;
-pub mod steps;
-pub mod trial;
+//! Every choice reads validation images, held out of the training images; nothing here looks at the test set.
 
 use std::path::PathBuf;
 
-use anyhow::Result;
 use artifacts::probe::{self, Probe};
-use artifacts::recipe::{Candidate, Decision, Recipe, Spent, Training};
+use artifacts::recipe::{self, Decision, Recipe, Spent, Training};
+use cli::Failure;
 
-use budget::Purse;
-use contest::Scored;
-use reading::error::BadInput;
-use steps::Step;
-pub use steps::length_of;
-use trial::{Done, ProbeAsked, Trial};
+use crate::budget::{self, Remaining};
+use crate::halving::Scored;
+use crate::steps::{self, Step};
+use crate::trial::{Done, ProbeRequest, Trial};
+use crate::{Result, pytorch};
 
 /// One step of a search, with all that it may look at.
 #[derive(Clone, Debug)]
-pub struct Search {
+pub(crate) struct Search {
     /// The step.
     pub step: Step,
     /// What is decided so far.
@@ -47,11 +37,11 @@ pub struct Search {
 
 /// What a step says.
 #[derive(Clone, Debug)]
-pub enum Next {
+pub(crate) enum Next {
     /// These runs are to be made, in this order; then ask again.
     Run(Vec<Trial>),
-    /// These measurements are to be made: programs and flags, but for data, device and threads.
-    Probe(Vec<ProbeAsked>),
+    /// These measurements are to be made; then ask again.
+    Probe(Vec<ProbeRequest>),
     /// The step is over.
     Decided(Box<Recipe>),
 }
@@ -61,30 +51,28 @@ impl Search {
     ///
     /// # Errors
     /// When a record cannot be read, or what was found cannot be decided on.
-    pub fn what_next(&self) -> Result<Next> {
+    pub(crate) fn what_next(&self) -> Result<Next> {
         if self.seeds.is_empty() {
-            return Err(
-                BadInput::new("--seeds: expected at least one seed, found none", "for example --seeds 1,2").into()
-            );
+            return Err(Failure::unusable("--seeds is empty").hint("for example --seeds 1,2"));
         }
         steps::next(self)
     }
 
-    /// What this step may cost: its share of what is left.
-    pub fn allotment(&self) -> f64 {
-        self.purse().left * self.step.share()
+    /// What this step may cost: its share of the remaining budget.
+    pub(crate) fn allotment(&self) -> f64 {
+        self.remaining().amount * self.step.share()
     }
 
-    /// The budget as this step finds it.
-    pub fn purse(&self) -> Purse {
-        Purse::of(&self.recipe.budget)
+    /// The remaining budget as this step finds it.
+    pub(crate) fn remaining(&self) -> Remaining {
+        Remaining::of(&self.recipe.budget)
     }
 
     /// The finished run of a trial, if there is one of this data.
     ///
     /// # Errors
     /// When its record cannot be read.
-    pub fn done(&self, trial: &Trial) -> Result<Option<Done>> {
+    pub(crate) fn done(&self, trial: &Trial) -> Result<Option<Done>> {
         trial.done(self)
     }
 
@@ -92,7 +80,7 @@ impl Search {
     ///
     /// # Errors
     /// When a record cannot be read.
-    pub fn missing(&self, trials: &[Trial]) -> Result<Vec<Trial>> {
+    pub(crate) fn missing(&self, trials: &[Trial]) -> Result<Vec<Trial>> {
         let mut missing = Vec::new();
         for trial in trials {
             if self.done(trial)?.is_none() {
@@ -106,7 +94,7 @@ impl Search {
     ///
     /// # Errors
     /// When a record cannot be read.
-    pub fn spent(&self, trials: &[Trial]) -> Result<Spent> {
+    pub(crate) fn spent(&self, trials: &[Trial]) -> Result<Spent> {
         let mut spent = Spent::default();
         for trial in trials {
             if let Some(done) = self.done(trial)? {
@@ -120,9 +108,9 @@ impl Search {
     }
 
     /// What a probe cost: it keeps no times of its own. A gradient takes as long as a training step.
-    pub fn probe_spent(&self, probe: &Probe) -> Spent {
+    pub(crate) fn probe_spent(&self, probe: &Probe) -> Spent {
         let images = (probe.noise.batches * probe.noise.batch_size) as f64 + probe.critical.images();
-        let seconds = images / self.purse().speed(probe.batch_size) + self.recipe.budget.overhead_seconds;
+        let seconds = images / self.remaining().speed(probe.batch_size) + self.recipe.budget.overhead_seconds;
         Spent { seconds, images, runs: 0 }
     }
 
@@ -130,7 +118,12 @@ impl Search {
     ///
     /// # Errors
     /// When the record of a trial cannot be read.
-    pub fn decided(&self, change: impl FnOnce(&mut Training), decision: Decision, trials: &[Trial]) -> Result<Next> {
+    pub(crate) fn decided(
+        &self,
+        change: impl FnOnce(&mut Training),
+        decision: Decision,
+        trials: &[Trial],
+    ) -> Result<Next> {
         let mut recipe = self.recipe.clone();
         recipe.budget.spent = recipe.budget.spent.plus(&decision.spent);
         let done: Vec<Done> = trials.iter().filter_map(|trial| self.done(trial).transpose()).collect::<Result<_>>()?;
@@ -146,7 +139,13 @@ impl Search {
     ///
     /// # Errors
     /// When the record of a range test cannot be read.
-    pub fn skipped(&self, question: &str, kept: String, why: &str, found: Option<(f64, &[Trial])>) -> Result<Next> {
+    pub(crate) fn skipped(
+        &self,
+        question: &str,
+        kept: String,
+        why: &str,
+        found: Option<(f64, &[Trial])>,
+    ) -> Result<Next> {
         let (max_lr, trials) = found.map_or((None, &[][..]), |(max_lr, trials)| (Some(max_lr), trials));
         let decision = Decision {
             step: self.step.name().to_owned(),
@@ -160,14 +159,14 @@ impl Search {
     }
 }
 
-/// The record of a scored contestant.
-pub fn candidate(scored: &Scored, range_tests: Vec<String>) -> Candidate {
+/// What the recipe keeps of a scored candidate.
+pub(crate) fn record(scored: &Scored, range_tests: Vec<String>) -> recipe::Candidate {
     let accuracies = reading::stats::summary(&scored.accuracies);
-    Candidate {
-        name: scored.contestant.name.clone(),
-        iterations: scored.contestant.iterations,
-        batch_size: scored.contestant.training.batch_size,
-        max_lr: scored.contestant.training.max_lr,
+    recipe::Candidate {
+        name: scored.candidate.name.clone(),
+        iterations: scored.candidate.iterations,
+        batch_size: scored.candidate.training.batch_size,
+        max_lr: scored.candidate.training.max_lr,
         mean_val_accuracy: accuracies.map(|summary| summary.mean),
         sd_val_accuracy: accuracies.and_then(|summary| summary.sd),
         mean_val_loss: scored.mean_loss(),
@@ -180,7 +179,7 @@ pub fn candidate(scored: &Scored, range_tests: Vec<String>) -> Candidate {
 }
 
 /// Images of the longest training that a search tried; none where it tried no lengths.
-pub fn longest_images(recipe: &Recipe) -> Option<f64> {
+pub(crate) fn longest_images(recipe: &Recipe) -> Option<f64> {
     let lengths = recipe.decisions.iter().filter(|decision| decision.step == Step::Length.name());
     let images =
         lengths.flat_map(|decision| &decision.candidates).map(|one| (one.iterations * one.batch_size as u64) as f64);

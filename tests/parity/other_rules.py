@@ -1,7 +1,7 @@
 """Writes what the learning rate finders of fastai, Lightning and pytorch-lr-finder answer on made-up loss curves, for
-crates/analyze/src/suggest/rivals.rs to be compared with. Needs numpy.
+crates/reading/src/suggest/other_rules.rs to be compared with. Needs numpy.
 
-    python3 rivals.py --out ../../crates/reading/tests/fixtures/rivals.json
+    python3 other_rules.py --out ../../crates/reading/tests/fixtures/other_rules.json
 
 Each rule is written down here a second time, straight from its definition and with numpy's own gradient, together with
 the averaging, the stopping and the cuts that its tool applies before it:
@@ -112,7 +112,7 @@ def main():
         answers = fastai(lrs, losses) | lightning(lrs, losses) | lr_finder(lrs, losses)
         answers = {rule: float(rate) for rule, rate in answers.items()}
         cases.append({"name": name, "lr": lrs.tolist(), "loss": losses.tolist(), "answers": answers})
-    record = {"made_by": "tests/parity/rivals.py", "numpy": np.__version__, "cases": cases}
+    record = {"made_by": "tests/parity/other_rules.py", "numpy": np.__version__, "cases": cases}
     out.write_text(json.dumps(record) + "\n")
 
 

@@ -1,19 +1,19 @@
-//! The measured truth of one setting: accuracy over a grid of highest rates and seeds.
+//! The measured ground truth of one setting: accuracy over a grid of highest rates and seeds.
 
 /// Accuracy at each rate and seed. A run that diverged counts with chance.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Truth {
+pub(crate) struct GroundTruth {
     /// The grid, ascending.
     pub rates: Vec<f64>,
     /// The seeds.
     pub seeds: Vec<u64>,
-    /// Final held-out accuracy, a row a rate, a column a seed.
+    /// Final validation accuracy, a row a rate, a column a seed.
     pub accuracy: Vec<Vec<f64>>,
     /// Accuracy of a guess at random.
     pub chance: f64,
 }
 
-impl Truth {
+impl GroundTruth {
     /// The mean over all seeds at each rate.
     pub(crate) fn means(&self) -> Vec<f64> {
         self.means_over(&(0..self.seeds.len()).collect::<Vec<_>>())
@@ -46,7 +46,7 @@ impl Truth {
         self.interpolated(&self.means(), rate)
     }
 
-    /// Whether less than half of the way from chance to the best is left at a rate above the best one.
+    /// Whether less than half of the progress from chance to the best is left at a rate above the best one.
     pub(crate) fn has_fallen(&self, rate: f64) -> bool {
         let best = self.best();
         rate > self.rates[best] && self.at(rate) - self.chance < 0.5 * (self.means()[best] - self.chance)
@@ -95,9 +95,9 @@ fn argmax(values: &[f64]) -> usize {
 mod tests {
     use super::*;
 
-    fn truth(accuracy: Vec<Vec<f64>>) -> Truth {
+    fn truth(accuracy: Vec<Vec<f64>>) -> GroundTruth {
         let rates = (0..accuracy.len()).map(|i| 0.1 * 2f64.powi(i as i32)).collect();
-        Truth { rates, seeds: (1..=accuracy[0].len() as u64).collect(), accuracy, chance: 0.1 }
+        GroundTruth { rates, seeds: (1..=accuracy[0].len() as u64).collect(), accuracy, chance: 0.1 }
     }
 
     #[test]

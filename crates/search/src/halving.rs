@@ -1,13 +1,13 @@
-//! Candidates against each other in rounds: all with the first seed, the better half with the next, and so on
-//! (successive halving, Jamieson and Talwalkar, arXiv:1502.07943, over seeds instead of lengths).
+//! Successive halving (Jamieson and Talwalkar, arXiv:1502.07943), over seeds instead of lengths: all candidates train with
+//! the first seed, the better half with the next, and so on.
 
-use anyhow::Result;
-use artifacts::recipe::Training;
-
-use super::Search;
-use super::trial::{Done, Kind, Trial};
 use artifacts::number::round_digits;
+use artifacts::recipe::Training;
 use reading::stats::summary;
+
+use crate::Result;
+use crate::search::Search;
+use crate::trial::{Done, Trial, TrialKind};
 
 /// What a rate is divided by where a run failed at it.
 const BACKOFF: f64 = 4.0;
@@ -16,7 +16,7 @@ const MOST_BACKOFFS: usize = 3;
 
 /// One candidate.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Contestant {
+pub(crate) struct Candidate {
     /// Its name.
     pub name: String,
     /// How it trains.
@@ -27,18 +27,18 @@ pub struct Contestant {
 
 /// A candidate with what its runs measured.
 #[derive(Clone, Debug)]
-pub struct Scored {
+pub(crate) struct Scored {
     /// The candidate.
-    pub contestant: Contestant,
-    /// Final held-out accuracy of each run, at chance where it diverged.
+    pub candidate: Candidate,
+    /// Final validation accuracy of each run, at chance where it diverged.
     pub accuracies: Vec<f64>,
-    /// Final held-out loss of each run; none where it diverged.
+    /// Final validation loss of each run; none where it diverged.
     pub losses: Vec<Option<f64>>,
     /// Runs that diverged.
     pub diverged: usize,
     /// Folders of the runs.
     pub folders: Vec<String>,
-    /// Images a second, where it was a matter of the contest.
+    /// Images a second, where speeds were compared.
     pub images_per_second: Option<f64>,
     /// Runs given up at a rate that was too high.
     pub abandoned: Vec<Trial>,
@@ -46,9 +46,9 @@ pub struct Scored {
 
 impl Scored {
     /// A candidate that has not run.
-    pub fn new(contestant: &Contestant) -> Self {
+    pub(crate) fn new(candidate: &Candidate) -> Self {
         Self {
-            contestant: contestant.clone(),
+            candidate: candidate.clone(),
             accuracies: Vec::new(),
             losses: Vec::new(),
             diverged: 0,
@@ -59,20 +59,20 @@ impl Scored {
     }
 
     /// The score of a single run, its speed with it.
-    pub fn of(contestant: &Contestant, done: &Done) -> Self {
-        let mut scored = Self::new(contestant);
+    pub(crate) fn of(candidate: &Candidate, done: &Done) -> Self {
+        let mut scored = Self::new(candidate);
         scored.add(done);
         scored.images_per_second = done.run.result.images_per_second;
         scored
     }
 
     /// Mean accuracy.
-    pub fn mean_accuracy(&self) -> Option<f64> {
+    pub(crate) fn mean_accuracy(&self) -> Option<f64> {
         summary(&self.accuracies).map(|summary| summary.mean)
     }
 
     /// Mean loss; none where a run diverged.
-    pub fn mean_loss(&self) -> Option<f64> {
+    pub(crate) fn mean_loss(&self) -> Option<f64> {
         let losses: Vec<f64> = self.losses.iter().copied().collect::<Option<_>>()?;
         summary(&losses).map(|summary| summary.mean)
     }
@@ -85,9 +85,9 @@ impl Scored {
     }
 }
 
-/// How a contest stands.
+/// How far the rounds have come.
 #[derive(Clone, Debug)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// These runs are missing.
     Run(Vec<Trial>),
     /// All rounds are over.
@@ -95,7 +95,7 @@ pub enum Standing {
 }
 
 /// The number of candidates in each round: all, and after the first round half as many each time, at least two.
-pub fn rounds(candidates: usize, seeds: usize) -> Vec<usize> {
+pub(crate) fn rounds(candidates: usize, seeds: usize) -> Vec<usize> {
     let mut sizes = Vec::new();
     let mut size = candidates;
     for _ in 0..seeds {
@@ -105,26 +105,26 @@ pub fn rounds(candidates: usize, seeds: usize) -> Vec<usize> {
     sizes
 }
 
-/// Runs of a contest over so many rounds.
-pub fn runs(candidates: usize, seeds: usize) -> usize {
+/// Runs of so many candidates over so many rounds.
+pub(crate) fn runs(candidates: usize, seeds: usize) -> usize {
     rounds(candidates, seeds).iter().sum()
 }
 
 /// The trial of a candidate with a seed.
-pub fn trial(contestant: &Contestant, seed: u64) -> Trial {
+pub(crate) fn trial(candidate: &Candidate, seed: u64) -> Trial {
     Trial {
-        name: contestant.name.clone(),
-        kind: Kind::Cycle,
-        training: contestant.training.clone(),
-        iterations: contestant.iterations,
+        name: candidate.name.clone(),
+        kind: TrialKind::Cycle,
+        training: candidate.training.clone(),
+        iterations: candidate.iterations,
         seed,
     }
 }
 
 /// The runs behind these scores.
-pub fn trials(search: &Search, scored: &[Scored]) -> Vec<Trial> {
+pub(crate) fn trials(search: &Search, scored: &[Scored]) -> Vec<Trial> {
     let of = |one: &Scored| -> Vec<Trial> {
-        let runs = search.seeds.iter().take(one.accuracies.len()).map(|seed| trial(&one.contestant, *seed));
+        let runs = search.seeds.iter().take(one.accuracies.len()).map(|seed| trial(&one.candidate, *seed));
         one.abandoned.iter().cloned().chain(runs).collect()
     };
     scored.iter().flat_map(of).collect()
@@ -135,7 +135,7 @@ pub fn trials(search: &Search, scored: &[Scored]) -> Vec<Trial> {
 /// A range test of some steps cannot see all that a longer training at its rate will meet, and a candidate must not lose
 /// for that alone: a run that blows up, or ends no better than a guess, is made again at a quarter of the rate.
 #[derive(Clone, Debug)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// The run that is missing; none where the candidate is scored.
     pub missing: Option<Trial>,
     /// The candidate, at the rate that it settled for so far.
@@ -146,16 +146,16 @@ pub struct Settled {
 ///
 /// # Errors
 /// When a record cannot be read.
-pub fn settle(search: &Search, contestant: &Contestant, seed: u64, patient: bool) -> Result<Settled> {
-    let mut scored = Scored::new(contestant);
+pub(crate) fn settle(search: &Search, candidate: &Candidate, seed: u64, patient: bool) -> Result<Settled> {
+    let mut scored = Scored::new(candidate);
     loop {
-        let trial = trial(&scored.contestant, seed);
+        let trial = trial(&scored.candidate, seed);
         let Some(done) = search.done(&trial)? else {
             return Ok(Settled { missing: Some(trial), scored });
         };
-        let lower = scored.contestant.training.max_lr.map(|lr| round_digits(lr / BACKOFF, 4));
+        let lower = scored.candidate.training.max_lr.map(|lr| round_digits(lr / BACKOFF, 4));
         if done.failed() && lower.is_some() && scored.abandoned.len() < MOST_BACKOFFS {
-            let mut at_lower = scored.contestant.clone();
+            let mut at_lower = scored.candidate.clone();
             at_lower.training.max_lr = lower;
             // The cycle keeps its shape.
             for rate in [&mut at_lower.training.min_lr, &mut at_lower.training.final_lr] {
@@ -164,7 +164,7 @@ pub fn settle(search: &Search, contestant: &Contestant, seed: u64, patient: bool
             let known = search.done(&self::trial(&at_lower, seed))?.is_some();
             if patient || known {
                 scored.abandoned.push(trial);
-                scored.contestant = at_lower;
+                scored.candidate = at_lower;
                 continue;
             }
         }
@@ -174,23 +174,23 @@ pub fn settle(search: &Search, contestant: &Contestant, seed: u64, patient: bool
     }
 }
 
-/// How the contest of these candidates stands, with so many of them in each round ([`rounds`]), each round with a seed of
-/// its own. A later round, or another try at a lower rate, is not begun when it would cost more than `left`; what was
+/// How far the rounds of these candidates have come, with so many of them in each ([`rounds`]), and a seed of its own for
+/// each. A later round, or another try at a lower rate, is not begun when it would cost more than `left`; what was
 /// begun is finished.
 ///
 /// # Errors
 /// When a record cannot be read.
-pub fn standing(search: &Search, contestants: &[Contestant], sizes: &[usize], left: f64) -> Result<Standing> {
-    let mut scored = match first_round(search, contestants, left)? {
+pub(crate) fn standing(search: &Search, candidates: &[Candidate], sizes: &[usize], left: f64) -> Result<Standing> {
+    let mut scored = match first_round(search, candidates, left)? {
         Standing::Over(scored) => scored,
         missing @ Standing::Run(_) => return Ok(missing),
     };
-    let mut left = left - search.spent(&trials(search, &scored))?.amount(search.purse().unit);
+    let mut left = left - search.spent(&trials(search, &scored))?.amount(search.remaining().unit);
     for (round, (size, seed)) in sizes.iter().zip(&search.seeds).enumerate().skip(1) {
         let among = best(&scored, round, *size);
-        let trials: Vec<Trial> = among.iter().map(|i| trial(&scored[*i].contestant, *seed)).collect();
+        let trials: Vec<Trial> = among.iter().map(|i| trial(&scored[*i].candidate, *seed)).collect();
         let missing = search.missing(&trials)?;
-        left -= search.spent(&trials)?.amount(search.purse().unit);
+        left -= search.spent(&trials)?.amount(search.remaining().unit);
         if !missing.is_empty() {
             let untouched = missing.len() == trials.len();
             return Ok(if untouched && cost(search, &missing) > left {
@@ -208,19 +208,19 @@ pub fn standing(search: &Search, contestants: &[Contestant], sizes: &[usize], le
     Ok(Standing::Over(scored))
 }
 
-fn first_round(search: &Search, contestants: &[Contestant], left: f64) -> Result<Standing> {
+fn first_round(search: &Search, candidates: &[Candidate], left: f64) -> Result<Standing> {
     let Some(seed) = search.seeds.first() else {
         return Ok(Standing::Over(Vec::new()));
     };
     let settle_all = |patient: bool| {
-        contestants.iter().map(|contestant| settle(search, contestant, *seed, patient)).collect::<Result<Vec<_>>>()
+        candidates.iter().map(|candidate| settle(search, candidate, *seed, patient)).collect::<Result<Vec<_>>>()
     };
     let mut settled = settle_all(true)?;
     let missing = |settled: &[Settled]| settled.iter().filter_map(|one| one.missing.clone()).collect::<Vec<_>>();
     let again = settled.iter().filter(|one| one.missing.is_some()).all(|one| !one.scored.abandoned.is_empty());
     if again && !missing(&settled).is_empty() {
         let all: Vec<Scored> = settled.iter().map(|one| one.scored.clone()).collect();
-        let spent = search.spent(&trials(search, &all))?.amount(search.purse().unit);
+        let spent = search.spent(&trials(search, &all))?.amount(search.remaining().unit);
         if cost(search, &missing(&settled)) > left - spent {
             settled = settle_all(false)?;
         }
@@ -234,14 +234,14 @@ fn first_round(search: &Search, contestants: &[Contestant], left: f64) -> Result
 }
 
 fn cost(search: &Search, trials: &[Trial]) -> f64 {
-    let purse = search.purse();
-    trials.iter().map(|trial| purse.cost(trial.iterations, trial.training.batch_size)).sum()
+    let remaining = search.remaining();
+    trials.iter().map(|trial| remaining.cost(trial.iterations, trial.training.batch_size)).sum()
 }
 
 /// What there is to say of candidates that had to settle for a lower rate.
-pub fn settled_sentence(scored: &[Scored]) -> String {
+pub(crate) fn settled_sentence(scored: &[Scored]) -> String {
     let lowered: Vec<&str> =
-        scored.iter().filter(|one| !one.abandoned.is_empty()).map(|one| one.contestant.name.as_str()).collect();
+        scored.iter().filter(|one| !one.abandoned.is_empty()).map(|one| one.candidate.name.as_str()).collect();
     if lowered.is_empty() {
         return String::new();
     }
@@ -260,16 +260,12 @@ fn best(scored: &[Scored], rounds: usize, size: usize) -> Vec<usize> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn scored(name: &str, accuracies: &[f64], loss: f64) -> Scored {
         Scored {
-            contestant: Contestant {
-                name: name.to_owned(),
-                training: super::super::start::tests::training(),
-                iterations: 100,
-            },
+            candidate: Candidate { name: name.to_owned(), training: crate::start::tests::training(), iterations: 100 },
             accuracies: accuracies.to_vec(),
             losses: vec![Some(loss); accuracies.len()],
             diverged: 0,
