@@ -77,8 +77,8 @@ impl Measure {
             Self::TrainLoss => "training loss",
             Self::TrainAccuracy => "training accuracy",
             Self::GradNorm => "gradient norm",
-            Self::ValLoss => "held-out loss",
-            Self::ValAccuracy => "held-out accuracy",
+            Self::ValLoss => "validation loss",
+            Self::ValAccuracy => "validation accuracy",
         }
     }
 

@@ -204,7 +204,7 @@ fn outcome_sentence(reads: &[Read], outcome: Outcome) -> String {
             format!("no-learning: {name} comes from {floor} to {best} at most, up to rate {highest}.")
         }
         Outcome::Plateau => format!(
-            "plateau: {name} rises to {best} at {} and keeps {:.0}% of its way from {floor} between {} and {}; at the highest rate, {highest}, {:.0}% are left.",
+            "plateau: {name} rises to {best} at {} and keeps {:.0}% of its progress from {floor} between {} and {}; at the highest rate, {highest}, {:.0}% are left.",
             rate(peak),
             100.0 * outcome::PLATEAU_PROGRESS,
             rate(read.reading.kept_from(outcome::PLATEAU_PROGRESS)),
@@ -212,14 +212,14 @@ fn outcome_sentence(reads: &[Read], outcome: Outcome) -> String {
             100.0 * last
         ),
         Outcome::Hill => format!(
-            "hill: {name} rises to {best} at {} and falls: {:.0}% of its way from {floor} are left at {}, {:.0}% at the highest rate, {highest}.",
+            "hill: {name} rises to {best} at {} and falls: {:.0}% of its progress from {floor} are left at {}, {:.0}% at the highest rate, {highest}.",
             rate(peak),
             100.0 * outcome::PLATEAU_PROGRESS,
             rate(read.reading.kept_until(outcome::PLATEAU_PROGRESS)),
             100.0 * last
         ),
         Outcome::CollapseAndRecovery => format!(
-            "collapse-and-recovery: {name} rises, falls below {:.0}% of its way from {floor} to {best} at {}, and comes back to {:.0}% or more.",
+            "collapse-and-recovery: {name} rises, falls below {:.0}% of its progress from {floor} to {best} at {}, and comes back to {:.0}% or more.",
             100.0 * outcome::COLLAPSED_BELOW,
             read.reading.falls_at().map_or_else(|| "the end".to_owned(), rate),
             100.0 * outcome::RECOVERED_FROM
@@ -237,7 +237,7 @@ fn outcome_sentence(reads: &[Read], outcome: Outcome) -> String {
 fn min_sentence(reads: &[Read], rates: &Rates) -> String {
     let name = reads.iter().find(|read| read.rates.is_some()).map_or("the curve", |read| read.reading.measure.name());
     let lowest = reads.iter().filter_map(|read| read.curve.lowest_rate()).fold(f64::INFINITY, f64::min);
-    let came = format!("{name} has come {:.0}% of its way", 100.0 * rule::START_PROGRESS);
+    let came = format!("{name} has made {:.0}% of its progress", 100.0 * rule::START_PROGRESS);
     let start = if rates.min <= 1.01 * lowest {
         format!(
             "at {}, the lowest rate tried, {came} already: start the ramp lower to see where learning starts",
@@ -278,13 +278,13 @@ fn recovery_sentence(outcome: Outcome) -> Option<String> {
     })
 }
 
-/// Where held-out accuracy tells another story than the measure that was read.
+/// Where validation accuracy tells another story than the measure that was read.
 fn other_measures(reads: &[Read], outcome: Outcome) -> Option<String> {
     let other = reads.iter().filter(|read| read.reading.measure != Measure::ValAccuracy).find_map(|read| {
-        Reading::of(read.curve, Measure::ValAccuracy, WINDOW_DECADES).filter(|held_out| held_out.outcome != outcome)
+        Reading::of(read.curve, Measure::ValAccuracy, WINDOW_DECADES).filter(|validation| validation.outcome != outcome)
     })?;
     Some(format!(
-        "held-out accuracy alone would read {}, with its peak at {}: running statistics lag on short ramps.",
+        "validation accuracy alone would read {}, with its peak at {}: running statistics lag on short ramps.",
         name_of(other.outcome),
         rate(other.curve.rate(other.curve.argmax()))
     ))

@@ -45,7 +45,7 @@ fn point(line: &Metrics) -> Point {
         train_loss: Some(measured_or_blown_up(line.train_loss)),
         train_accuracy: line.train_accuracy,
         grad_norm: line.grad_norm,
-        // An accuracy without a loss beside it says the same of the held-out loss.
+        // An accuracy without a loss beside it says the same of the validation loss.
         val_loss: line.val_accuracy.map(|_| measured_or_blown_up(line.val_loss)),
         val_accuracy: line.val_accuracy,
     }

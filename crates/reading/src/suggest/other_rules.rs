@@ -1,5 +1,5 @@
 //! What other tools' rules answer on the same curve, each as its source defines it, with the smoothing, the cuts and the
-//! stopping that go with it, on the training loss of every step (the held-out loss where a curve has no other).
+//! stopping that go with it, on the training loss of every step (the validation loss where a curve has no other).
 //!
 //! | name | source |
 //! |---|---|

@@ -250,7 +250,7 @@ fn read_off(curve: &Curve, constants: Constants) -> Option<(f64, f64, String)> {
                 (
                     top,
                     format!(
-                        "{} keeps {:.0}% of its way up to {}",
+                        "{} keeps {:.0}% of its progress up to {}",
                         reading.measure.name(),
                         100.0 * constants.keep,
                         show(top)

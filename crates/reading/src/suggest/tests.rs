@@ -76,8 +76,8 @@ impl Noise {
     }
 }
 
-/// What a range test of another tool leaves: held-out accuracy and loss every `every` steps.
-fn held_out(shape: Shape, ramp: Ramp, noise: f64, every: usize, seed: u64) -> Curve {
+/// What a range test of another tool leaves: validation accuracy and loss every `every` steps.
+fn validated(shape: Shape, ramp: Ramp, noise: f64, every: usize, seed: u64) -> Curve {
     let mut random = Noise(seed + 1);
     let points = (1..=ramp.steps).filter(|step| step % every == 0).map(|step| {
         let lr = ramp.lr(step);
@@ -89,9 +89,9 @@ fn held_out(shape: Shape, ramp: Ramp, noise: f64, every: usize, seed: u64) -> Cu
     curve(points.collect())
 }
 
-/// What our range test leaves: a noisy training loss and accuracy at every step, held-out ones now and then.
+/// What our range test leaves: a noisy training loss and accuracy at every step, validation ones now and then.
 fn ours(shape: Shape, ramp: Ramp, seed: u64) -> Curve {
-    let mut curve = held_out(shape, ramp, 0.06, 1, seed);
+    let mut curve = validated(shape, ramp, 0.06, 1, seed);
     for point in &mut curve.points {
         (point.train_accuracy, point.train_loss) = (point.val_accuracy, point.val_loss);
         if point.iteration % 10 != 0 {
@@ -129,7 +129,7 @@ fn every_outcome_is_read_on_every_ramp_through_noise_and_gaps() {
                     if expected == Outcome::NoLearning && noise == 0.0 {
                         continue;
                     }
-                    let outcome = outcome_of(held_out(shape, ramp, noise, every.max(1), 7));
+                    let outcome = outcome_of(validated(shape, ramp, noise, every.max(1), 7));
                     assert_eq!(outcome, expected, "shape {i}, {ramp:?}, noise {noise}, every {every}");
                 }
             }
@@ -157,7 +157,7 @@ fn a_loss_that_stops_being_finite_is_a_divergence() {
 
 #[test]
 fn an_overflow_before_anything_was_learnt_is_no_divergence() {
-    let mut curve = held_out(plateau, RAMPS[3], 0.01, 20, 3);
+    let mut curve = validated(plateau, RAMPS[3], 0.01, 20, 3);
     curve.points[0].val_loss = Some(87.3366);
     assert_eq!(outcome_of(curve), Outcome::Plateau);
 }
@@ -284,7 +284,7 @@ fn different_settings_are_refused_by_key() {
 
 #[test]
 fn lagging_running_statistics_do_not_decide() {
-    // Held-out accuracy that peaks a hundred times too low, as batch norm's running statistics make it on short ramps.
+    // Validation accuracy that peaks a hundred times too low, as batch norm's running statistics make it on short ramps.
     let mut lagging = ours(plateau, RAMPS[1], 1);
     for point in &mut lagging.points {
         let progress = hill(point.lr.log10() + 0.8);
@@ -293,7 +293,7 @@ fn lagging_running_statistics_do_not_decide() {
     let suggestion = suggest(&[lagging]).unwrap();
     assert_eq!(suggestion.outcome, Outcome::Plateau);
     assert!(suggestion.max_lr.unwrap() > 10.0);
-    let said = suggestion.reasons.iter().any(|reason| reason.contains("held-out accuracy alone would read hill"));
+    let said = suggestion.reasons.iter().any(|reason| reason.contains("validation accuracy alone would read hill"));
     assert!(said, "{:?}", suggestion.reasons);
 }
 
