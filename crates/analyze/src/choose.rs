@@ -1,7 +1,6 @@
 //! The best rate of a grid, chosen on validation images.
 
 use artifacts::choice::{Candidate, Choice, FORMAT};
-
 use artifacts::finished::Run;
 use cli::Failure;
 

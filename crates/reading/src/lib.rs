@@ -7,8 +7,9 @@
 
 pub mod curve;
 mod error;
-pub mod smooth;
+mod smooth;
 pub mod stats;
 pub mod suggest;
 
 pub use error::{Error, Result};
+pub use smooth::{Smooth, WINDOW_DECADES};

@@ -41,7 +41,7 @@ impl Smooth {
         self.value.len()
     }
 
-    /// Whether there is no point: never true of a curve made by [`smooth`].
+    /// Whether there is no point: never true of a smoothed curve.
     pub fn is_empty(&self) -> bool {
         self.value.is_empty()
     }
@@ -79,7 +79,7 @@ impl Smooth {
 
 /// Smooths `points` (log10 rate, value; ascending, finite) with a window of `window` decades. `None` for fewer than two
 /// rates.
-pub fn smooth(points: &[(f64, f64)], window: f64) -> Option<Smooth> {
+pub(crate) fn smooth(points: &[(f64, f64)], window: f64) -> Option<Smooth> {
     let (first, last) = (points.first()?.0, points.last()?.0);
     if last <= first {
         return None;
@@ -165,20 +165,20 @@ fn neighbours(points: &[(f64, f64)], x: f64, window: f64) -> (usize, usize) {
 }
 
 /// Standard deviation of the points about a curve, from the median of their distances: outliers do not count.
-pub fn scatter(points: &[(f64, f64)], curve: &Smooth) -> f64 {
+pub(crate) fn scatter(points: &[(f64, f64)], curve: &Smooth) -> f64 {
     let distances: Vec<f64> = points.iter().map(|(x, y)| (y - curve.at(10f64.powf(*x))).abs()).collect();
     // Of a normal distribution the median distance is 0.6745 standard deviations.
     median(&distances) / 0.6745
 }
 
 /// The number of points that a smoothed value rests on, at a rate.
-pub fn support(points: &[(f64, f64)], rate: f64, window: f64) -> usize {
+pub(crate) fn support(points: &[(f64, f64)], rate: f64, window: f64) -> usize {
     let (from, to) = neighbours(&thinned(points), rate.log10(), window);
     to - from
 }
 
 /// The middle value; 0 of none.
-pub fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     match sorted.len() {

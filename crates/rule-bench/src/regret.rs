@@ -16,10 +16,11 @@ pub(crate) mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bench::{Bench, MeasuredSetting, PROBE, RangeTest, Role};
 use reading::curve::Curve;
 use reading::stats;
 use reading::suggest::{self, other_rules};
+
+use bench::{Bench, MeasuredSetting, PROBE, RangeTest, Role};
 
 /// Settings whose grid spans less teach nothing: every rate is as good as another. In fractions of 1.
 pub(crate) const MIN_SPAN: f64 = 0.03;

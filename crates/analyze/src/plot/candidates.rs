@@ -1,13 +1,13 @@
 //! What a step of a search tried: final accuracy of each candidate, its training loss, its range test.
 
 use plotters::style::RGBColor;
+use reading::WINDOW_DECADES;
+use reading::curve::{Curve, Measure};
+use reading::suggest::smoothed;
 
 use super::axes::{Axis, Entry, Panel, Tick, legend};
 use super::figure::Figure;
 use super::{BELOW, BETWEEN, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH, palette};
-use reading::curve::{Curve, Measure};
-use reading::smooth::WINDOW_DECADES;
-use reading::suggest::smoothed;
 
 /// Final accuracies of one candidate.
 #[derive(Clone, Debug)]

@@ -1,10 +1,11 @@
 //! The baseline's grid: validation accuracy over the rate, one line a length, the chosen rate ringed.
 
+use artifacts::number::count;
+
 use super::axes::{Axis, Entry, Panel, legend};
 use super::figure::Figure;
 use super::{BELOW, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH, palette};
 use crate::study::GridPoint;
-use artifacts::number::count;
 
 /// The grid of every length.
 pub(crate) fn figure(points: &[GridPoint]) -> Option<Figure> {

@@ -1,10 +1,11 @@
 //! Final accuracy over the length of training: each seed, the mean, and one standard deviation.
 
+use artifacts::number::count;
+
 use super::axes::{Axis, Entry, Panel, Tick, legend};
 use super::figure::Figure;
 use super::{BELOW, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH, palette};
 use crate::study::{Cell, FinalAccuracy};
-use artifacts::number::count;
 
 /// Final accuracy of every arm over its lengths.
 pub(crate) fn figure(cells: &[Cell], accuracy: FinalAccuracy) -> Option<Figure> {

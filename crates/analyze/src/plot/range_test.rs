@@ -1,15 +1,15 @@
 //! Range tests: accuracy and loss over the rate, with the suggested rates marked.
 
+use artifacts::number::rate;
 use artifacts::suggestion::Suggestion;
 use plotters::style::RGBColor;
+use reading::curve::{Curve, Measure};
+use reading::suggest::smoothed;
+use reading::{Smooth, WINDOW_DECADES};
 
 use super::axes::{Axis, AxisScale, Entry, Panel, legend};
 use super::figure::Figure;
 use super::{BELOW, BETWEEN, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH, palette};
-use artifacts::number::rate;
-use reading::curve::{Curve, Measure};
-use reading::smooth::{Smooth, WINDOW_DECADES};
-use reading::suggest::smoothed;
 
 const FRAME_HEIGHT: f64 = 190.0;
 /// Points of a raw curve that are drawn at most: more would be one blot.

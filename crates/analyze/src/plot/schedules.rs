@@ -1,9 +1,10 @@
 //! Rate and momentum over the steps, one line an arm.
 
+use plotters::style::RGBColor;
+
 use super::axes::{Axis, Entry, Panel, legend};
 use super::figure::Figure;
 use super::{BELOW, BETWEEN, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH};
-use plotters::style::RGBColor;
 
 /// The schedule that one arm followed.
 #[derive(Clone, Debug)]

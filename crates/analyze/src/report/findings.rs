@@ -1,9 +1,10 @@
 //! What was found, in plain sentences.
 
-use super::Report;
-use crate::study::{BASELINE_ARM, Cell, Comparison, FinalAccuracy, Verdict};
 use artifacts::number::{count, percent, rate};
 use reading::suggest::name_of;
+
+use super::Report;
+use crate::study::{BASELINE_ARM, Cell, Comparison, FinalAccuracy, Verdict};
 
 /// The findings of a report, the most wanted first.
 pub(super) fn of(report: &Report) -> Vec<String> {

@@ -4,15 +4,15 @@
 use std::fmt::Write as _;
 use std::ops::Deref;
 
+use artifacts::finished::Run;
+use artifacts::number::{count, percent, rate};
 use artifacts::suggestion::{Interval, Suggestion};
+use reading::suggest::name_of;
 
 use super::Report;
 use crate::escape::html as escape;
 use crate::plot::palette;
 use crate::study::{BASELINE_ARM, Cell, Comparison, GridPoint, Verdict};
-use artifacts::finished::Run;
-use artifacts::number::{count, percent, rate};
-use reading::suggest::name_of;
 
 pub(super) const STYLE: &str = include_str!("page.css");
 

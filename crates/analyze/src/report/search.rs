@@ -5,8 +5,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use artifacts::finished::{self, Run};
+use artifacts::number::{count, percent, rate};
 use artifacts::recipe::{Candidate, Decision, Recipe, Spent, Training, Unit};
 use artifacts::{atomic, json};
+use reading::curve;
+use reading::suggest;
 use serde_json::json;
 
 use super::steps::{self, Steps, TRAIN_LOSS};
@@ -18,10 +22,6 @@ use crate::plot::figure::Figure;
 use crate::plot::{curves, palette, range_test, render, schedules};
 use crate::study::FinalAccuracy;
 use crate::{Result, unfinished, unreadable};
-use artifacts::finished::{self, Run};
-use artifacts::number::{count, percent, rate};
-use reading::curve;
-use reading::suggest;
 
 /// Points of a loss curve: several over each other are read by their course, not by the noise of their batches.
 const LOSS_POINTS: u64 = 24;

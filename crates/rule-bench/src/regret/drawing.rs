@@ -1,12 +1,12 @@
 //! The benchmark's figures: what each rule costs, and the ground truth of every setting with the answers on it.
 
+use analyze::plot::axes::{Axis, Entry, LABEL_SIZE, Panel, TICK_SIZE, legend};
+use analyze::plot::figure::{Anchor, Figure, text_width};
+use analyze::plot::{LEGEND_TOP, palette};
 use plotters::style::RGBColor;
 
 use super::bench::{Bench, MeasuredSetting, PROBE, Role};
 use super::{Answer, BY_MOMENTUM, OURS, RuleScore};
-use analyze::plot::axes::{Axis, Entry, LABEL_SIZE, Panel, TICK_SIZE, legend};
-use analyze::plot::figure::{Anchor, Figure, text_width};
-use analyze::plot::{LEGEND_TOP, palette};
 
 /// Regrets below this, in points, are drawn here: the axis is a log scale.
 const LEAST: f64 = 0.1;
