@@ -14,7 +14,7 @@ use crate::{Result, frame, grid};
 /// # Errors
 /// When runs are of different lengths or settings, have no validation accuracy, or all diverged.
 pub fn choose(runs: &[Run]) -> Result<Choice> {
-    let hint = "choose among finished training runs of one setting and length that differ in rate and seed alone";
+    let hint = "choose among finished training runs of one setting and length that differ only in rate and seed";
     let Some(first) = runs.first() else {
         return Err(Failure::unusable("no finished run was given").hint(hint));
     };

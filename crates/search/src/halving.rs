@@ -38,7 +38,7 @@ pub(crate) struct Scored {
     pub diverged: usize,
     /// Folders of the runs.
     pub folders: Vec<String>,
-    /// Images a second, where speeds were compared.
+    /// Images per second, where speeds were compared.
     pub images_per_second: Option<f64>,
     /// Runs given up at a rate that was too high.
     pub abandoned: Vec<Trial>,

@@ -136,8 +136,8 @@ fn ramps(search: &Search, of: &[RampOf], steps: &[u64]) -> Result<Ramps> {
     Ok(if missing.is_empty() { Ramps::Ready(ramps) } else { Ramps::Ask(Next::Run(missing)) })
 }
 
-/// About what the probe of a range test costs: at 3 batches of up to 64 images a step's direction and 7 losses, two thirds of
-/// a step each; and the gradients of [`RAMP_PROBE_BATCHES`].
+/// About what the probe of a range test costs: for each of 3 batches of up to 64 images the direction of a step and 7 losses,
+/// two thirds of a step each; and the gradients of [`RAMP_PROBE_BATCHES`].
 fn probe_cost(remaining: &Remaining, batch_size: usize) -> f64 {
     let critical = (17 * batch_size.min(64)).div_ceil(batch_size);
     remaining.cost((critical + RAMP_PROBE_BATCHES) as u64, batch_size)

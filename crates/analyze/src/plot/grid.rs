@@ -1,4 +1,4 @@
-//! The baseline's grid: validation accuracy over the rate, one line a length, the chosen rate ringed.
+//! The baseline's grid: validation accuracy over the rate, one line per length, the chosen rate ringed.
 
 use artifacts::number::count;
 
@@ -17,7 +17,7 @@ pub(crate) fn figure(points: &[GridPoint]) -> Option<Figure> {
     }
     let mut figure = Figure::new(
         "grid",
-        "Validation accuracy of the baseline over its learning rate, one line a length",
+        "Validation accuracy of the baseline over its learning rate, one line per length",
         WIDTH,
         0.0,
     );

@@ -13,7 +13,7 @@ pub(crate) fn figure(cells: &[Cell], accuracy: FinalAccuracy) -> Option<Figure> 
     if cells.is_empty() {
         return None;
     }
-    let description = format!("Final {} over the length of training, one line an arm", accuracy.name());
+    let description = format!("Final {} over the length of training, one line per arm", accuracy.name());
     let mut figure = Figure::new("accuracy-by-length", description, WIDTH, 0.0);
     let entries: Vec<Entry> = arms
         .iter()

@@ -1,4 +1,4 @@
-//! Rate and momentum over the steps, one line an arm.
+//! Rate and momentum over the steps, one line per arm.
 
 use plotters::style::RGBColor;
 
@@ -27,7 +27,8 @@ pub(crate) fn figure(lines: &[ScheduleLine]) -> Option<Figure> {
     if lines.is_empty() || last < 2.0 {
         return None;
     }
-    let mut figure = Figure::new("schedules", "Learning rate and momentum over the steps, one line an arm", WIDTH, 0.0);
+    let mut figure =
+        Figure::new("schedules", "Learning rate and momentum over the steps, one line per arm", WIDTH, 0.0);
     let entries: Vec<Entry> =
         lines.iter().map(|line| Entry { text: line.arm.clone(), color: line.color, dashed: false }).collect();
     let taken = legend(&mut figure, &entries, LEFT, RIGHT, LEGEND_TOP);

@@ -46,7 +46,7 @@ fn verdicts(report: &Report) -> Vec<String> {
                 ("wins", Verdict::Wins),
                 ("ties", Verdict::Ties),
                 ("loses", Verdict::Loses),
-                ("has one seed alone", Verdict::Unclear),
+                ("has only one seed", Verdict::Unclear),
             ];
             let parts: Vec<String> = named
                 .into_iter()

@@ -115,7 +115,7 @@ fn arms(report: &Report, by_length: Option<&str>) -> String {
     };
     let mut section = format!("<h2>Final {} by arm and length</h2>\n", accuracy.name());
     let caption =
-        "Each dot a seed, whiskers one standard deviation over seeds. Final accuracy, never the best of the run.";
+        "One dot per seed; whiskers are one standard deviation over seeds. Final accuracy, never the best of the run.";
     section.push_str(&figure(by_length, caption));
     let head = [
         ("steps", false),

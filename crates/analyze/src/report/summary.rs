@@ -1,4 +1,4 @@
-//! The numbers of a report: `summary.json` (all of it), `summary.csv` and `summary.parquet` (one row a run).
+//! The numbers of a report: `summary.json` (all of it), `summary.csv` and `summary.parquet` (one row per run).
 
 use std::fs;
 use std::path::Path;

@@ -24,7 +24,7 @@ const SHOWN: [(&str, RGBColor); 4] = [
 ];
 
 /// What the rules cost in the settings of one role: a row per rule, its best kind of range test among those on which it answered most often,
-/// a dot a setting, a bar at the mean.
+/// a dot per setting, a bar at the mean.
 pub(crate) fn rules(scores: &[RuleScore], role: Role) -> Figure {
     let mut best: Vec<&RuleScore> = Vec::new();
     for score in scores {

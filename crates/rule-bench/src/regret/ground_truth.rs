@@ -7,7 +7,7 @@ pub(crate) struct GroundTruth {
     pub rates: Vec<f64>,
     /// The seeds.
     pub seeds: Vec<u64>,
-    /// Final validation accuracy, a row a rate, a column a seed.
+    /// Final validation accuracy, one row per rate, one column per seed.
     pub accuracy: Vec<Vec<f64>>,
     /// Accuracy of a guess at random.
     pub chance: f64,

@@ -86,7 +86,7 @@ fn decide(search: &Search, training: Training, longest: u64, scored: &[Scored], 
     // On a machine that has become slower the chosen length may no longer fit.
     let affordable = chosen.min(affordable(search, left, scored)).max(2);
     if affordable < chosen {
-        reason = format!("{reason} What is left of the budget is enough for {} steps alone.", count(affordable));
+        reason = format!("{reason} What is left of the budget is enough for only {} steps.", count(affordable));
     }
     let decision = Decision {
         step: search.step.name().to_owned(),
