@@ -8,11 +8,10 @@ use analyze::verify::{self, Sources};
 use analyze::{plot, unfinished};
 use artifacts::finished;
 use artifacts::metrics;
-use artifacts::run::{
-    self, Config, Kind, MODEL_FILE, Machine, RESULT_FILE, RUN_FILE, ResultRecord, RunRecord, Source, Status,
-};
+use artifacts::run::{Config, Kind, MODEL_FILE, RESULT_FILE, RUN_FILE, ResultRecord, RunRecord};
 use artifacts::sha256;
 use artifacts::weights::{self, Origin};
+use end_to_end::made_up;
 use reading::curve::{self, csv};
 use reading::suggest::suggest;
 use serde_json::json;
@@ -43,68 +42,21 @@ pub(crate) fn record(arm: &str, seed: u64, iterations: u64) -> RunRecord {
         "1cycle" => (Kind::Train, "1cycle", json!({"min_lr": 0.1, "max_lr": 1.0, "variant": "smith"})),
         _ => (Kind::Train, "piecewise", json!({"pieces": [{"iterations": iterations, "lr": 0.2}]})),
     };
-    let source = |name: &str| Source { path: format!("{name}.safetensors"), sha256: "0".repeat(64) };
-    RunRecord {
-        format: run::FORMAT.into(),
-        name: format!("{arm}-seed{seed}"),
-        study: "study".into(),
-        arm: arm.into(),
-        tool: "sc-train".into(),
-        git_commit: None,
-        build: None,
-        config: Config {
-            kind,
-            net: "resnet8".into(),
-            shortcut: "a".into(),
-            seed,
-            batch_size: 64,
-            iterations,
-            schedule: schedule.into(),
-            schedule_parameters,
-            optimizer: "sgd".into(),
-            momentum: 0.9,
-            weight_decay: 1e-4,
-            bn_momentum: 0.1,
-            bn_reestimate: 0,
-            augment: "none".into(),
-            train_limit: None,
-            val_from_train: 0.1,
-            val_every: 2,
-            test_every: 0,
-            exact_conv: false,
-            precision: "float32".into(),
-        },
-        data_name: "digits".into(),
-        classes: 10,
-        train_images: 640,
-        val_images: 64,
-        data: source("data"),
-        init: source("init"),
-        rates_from: None,
-        device: "cpu".into(),
-        kernels: "cpu".into(),
-        isa: None,
-        threads: 1,
-        machine: Machine::default(),
-    }
+    let config = made_up::config(kind, seed, iterations, schedule, schedule_parameters);
+    let config = Config { batch_size: 64, val_every: 2, ..config };
+    made_up::record(&format!("{arm}-seed{seed}"), arm, config)
 }
 
 /// The result of a run that ended as it should.
 pub(crate) fn result(iterations: u64, accuracy: f64) -> ResultRecord {
     ResultRecord {
-        format: run::FORMAT.into(),
-        status: Status::Completed,
-        divergence: None,
-        iterations,
         final_val_accuracy: Some(accuracy),
         final_val_loss: Some(0.5),
         final_train_accuracy: Some(0.95),
         final_train_loss: Some(0.2),
         test_accuracy: Some(accuracy),
         test_loss: Some(0.5),
-        wall_seconds: 1.5,
-        images_per_second: Some(1000.0),
-        peak_rss_bytes: None,
+        ..made_up::result(iterations)
     }
 }
 

@@ -11,8 +11,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use artifacts::metrics::{FILE, LineWriter, Metrics};
-use artifacts::run::{self, Config, Kind, Machine, RESULT_FILE, RUN_FILE, ResultRecord, RunRecord, Source, Status};
+use artifacts::run::{Kind, RESULT_FILE, RUN_FILE, ResultRecord, RunRecord};
 use artifacts::{ArtifactError, json};
+use end_to_end::made_up;
 use serde_json::{Value, json};
 
 /// How often the memory of the program is looked at.
@@ -138,66 +139,18 @@ fn record(name: &str, arm: &str, iterations: u64, seed: u64) -> RunRecord {
         "1cycle" => (Kind::Train, "1cycle", json!({"min_lr": 0.1, "max_lr": 1.0, "variant": "smith"})),
         _ => (Kind::Train, "piecewise", json!({"pieces": [{"iterations": iterations, "lr": 0.2}]})),
     };
-    let source = |name: &str| Source { path: name.to_owned(), sha256: format!("{seed:064x}") };
-    RunRecord {
-        format: run::FORMAT.to_owned(),
-        name: name.to_owned(),
-        study: "large".to_owned(),
-        arm: arm.to_owned(),
-        tool: "made up".to_owned(),
-        git_commit: None,
-        build: None,
-        config: Config {
-            kind,
-            net: "resnet56".to_owned(),
-            shortcut: "a".to_owned(),
-            seed,
-            batch_size: 128,
-            iterations,
-            schedule: schedule.to_owned(),
-            schedule_parameters,
-            optimizer: "sgd".to_owned(),
-            momentum: 0.9,
-            weight_decay: 1e-4,
-            bn_momentum: 0.1,
-            bn_reestimate: 0,
-            augment: "none".to_owned(),
-            train_limit: None,
-            val_from_train: 0.1,
-            val_every: 10,
-            test_every: 0,
-            exact_conv: false,
-            precision: "float32".into(),
-        },
-        data_name: "made-up".to_owned(),
-        classes: 10,
-        train_images: 50_000,
-        val_images: 5_000,
-        data: Source { sha256: "0".repeat(64), path: "none.safetensors".to_owned() },
-        init: source("none.safetensors"),
-        rates_from: None,
-        device: "cpu".to_owned(),
-        kernels: "cpu".to_owned(),
-        isa: None,
-        threads: 1,
-        machine: Machine::default(),
-    }
+    let config = made_up::config(kind, seed, iterations, schedule, schedule_parameters);
+    RunRecord { train_images: 50_000, val_images: 5_000, ..made_up::record(name, arm, config) }
 }
 
 fn result(iterations: u64, seed: u64) -> ResultRecord {
     ResultRecord {
-        format: run::FORMAT.to_owned(),
-        status: Status::Completed,
-        divergence: None,
-        iterations,
         final_val_accuracy: Some(0.9),
         final_val_loss: Some(0.4),
         final_train_accuracy: Some(0.95),
         final_train_loss: Some(0.2),
         test_accuracy: Some(0.9 + 1e-4 * (seed % 17) as f64),
         test_loss: Some(0.4),
-        wall_seconds: 100.0,
-        images_per_second: Some(1000.0),
-        peak_rss_bytes: None,
+        ..made_up::result(iterations)
     }
 }
