@@ -175,19 +175,19 @@ pub fn result(iterations: u64) -> ResultRecord {
 /// A plateau from 0.01 on; nothing but the wobble of the batches falls.
 pub fn ramp_step(step: u64, seed: u64) -> Metrics {
     let lr = 1e-4 * 1e5f64.powf((step - 1) as f64 / 99.0);
-    let way = 1.0 / (1.0 + (-6.0 * (lr.log10() + 2.0)).exp());
+    let share = 1.0 / (1.0 + (-6.0 * (lr.log10() + 2.0)).exp());
     let wobble = 0.02 * ((step * 7 + seed * 3) as f64).sin();
-    let held_out = step.is_multiple_of(10);
+    let measured = step.is_multiple_of(10);
     Metrics {
         iteration: step,
         epoch: step as f64 / 10.0,
         lr,
         momentum: 0.9,
-        train_loss: finite(2.3 - 1.9 * way + wobble),
-        train_accuracy: finite(0.1 + 0.8 * way + wobble),
+        train_loss: finite(2.3 - 1.9 * share + wobble),
+        train_accuracy: finite(0.1 + 0.8 * share + wobble),
         grad_norm: Some(1.0),
-        val_loss: held_out.then_some(2.3 - 1.7 * way),
-        val_accuracy: held_out.then_some(0.1 + 0.7 * way),
+        val_loss: measured.then_some(2.3 - 1.7 * share),
+        val_accuracy: measured.then_some(0.1 + 0.7 * share),
     }
 }
 
@@ -200,7 +200,7 @@ pub fn training_step(step: u64, iterations: u64, lr: f64) -> Metrics {
         lr: if share <= 0.5 { lr } else { lr / 10.0 },
         momentum: 0.9,
         train_loss: finite(2.3 * (-3.0 * share).exp()),
-        // Complete from 30% of the way on: before the annealing at 50%.
+        // Complete from 30% of the steps on: before the annealing at 50%.
         train_accuracy: finite(if share > 0.3 { 1.0 } else { 0.5 }),
         grad_norm: Some(1.0),
         val_loss: None,

@@ -3,6 +3,8 @@
 //!
 //!     make large
 
+#![forbid(unsafe_code)]
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -119,7 +121,7 @@ fn line(arm: &str, step: u64, steps: u64, seed: u64) -> Metrics {
     let lr = if arm == "range-test" { 1e-4 * 1e5_f64.powf(way) } else { 0.2 * (1.0 - way) + 1e-3 };
     let learnt =
         if arm == "range-test" { 1.0 / (1.0 + (-6.0 * (lr.log10() + 2.0)).exp()) } else { 1.0 - (-4.0 * way).exp() };
-    let held_out = step.is_multiple_of(10) || step == steps;
+    let measured = step.is_multiple_of(10) || step == steps;
     Metrics {
         iteration: step,
         epoch: step as f64 / 391.0,
@@ -128,8 +130,8 @@ fn line(arm: &str, step: u64, steps: u64, seed: u64) -> Metrics {
         train_loss: Some(2.3 - 2.0 * learnt + wobble),
         train_accuracy: Some(0.1 + 0.8 * learnt + wobble),
         grad_norm: Some(1.0 + wobble),
-        val_loss: held_out.then_some(2.3 - 1.8 * learnt),
-        val_accuracy: held_out.then_some(0.1 + 0.7 * learnt),
+        val_loss: measured.then_some(2.3 - 1.8 * learnt),
+        val_accuracy: measured.then_some(0.1 + 0.7 * learnt),
     }
 }
 

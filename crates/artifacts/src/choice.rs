@@ -1,4 +1,4 @@
-//! `choice.json`: the rate that came out best of a grid, chosen on held-out training images.
+//! `choice.json`: the rate that came out best of a grid, chosen on validation images.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub const FORMAT: &str = "superconv-choice/1";
 pub struct Candidate {
     /// The rate.
     pub lr: f64,
-    /// Mean over seeds of the final accuracy on held-out images; null where every run diverged.
+    /// Mean over seeds of the final accuracy on validation images; null where every run diverged.
     pub mean_val_accuracy: Option<f64>,
     /// Runs that it is the mean of.
     pub runs: usize,

@@ -35,9 +35,9 @@ pub struct Metrics {
     pub train_accuracy: Option<f64>,
     /// Euclidean norm of the gradient.
     pub grad_norm: Option<f64>,
-    /// Mean cross-entropy of the held-out training images after the step.
+    /// Mean cross-entropy of the validation images after the step.
     pub val_loss: Option<f64>,
-    /// Fraction of the held-out training images classified correctly after the step.
+    /// Fraction of the validation images classified correctly after the step.
     pub val_accuracy: Option<f64>,
 }
 

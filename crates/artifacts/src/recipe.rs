@@ -23,13 +23,13 @@ pub struct Scope {
     pub net: String,
     /// Its shortcut; empty where it has none.
     pub shortcut: String,
-    /// Training images while choosing: those held out are not counted.
+    /// Training images while choosing: validation images are not counted.
     pub train_images: usize,
-    /// Training images held out, that every choice was made on.
+    /// Validation images, that every choice was made on.
     pub held_out_images: usize,
     /// Test images: the last run alone looks at them.
     pub test_images: usize,
-    /// Share of the training images held out (`--val-from-train`).
+    /// Share of the training images kept for validation (`--val-from-train`).
     pub val_from_train: f64,
 }
 
@@ -81,11 +81,11 @@ pub struct Candidate {
     pub batch_size: usize,
     /// Highest rate of its runs.
     pub max_lr: Option<f64>,
-    /// Mean final accuracy on held-out images, runs that diverged at chance; null where nothing was run.
+    /// Mean final accuracy on validation images, runs that diverged at chance; null where nothing was run.
     pub mean_val_accuracy: Option<f64>,
     /// Standard deviation over its runs; null for fewer than two.
     pub sd_val_accuracy: Option<f64>,
-    /// Mean final cross-entropy on held-out images; null where a run diverged.
+    /// Mean final cross-entropy on validation images; null where a run diverged.
     pub mean_val_loss: Option<f64>,
     /// Runs that this is the mean of.
     pub runs: usize,
@@ -179,7 +179,7 @@ pub struct Budget {
     pub spent: Spent,
     /// Measured speeds, one a batch size, ascending.
     pub speeds: Vec<Speed>,
-    /// Seconds that a run takes besides its steps: start, reading the data, measuring held-out images.
+    /// Seconds that a run takes besides its steps: start, reading the data, measuring validation images.
     pub overhead_seconds: f64,
 }
 

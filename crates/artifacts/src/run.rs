@@ -62,7 +62,7 @@ pub struct Config {
     pub augment: String,
     /// Training images used at most, after holding out; null for all.
     pub train_limit: Option<usize>,
-    /// Share of the training images held out for `val_*`.
+    /// Share of the training images kept for validation (`val_*`).
     pub val_from_train: f64,
     /// Steps between measurements of `val_*`; 0: after the last step only.
     pub val_every: u64,
@@ -155,7 +155,7 @@ pub struct RunRecord {
     pub classes: usize,
     /// Images trained on.
     pub train_images: usize,
-    /// Training images held out.
+    /// Validation images.
     pub val_images: usize,
     /// The data set.
     pub data: Source,
@@ -237,7 +237,7 @@ pub struct ResultRecord {
     pub divergence: Option<Divergence>,
     /// Steps made.
     pub iterations: u64,
-    /// Accuracy on the held-out training images after the last step.
+    /// Accuracy on the validation images after the last step.
     pub final_val_accuracy: Option<f64>,
     /// Mean cross-entropy on them.
     pub final_val_loss: Option<f64>,

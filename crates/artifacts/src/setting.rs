@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// tool's says nothing, an older file less than a newer one.
 ///
 /// Compared are data, net, shortcut, batch size, optimizer, momentum and weight decay, and for a probe the weights. What runs
-/// may differ in besides is not: batch norm's momentum and re-estimation, and the images held out, act on measurements
+/// may differ in besides is not: batch norm's momentum and re-estimation, and the validation images, act on measurements
 /// alone; precision and exact convolutions on rounding; augmentation and the number of steps shift the best rate by less
 /// than its interval, and a range test is shorter than the training that it is made for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
 //! How much memory reading a checkpoint takes: a resumed run holds its net beside it.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeMap;
 
 use artifacts::checkpoint::{self, Checkpoint};

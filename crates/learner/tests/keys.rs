@@ -1,5 +1,7 @@
 //! Every parameter of every schedule is known to those who put runs side by side (`artifacts::keys`).
 
+#![forbid(unsafe_code)]
+
 use artifacts::keys::{self, Class, class_of};
 use learner::spec::RunSpec;
 use schedules::{

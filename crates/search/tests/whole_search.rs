@@ -1,5 +1,7 @@
 //! A whole search over a made-up world: what the programs would measure is a formula, so that the best choice is known.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

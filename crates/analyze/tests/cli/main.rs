@@ -1,5 +1,7 @@
 //! The commands of `sc-analyze` over made-up runs: what they write, what they print, and what they refuse.
 
+#![forbid(unsafe_code)]
+
 mod output;
 mod verify;
 
@@ -278,7 +280,7 @@ fn runs_of_different_data_get_no_common_report() {
 }
 
 #[test]
-fn the_best_rate_is_chosen_on_held_out_images() {
+fn the_best_rate_is_chosen_on_validation_images() {
     let runs = Runs::new();
     let mut grid = Vec::new();
     for (lr, accuracies) in [(0.1, [0.80, 0.84]), (0.2, [0.90, 0.86]), (0.4, [0.88, 0.88]), (0.8, [0.2, 0.3])] {
@@ -298,13 +300,13 @@ fn the_best_rate_is_chosen_on_held_out_images() {
 }
 
 #[test]
-fn choosing_needs_one_length_and_held_out_accuracy() {
+fn choosing_needs_one_length_and_validation_accuracy() {
     let runs = Runs::new();
     let out = runs.path("choice.json");
     let mixed = [runs.training("grid", 60, 1, 0.1, 0.9), runs.training("grid", 120, 1, 0.2, 0.9)];
     assert!(refuse(&arguments("choose", &mixed, &["--out", &out])).contains("differ in iterations: 60 and 120"));
-    let no_held_out = [runs.training("piecewise", 60, 1, 0.1, 0.9)];
-    let said = refuse(&arguments("choose", &no_held_out, &["--out", &out]));
+    let no_validation = [runs.training("piecewise", 60, 1, 0.1, 0.9)];
+    let said = refuse(&arguments("choose", &no_validation, &["--out", &out]));
     assert!(said.contains("the run has no validation accuracy") && said.contains("--val-from-train"), "{said}");
     fs::remove_file(Path::new(&mixed[0]).join(RESULT_FILE)).unwrap();
     assert!(refuse(&arguments("choose", &mixed[..1], &["--out", &out])).contains("has not finished"));
