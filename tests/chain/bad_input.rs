@@ -80,13 +80,13 @@ fn files_that_do_not_fit() {
         folder,
         "sc-train",
         &train("init.safetensors", "data.safetensors"),
-        "expected metadata \"name\", found none",
+        "init.safetensors: this is a file of weights, not a data set",
     );
     refused(
         folder,
         "sc-train",
         &train("data.safetensors", "data.safetensors"),
-        "expected metadata \"net\", found none",
+        "data.safetensors: this is a data set, not a file of weights",
     );
 
     let whole = bytes(folder, "data.safetensors");
@@ -100,7 +100,8 @@ fn files_that_do_not_fit() {
     refused(folder, "sc-train", &train("data.safetensors", "nan.safetensors"), "expected finite numbers in tensor");
 
     refused(folder, "sc-init", "--net resnet21 --data data.safetensors --seed 1 --out o", "found \"resnet21\"");
-    refused(folder, "sc-init", "--net lenet --data init.safetensors --seed 1 --out o", "expected metadata \"name\"");
+    let other = "init.safetensors: this is a file of weights, not a data set";
+    refused(folder, "sc-init", "--net lenet --data init.safetensors --seed 1 --out o", other);
 }
 
 #[test]

@@ -112,7 +112,12 @@ fn a_replay_of_something_else() {
         &["runs/a/run.json is the record of a training run, not of a range test", "sc-train --replay"],
     );
     refused(folder, "sc-train", "--replay runs/none/run.json", &["runs/none/run.json: cannot read"]);
-    refused(folder, "sc-train", "--replay runs/a/result.json", &["runs/a/result.json: expected the record of a run"]);
+    refused(
+        folder,
+        "sc-train",
+        "--replay runs/a/result.json",
+        &["runs/a/result.json: this is the result of a run, not the record of a run", "pass the run.json of the run"],
+    );
     for flag in ["--lr 3", "--seed 1", "--iterations 4", "--momentum 0.9", "--exact-conv", "--study s"] {
         let name = flag.split(' ').next().unwrap();
         let expected = format!("{name} does not apply to --replay");

@@ -1,5 +1,7 @@
 //! Compiles the GPU's kernels for the processor, once for each way to run them.
 
+#![forbid(unsafe_code)]
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=emulated.c");
