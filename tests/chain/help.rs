@@ -53,7 +53,7 @@ fn flags(command: &str) -> Vec<Entry> {
         } else if trimmed.is_empty() {
             is_first_paragraph = false;
         } else if let Some(entry) = entries.last_mut().filter(|_| is_first_paragraph) {
-            entry.text = format!("{} {trimmed}", entry.text).trim().to_owned();
+            format!("{} {trimmed}", entry.text).trim().clone_into(&mut entry.text);
         }
     }
     for entry in &mut entries {

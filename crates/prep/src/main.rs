@@ -26,11 +26,13 @@ fn main() -> ExitCode {
 }
 
 /// Input or arguments that cannot be used.
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn unusable(refusal: Refusal) -> Failure {
     with_hint(Failure::unusable(&refusal), &refusal)
 }
 
 /// The network did not bring it, or the disk did not take it.
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn not_fetched(refusal: Refusal) -> Failure {
     with_hint(Failure::failed(&refusal), &refusal)
 }
