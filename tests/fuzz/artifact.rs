@@ -63,6 +63,7 @@ fn data_set() -> Prepared {
         train: Images { pixels: (0..12).collect(), labels: vec![0, 1, 1] },
         test: Images { pixels: vec![9; 4], labels: vec![0] },
         sources: vec![("x.gz".into(), "00".into())],
+        skipped: vec!["a.png: empty".into()],
     };
     dataset::write(&path, data).expect("the sample can be written");
     Prepared {

@@ -1,5 +1,6 @@
 //! What `sc-prep` reads: data sets as they are published.
 
+use std::fs;
 use std::path::Path;
 
 use image::ExtendedColorType::{L16, Rgba8};
@@ -148,13 +149,19 @@ fn picture_archive(mutate: Mutate) -> Prepared {
             let path = scratch.write("mutated", input);
             let options = folder::Options { size: Some(4), max_bytes: MAX_BYTES, ..folder::Options::default() };
             let read = Tree::open(&path).and_then(|tree| folder::read(&tree, options, &Silent));
-            whole(read.map(|outcome| outcome.set), &path)
+            whole(read, &path)
         }),
     }
 }
 
 fn jpegs() -> Vec<Vec<u8>> {
-    vec![samples::colour_jpeg(1, 19, 11), samples::colour_jpeg(2, 8, 8), samples::grey_jpeg(3, 17, 9)]
+    let other = ["progressive-420", "progressive-restart", "apart-restart-mixed", "interleaved-411", "ycck-420"];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("parity/fixtures/jpegs");
+    let other = other.iter().map(|name| fs::read(folder.join(format!("{name}.jpg"))).expect("a fixture"));
+    [samples::colour_jpeg(1, 19, 11), samples::colour_jpeg(2, 8, 8), samples::grey_jpeg(3, 17, 9)]
+        .into_iter()
+        .chain(other)
+        .collect()
 }
 
 fn pngs() -> Vec<Vec<u8>> {
@@ -167,7 +174,7 @@ fn pngs() -> Vec<Vec<u8>> {
 }
 
 fn pictures(valid: &[Vec<u8>], mutate: Mutate) -> Prepared {
-    let to = Conversion { channels: 3, width: 8, height: 8 };
+    let to = Conversion { channels: 3, width: 8, height: 8, orient: true };
     let mut planes = vec![0; 192];
     Prepared {
         valid: valid.to_vec(),

@@ -33,9 +33,14 @@ pub struct DataSet {
     pub test: Images,
     /// Name and SHA-256 of every source file, in order of name.
     pub sources: Vec<(String, String)>,
+    /// Pictures that were left out because they cannot be read, and why: a line each.
+    pub skipped: Vec<String>,
 }
 
 const SOURCE: &str = "sha256:";
+
+/// Key of what was left out; absent where nothing was.
+const SKIPPED: &str = "skipped";
 
 /// Writes a data set, atomically; equal content gives equal bytes.
 ///
@@ -47,6 +52,9 @@ pub fn write(path: &Path, data: DataSet) -> Result<()> {
         [("name", data.name), ("classes", json(&data.classes)), ("mean", json(&data.mean)), ("std", json(&data.std))]
     {
         file.metadata.insert(key.to_owned(), value);
+    }
+    if !data.skipped.is_empty() {
+        file.metadata.insert(SKIPPED.to_owned(), json(&data.skipped));
     }
     for (name, hash) in data.sources {
         file.metadata.insert(format!("{SOURCE}{name}"), hash);
@@ -99,10 +107,11 @@ pub fn read_with_hash(path: &Path) -> Result<(DataSet, String)> {
             return Err(file.wrong(&expected, &format!("{values:?}")));
         }
     }
+    let skipped = if file.file.metadata.contains_key(SKIPPED) { list(&mut file, SKIPPED)? } else { Vec::new() };
     let sources = file.file.metadata.iter();
     let sources = sources.filter_map(|(k, v)| Some((k.strip_prefix(SOURCE)?.to_owned(), v.clone()))).collect();
     file.finish("a data set")?;
-    Ok((DataSet { name, shape: train_shape, classes, mean, std, train, test, sources }, sha256))
+    Ok((DataSet { name, shape: train_shape, classes, mean, std, train, test, sources, skipped }, sha256))
 }
 
 fn list<T: serde::de::DeserializeOwned>(file: &mut Taking, key: &str) -> Result<Vec<T>> {
@@ -150,6 +159,7 @@ mod tests {
             train: Images { pixels: (0..12).collect(), labels: vec![0, 1, 1] },
             test: Images { pixels: vec![9; 4], labels: vec![0] },
             sources: vec![("x.gz".into(), "00".into())],
+            skipped: vec!["a.png: empty".into()],
         }
     }
 

@@ -15,6 +15,7 @@ pub mod finished;
 pub mod format;
 pub mod json;
 pub mod keys;
+pub mod kind;
 pub mod metrics;
 pub mod names;
 pub mod number;

@@ -23,6 +23,8 @@ pub struct Failure {
     pub code: u8,
     /// One line: the file, flag or key, and what is wrong with it.
     pub message: String,
+    /// A list below the message, where it counts things: a line each.
+    pub details: Vec<String>,
     /// What to do about it.
     pub hint: Option<String>,
 }
@@ -30,12 +32,19 @@ pub struct Failure {
 impl Failure {
     /// Arguments or input that cannot be used: exit code 2.
     pub fn unusable(message: impl Display) -> Self {
-        Self { code: UNUSABLE, message: message.to_string(), hint: None }
+        Self { code: UNUSABLE, message: message.to_string(), details: Vec::new(), hint: None }
     }
 
     /// This machine could not do it: exit code 1.
     pub fn failed(message: impl Display) -> Self {
-        Self { code: FAILED, message: message.to_string(), hint: None }
+        Self { code: FAILED, message: message.to_string(), details: Vec::new(), hint: None }
+    }
+
+    /// Adds a list of what the message counts.
+    #[must_use]
+    pub fn details(mut self, details: Vec<String>) -> Self {
+        self.details = details;
+        self
     }
 
     /// Adds what to do about it, unless something is said already.
@@ -75,8 +84,8 @@ pub fn run(program: &str, outcome: Result<u8, Failure>) -> ExitCode {
 /// A failure as it is printed. File names and quotes from files must not break the lines.
 fn told(program: &str, failure: &Failure) -> String {
     let line = |text: &str| text.replace(char::is_control, "?");
-    let hint = failure.hint.as_ref().map_or_else(String::new, |hint| format!("\n  {}", line(hint)));
-    format!("{program}: {}{hint}", line(&failure.message))
+    let below = failure.details.iter().chain(&failure.hint).map(|text| format!("\n  {}", line(text)));
+    format!("{program}: {}{}", line(&failure.message), below.collect::<String>())
 }
 
 #[cfg(test)]
@@ -99,6 +108,12 @@ mod tests {
         let failure = Failure::unusable("a\nb: is no data set").hint("run: sc-prep\u{1b}");
         assert_eq!(told("sc-x", &failure), "sc-x: a?b: is no data set\n  run: sc-prep?");
         assert_eq!(told("sc-x", &Failure::failed("full")), "sc-x: full");
+    }
+
+    #[test]
+    fn a_list_stands_between_message_and_hint() {
+        let failure = Failure::unusable("2 faults").hint("mend them").details(vec!["a".into(), "b\nc".into()]);
+        assert_eq!(told("sc-x", &failure), "sc-x: 2 faults\n  a\n  b?c\n  mend them");
     }
 
     #[test]

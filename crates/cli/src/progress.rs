@@ -69,6 +69,14 @@ impl Progress {
         }
     }
 
+    /// A note, above the bar where there is one.
+    pub fn note(&self, line: impl Display) {
+        match &self.style {
+            Style::Bar(bar) => bar.suspend(|| output::note(line)),
+            _ => output::note(line),
+        }
+    }
+
     /// Takes the bar away.
     pub fn finish(&self) {
         if let Style::Bar(bar) = &self.style {

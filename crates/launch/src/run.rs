@@ -225,7 +225,12 @@ impl Prepared {
             Ending::Interrupted { iteration } => {
                 let rerun = if flags.resume { "rerun" } else { "rerun with --resume" };
                 let message = format!("{}: interrupted after step {iteration}; progress was saved", path.display());
-                return Err(Failure { code: INTERRUPTED, message, hint: Some(format!("{rerun} to continue")) });
+                return Err(Failure {
+                    code: INTERRUPTED,
+                    message,
+                    details: Vec::new(),
+                    hint: Some(format!("{rerun} to continue")),
+                });
             }
             Ending::Diverged(divergence) => {
                 result.status = Status::Diverged;

@@ -1,10 +1,14 @@
 //! A tree of files: a folder, or a tar archive of one, plain or gzipped. Both are visited alike.
 
+use std::cell::Cell;
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use artifacts::kind::{self, Kind};
+
 use crate::bounded::{self, Bounded};
+use crate::litter::is_litter;
 use crate::{Refusal, Result};
 
 /// No file of a data set is larger. CIFAR's largest has 154 MB; an image has far less, and says so itself.
@@ -18,6 +22,8 @@ const TAR_BLOCK: u64 = 512;
 pub struct Tree {
     path: PathBuf,
     is_folder: bool,
+    /// Whether an archive was found to stop without the mark of its end.
+    is_open_ended: Cell<bool>,
 }
 
 /// Takes the files of a [`Tree`]. Paths are relative to its root, with `/` between parts; those of folders end in `/`.
@@ -39,13 +45,28 @@ impl Tree {
     /// The tree at `path`.
     ///
     /// # Errors
-    /// When there is neither a folder nor a regular file.
+    /// When there is neither a folder nor an archive that can be read.
     pub fn open(path: &Path) -> Result<Self> {
         let facts = path.metadata().map_err(|error| Refusal::unreadable(path, &error))?;
         if !facts.is_dir() && !facts.is_file() {
             return Err(Refusal::at(path.display(), "neither a folder nor a .tar or .tar.gz archive"));
         }
-        Ok(Self { path: path.to_owned(), is_folder: facts.is_dir() })
+        if facts.is_file() {
+            refuse_other_kinds(path)?;
+        }
+        Ok(Self { path: path.to_owned(), is_folder: facts.is_dir(), is_open_ended: Cell::new(false) })
+    }
+
+    /// Whether the last part of its path is such a name.
+    pub fn is_named(&self, is_such: impl Fn(&str) -> bool) -> bool {
+        let whole = self.path.canonicalize();
+        whole.is_ok_and(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_such))
+    }
+
+    /// What users should know about a tree that was visited.
+    pub fn warnings(&self) -> Vec<String> {
+        let open = "ends without tar's end mark; every file in it is whole, but more may have followed";
+        self.is_open_ended.get().then(|| format!("{}: {open}", self.place())).into_iter().collect()
     }
 
     /// Whether this is a folder, not an archive.
@@ -63,7 +84,8 @@ impl Tree {
         if self.is_folder { self.path.join(path).display().to_string() } else { format!("{}: {path}", self.place()) }
     }
 
-    /// Shows every file to `visitor`: a folder's in order of name, an archive's in its own order.
+    /// Shows every file to `visitor`: a folder's in order of name, an archive's in its own order. What systems leave
+    /// ([`is_litter`]) is passed over.
     ///
     /// # Errors
     /// When the visitor refuses, when something cannot be read, and when an archive is damaged or leads out of
@@ -74,8 +96,9 @@ impl Tree {
 
     fn visit_tar(&self, visitor: &mut impl Visitor) -> Result<()> {
         let damaged = |error: std::io::Error| {
-            Refusal::at(self.place(), format!("not a whole .tar or .tar.gz archive: {error}"))
-                .hint("a folder with the unpacked files works too")
+            let is_cut = error.kind() == ErrorKind::UnexpectedEof || error.to_string().contains("unexpected EOF");
+            let what = if is_cut { "the archive is cut off" } else { "not a whole .tar or .tar.gz archive" };
+            Refusal::at(self.place(), format!("{what}: {error}")).hint("a folder with the unpacked files works too")
         };
         let mut reader = bounded::open(&self.path, "an archive")?;
         let mut archive = tar::Archive::new(&mut reader);
@@ -85,6 +108,9 @@ impl Tree {
             let raw = raw.map_err(|_| Refusal::at(self.place(), "a file name in it is not UTF-8"))?;
             let kind = entry.header().entry_type();
             let Some(path) = inside(&raw, kind.is_dir()).map_err(|why| self.leads_out(&raw, why))? else { continue };
+            if is_litter(&path) {
+                continue;
+            }
             if kind.is_dir() {
                 visitor.wants(&path)?;
             } else if kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse() {
@@ -122,18 +148,35 @@ impl Tree {
         Ok(content)
     }
 
-    /// An archive cut off between two files would look whole without its end mark.
+    /// An archive cut off between two files looks whole but for its end mark, which some programs do not write.
     fn check_end(&self, reader: &mut Bounded<Box<dyn Read>>) -> Result<()> {
-        if reader.trailing_zeros() < TAR_BLOCK {
-            return Err(Refusal::at(self.place(), "cut off: it does not end as a tar archive does"));
-        }
+        self.is_open_ended.set(reader.trailing_zeros() < TAR_BLOCK);
         bounded::drain(reader).map_err(|error| Refusal::at(self.place(), format!("not a whole archive: {error}")))
     }
+}
+
+/// Refuses a file that is none of the archives that are read, by what it is.
+fn refuse_other_kinds(path: &Path) -> Result<()> {
+    let fail = |error| Refusal::unreadable(path, &error);
+    let mut start = Vec::new();
+    fs::File::open(path).map_err(fail)?.take(kind::START as u64).read_to_end(&mut start).map_err(fail)?;
+    let Some(kind) = Kind::of(&start).filter(|kind| *kind != Kind::Gzip) else { return Ok(()) };
+    let hint = match kind {
+        Kind::Zip => format!("unpack it, and pass the folder: unzip {} -d FOLDER", path.display()),
+        Kind::Bzip2 | Kind::Xz | Kind::Zstd => format!("unpack it, and pass the folder: tar -xf {}", path.display()),
+        Kind::SevenZip | Kind::Rar => "unpack it, and pass the folder".to_owned(),
+        _ => kind.remedy().unwrap_or("pass a folder, or a .tar or .tar.gz archive of one").to_owned(),
+    };
+    let problem = format!("{}, neither a folder nor a .tar or .tar.gz archive", kind.title());
+    Err(Refusal::at(path.display(), problem).hint(hint))
 }
 
 /// Shows the files in and below `folder`, whose path in the tree is `prefix`.
 fn visit_folder(folder: &Path, prefix: &str, visitor: &mut impl Visitor) -> Result<()> {
     for (name, path) in sorted_entries(folder)? {
+        if is_litter(&name) {
+            continue;
+        }
         let facts = path.metadata().map_err(|error| Refusal::unreadable(&path, &error))?;
         if facts.is_dir() {
             let inner = format!("{prefix}{name}/");

@@ -143,7 +143,7 @@ pub fn read(format: &'static Format, tree: &Tree, max_bytes: u64, progress: &dyn
     }
     let test = images.remove(format.test).ok_or_else(|| missing(format.test))?;
     let classes = classes.ok_or_else(|| missing(format.list))?;
-    Ok(Set { shape: SHAPE, classes, train, test, sources })
+    Ok(Set { shape: SHAPE, classes, train, test, sources, skipped: Vec::new() })
 }
 
 fn wanted_names(format: &Format) -> String {

@@ -45,7 +45,7 @@ pub fn read_mnist(folder: &Path, max_bytes: u64) -> Result<Set> {
         return Err(Refusal::at(folder.display(), problem));
     }
     let classes = (0..CLASSES).map(|digit| digit.to_string()).collect();
-    Ok(Set { shape, classes, train, test, sources })
+    Ok(Set { shape, classes, train, test, sources, skipped: Vec::new() })
 }
 
 fn read_split(

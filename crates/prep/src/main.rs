@@ -38,6 +38,7 @@ fn not_fetched(refusal: Refusal) -> Failure {
 }
 
 fn with_hint(failure: Failure, refusal: &Refusal) -> Failure {
+    let failure = failure.details(refusal.list().to_vec());
     match refusal.advice() {
         Some(hint) => failure.hint(hint),
         None => failure,
@@ -57,7 +58,11 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
     };
     let mut set = read(format, &source, &stages).map_err(unusable)?;
     set.limit_per_class(common.limits());
+    let warnings = set.warnings();
     let data = set.finish(&name, &source.display().to_string()).map_err(unusable)?;
+    for warning in &warnings {
+        stages.warning(warning);
+    }
     let summary = Summary::new(&common.out, &data);
     stages.stage("writing", None);
     dataset::write(&common.out, data)?;
@@ -93,15 +98,16 @@ fn read(format: &Format, source: &Path, progress: &Stages) -> Result<Set, Refusa
         Format::Cifar10(_) => cifar::read(&cifar::CIFAR10, &tree()?, max_bytes, progress),
         Format::Cifar100(_) => cifar::read(&cifar::CIFAR100, &tree()?, max_bytes, progress),
         Format::Mnist(_) => idx::read_mnist(source, max_bytes),
-        Format::Folder { size, test_share, .. } => {
-            let limits = common.limits();
-            let options = folder::Options { size: *size, test_share: *test_share, limits, max_bytes };
-            let outcome = folder::read(&tree()?, options, progress)?;
-            if let Some((count, first)) = outcome.skipped {
-                let text = format!("{first} is not named .jpg, .jpeg or .png; skipped {count} such files");
-                progress.warn(&text);
-            }
-            Ok(outcome.set)
+        Format::Folder { size, test_share, skip_damaged, orient, .. } => {
+            let options = folder::Options {
+                size: *size,
+                test_share: *test_share,
+                limits: common.limits(),
+                max_bytes,
+                skip_damaged: *skip_damaged,
+                orient: *orient,
+            };
+            folder::read(&tree()?, options, progress)
         }
     }
 }

@@ -29,9 +29,9 @@ pub(crate) enum Format {
     Mnist(Published),
     /// JPEG and PNG files by class: a folder, or a .tar or .tar.gz of one
     ///
-    /// Pictures are in `train/CLASS/` and `test/CLASS/`; without `test/`, a share of each class becomes the test set. If
-    /// any picture has colours, the set has three channels. Alpha is dropped, 16 bits become 8, EXIF orientation is not
-    /// applied.
+    /// Pictures are in `train/CLASS/` and `test/CLASS/` (or `val/CLASS/`, `valid/CLASS/`, ...); without a test set, a share
+    /// of each class becomes one. If any picture has colours, the set has three channels. Alpha is dropped, 16 bits
+    /// become 8.
     Folder {
         /// Folder or archive to read
         #[arg(help_heading = FILES)]
@@ -47,6 +47,12 @@ pub(crate) enum Format {
         /// The test set gets the pictures whose content has the smallest SHA-256, so the choice is always the same.
         #[arg(long, help_heading = IMAGES, value_name = "F", value_parser = share)]
         test_share: Option<f64>,
+        /// Turn pictures upright as their EXIF orientation says; without it they stay as they are stored
+        #[arg(long, help_heading = IMAGES)]
+        orient: bool,
+        /// Leave out the pictures that cannot be read, and record them in the data file; without it they are refused
+        #[arg(long, help_heading = IMAGES)]
+        skip_damaged: bool,
     },
 }
 

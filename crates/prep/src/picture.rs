@@ -1,17 +1,20 @@
 //! One JPEG or PNG file: what it says of itself, and its pixels in planes.
 //!
 //! Grey is what the file calls grey (with or without alpha); a palette counts as colour. Alpha is dropped, 16 bits are rounded
-//! to 8, EXIF orientation and colour profiles are not applied: as torchvision's loader, except that it clips 16 bits.
+//! to 8, EXIF orientation is applied on demand, colour profiles are not: as torchvision's loader, except that it clips
+//! 16 bits.
+
+mod jpeg;
+mod orientation;
 
 use std::io::Cursor;
 
 use artifacts::error::quote;
+use artifacts::kind::Kind;
 use image::imageops::{FilterType, crop_imm, resize};
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits, Pixel, RgbImage};
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
+
+pub use orientation::Orientation;
 
 /// No image has more pixels: a decoder then needs less than 1 GiB.
 pub const MAX_PIXELS: u64 = 1 << 26;
@@ -37,6 +40,21 @@ pub struct Header {
     pub height: u32,
     /// Whether it is a colour image.
     pub is_colour: bool,
+    /// How it is to be turned.
+    pub orientation: Orientation,
+}
+
+impl Header {
+    /// Columns and rows, of the picture as it is stored or (`upright`) turned.
+    pub fn size(&self, upright: bool) -> (u32, u32) {
+        let is_swapped = upright && self.orientation.swaps_sides();
+        if is_swapped { (self.height, self.width) } else { (self.width, self.height) }
+    }
+
+    /// Whether it is not stored upright.
+    pub fn is_turned(&self) -> bool {
+        self.orientation != Orientation::UPRIGHT
+    }
 }
 
 /// How pictures become images of a set.
@@ -48,6 +66,8 @@ pub struct Conversion {
     pub width: u32,
     /// Rows.
     pub height: u32,
+    /// Whether pictures are turned upright first.
+    pub orient: bool,
 }
 
 /// The result of reading a picture: what is wrong with it comes without its name, which the caller knows.
@@ -72,6 +92,14 @@ pub fn inspect(content: &[u8]) -> Result<Header> {
     Ok(header)
 }
 
+/// Decodes a picture, to know whether it can be.
+///
+/// # Errors
+/// When it is damaged or cut off.
+pub fn check(content: &[u8]) -> Result<()> {
+    whole(content).map(drop)
+}
+
 /// Decodes a picture into `planes`, [channels, height, width]. A picture of another size is cut to the centre part of the
 /// wanted proportions and scaled with a triangle filter, which averages when it shrinks.
 ///
@@ -81,13 +109,36 @@ pub fn inspect(content: &[u8]) -> Result<Header> {
 /// # Panics
 /// When `planes` has another length than `to` says, which is a fault of the program.
 pub fn decode(content: &[u8], to: Conversion, planes: &mut [u8]) -> Result<()> {
-    let header = inspect(content)?;
-    let picture = if content.starts_with(&JPEG_START) { decode_jpeg(content, header)? } else { decode_png(content)? };
+    let (picture, header) = whole(content)?;
+    let orientation = if to.orient { header.orientation } else { Orientation::UPRIGHT };
     match to.channels {
-        1 => spread(&fit(picture.into_luma8(), to), planes),
-        _ => spread(&fit(picture.into_rgb8(), to), planes),
+        1 => spread(&fit(upright(picture.into_luma8(), orientation), to), planes),
+        _ => spread(&fit(upright(picture.into_rgb8(), orientation), to), planes),
     }
     Ok(())
+}
+
+/// A picture as it is stored.
+fn whole(content: &[u8]) -> Result<(DynamicImage, Header)> {
+    let header = inspect(content)?;
+    let picture = if content.starts_with(&JPEG_START) { decode_jpeg(content)? } else { decode_png(content)? };
+    Ok((picture, header))
+}
+
+/// A picture turned upright.
+fn upright<P>(picture: ImageBuffer<P, Vec<u8>>, orientation: Orientation) -> ImageBuffer<P, Vec<u8>>
+where
+    P: Pixel<Subpixel = u8>,
+{
+    if orientation == Orientation::UPRIGHT {
+        return picture;
+    }
+    let (width, height) = picture.dimensions();
+    let (to_width, to_height) = if orientation.swaps_sides() { (height, width) } else { (width, height) };
+    ImageBuffer::from_fn(to_width, to_height, |x, y| {
+        let (x, y) = orientation.source(x, y, width, height);
+        *picture.get_pixel(x, y)
+    })
 }
 
 /// The header, and how many pixels the file can hold at most.
@@ -95,7 +146,8 @@ fn png_header(content: &[u8]) -> Result<(Header, u64)> {
     let decoder = png_reader(content)?.into_decoder().map_err(|error| said(&error))?;
     let (width, height) = decoder.dimensions();
     let bits = u64::from(decoder.original_color_type().bits_per_pixel()).max(1);
-    let header = Header { width, height, is_colour: decoder.color_type().has_color() };
+    let orientation = Orientation::of(content);
+    let header = Header { width, height, is_colour: decoder.color_type().has_color(), orientation };
     Ok((header, content.len() as u64 * PNG_BYTES_PER_BYTE * 8 / bits))
 }
 
@@ -111,7 +163,8 @@ fn said(error: &dyn std::fmt::Display) -> String {
 fn png_reader(content: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>> {
     let mut reader = ImageReader::new(Cursor::new(content)).with_guessed_format().map_err(|error| said(&error))?;
     if reader.format() != Some(ImageFormat::Png) {
-        return Err("neither a JPEG nor a PNG image".into());
+        let is = Kind::of(content).map_or(String::new(), |kind| format!("{}, ", kind.title()));
+        return Err(format!("{is}neither a JPEG nor a PNG image"));
     }
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODED_BYTES);
@@ -120,47 +173,24 @@ fn png_reader(content: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>> {
 }
 
 const JPEG_START: [u8; 2] = [0xff, 0xd8];
-const JPEG_SCAN: [u8; 2] = [0xff, 0xda];
-const JPEG_END: [u8; 2] = [0xff, 0xd9];
-
-/// The decoder that the `image` crate uses too, which makes it fill what is damaged with grey: here it refuses.
-fn jpeg_decoder(content: &[u8], out: ColorSpace) -> JpegDecoder<ZCursor<&[u8]>> {
-    let side = usize::from(u16::MAX);
-    let options = DecoderOptions::default().set_strict_mode(true).set_max_width(side).set_max_height(side);
-    JpegDecoder::new_with_options(ZCursor::new(content), options.jpeg_set_out_colorspace(out))
-}
 
 /// The header, and how many pixels the file can hold at most.
 fn jpeg_header(content: &[u8]) -> Result<(Header, u64)> {
-    let mut decoder = jpeg_decoder(content, ColorSpace::RGB);
-    decoder.decode_headers().map_err(|error| said(&error))?;
-    let (Some((width, height)), Some(colours)) = (decoder.dimensions(), decoder.input_colorspace()) else {
-        return Err("damaged: a JPEG file without a header".into());
-    };
-    let header = Header { width: width as u32, height: height as u32, is_colour: colours != ColorSpace::Luma };
+    let jpeg::Facts { width, height, is_colour } = jpeg::facts(content)?;
+    let orientation = Orientation::of(content);
+    let header = Header { width: width as u32, height: height as u32, is_colour, orientation };
     Ok((header, content.len() as u64 * JPEG_PIXELS_PER_BYTE))
 }
 
-fn decode_jpeg(content: &[u8], header: Header) -> Result<DynamicImage> {
-    if !jpeg_has_end(content) {
-        return Err("damaged: a JPEG file without its end mark, so it is cut off".into());
-    }
-    let out = if header.is_colour { ColorSpace::RGB } else { ColorSpace::Luma };
-    let pixels = jpeg_decoder(content, out).decode().map_err(|error| said(&error))?;
-    let Header { width, height, is_colour } = header;
-    let picture = if is_colour {
-        RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8)
+fn decode_jpeg(content: &[u8]) -> Result<DynamicImage> {
+    let jpeg::Pixels { facts, values } = jpeg::decode(content)?;
+    let (width, height) = (facts.width as u32, facts.height as u32);
+    let picture = if facts.is_colour {
+        RgbImage::from_raw(width, height, values).map(DynamicImage::ImageRgb8)
     } else {
-        GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8)
+        GrayImage::from_raw(width, height, values).map(DynamicImage::ImageLuma8)
     };
-    picture.ok_or_else(|| "damaged: a JPEG file with fewer pixels than its header gives".into())
-}
-
-/// Whether an end mark follows the last scan. Inside a scan the mark cannot occur, and the one of an embedded thumbnail
-/// lies before the scan.
-fn jpeg_has_end(content: &[u8]) -> bool {
-    let scan = content.windows(2).rposition(|pair| pair == JPEG_SCAN).unwrap_or(0);
-    content[scan..].windows(2).any(|pair| pair == JPEG_END)
+    Ok(picture.expect("a decoder gives as many pixels as its header says"))
 }
 
 /// The centre part of the wanted proportions, scaled to the wanted size.
@@ -213,7 +243,7 @@ mod tests {
 
     fn planes(file: &[u8], channels: usize, width: u32, height: u32) -> Vec<u8> {
         let mut planes = vec![0; channels * (width * height) as usize];
-        decode(file, Conversion { channels, width, height }, &mut planes).unwrap();
+        decode(file, Conversion { channels, width, height, orient: false }, &mut planes).unwrap();
         planes
     }
 
@@ -231,7 +261,8 @@ mod tests {
             (png(&wide(&[257, 514, 771, 1028, 1285, 65535]), 2, 1, Rgb16), true, &[1, 4, 2, 5, 3, 255]),
         ];
         for (file, is_colour, expected) in cases {
-            assert_eq!(inspect(&file).unwrap(), Header { width: 2, height: 1, is_colour });
+            let orientation = Orientation::UPRIGHT;
+            assert_eq!(inspect(&file).unwrap(), Header { width: 2, height: 1, is_colour, orientation });
             assert_eq!(planes(&file, if is_colour { 3 } else { 1 }, 2, 1), expected);
         }
     }
@@ -252,9 +283,40 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_is_turned_on_demand() {
+        use orientation::tests::exif;
+        // Stored as 1 2 3 over 4 5 6; how it is to be seen, by orientation (Exif 2.32, figure 6).
+        let upright: [(u16, u32, &[u8]); 8] = [
+            (1, 3, &[1, 2, 3, 4, 5, 6]),
+            (2, 3, &[3, 2, 1, 6, 5, 4]),
+            (3, 3, &[6, 5, 4, 3, 2, 1]),
+            (4, 3, &[4, 5, 6, 1, 2, 3]),
+            (5, 2, &[1, 4, 2, 5, 3, 6]),
+            (6, 2, &[4, 1, 5, 2, 6, 3]),
+            (7, 2, &[6, 3, 5, 2, 4, 1]),
+            (8, 2, &[3, 6, 2, 5, 1, 4]),
+        ];
+        for (value, width, expected) in upright {
+            let mut file = Vec::new();
+            let mut encoder = PngEncoder::new(&mut file);
+            encoder.set_exif_metadata(exif(value, false)).unwrap();
+            encoder.write_image(&[1, 2, 3, 4, 5, 6], 3, 2, ExtendedColorType::L8).unwrap();
+            let header = inspect(&file).unwrap();
+            assert_eq!((header.is_turned(), header.size(true).0), (value != 1, width), "{value}");
+            let mut planes = [0; 6];
+            let to = Conversion { channels: 1, width, height: 6 / width, orient: true };
+            decode(&file, to, &mut planes).unwrap();
+            assert_eq!(planes, expected, "{value}");
+            let stored = Conversion { channels: 1, width: 3, height: 2, orient: false };
+            decode(&file, stored, &mut planes).unwrap();
+            assert_eq!(planes, [1, 2, 3, 4, 5, 6], "{value}");
+        }
+    }
+
+    #[test]
     fn a_jpeg_cut_anywhere_is_refused() {
         let file = jpeg(17, 9);
-        let to = Conversion { channels: 3, width: 17, height: 9 };
+        let to = Conversion { channels: 3, width: 17, height: 9, orient: false };
         let mut planes = vec![0; 3 * 17 * 9];
         decode(&file, to, &mut planes).unwrap();
         for length in 0..file.len() {
@@ -277,14 +339,14 @@ mod tests {
         let mut file = jpeg(64, 64);
         let middle = file.len() / 2;
         file[middle..middle + 2].copy_from_slice(&[0xff, 0xc0]);
-        let to = Conversion { channels: 3, width: 64, height: 64 };
+        let to = Conversion { channels: 3, width: 64, height: 64, orient: false };
         assert!(decode(&file, to, &mut vec![0; 3 * 64 * 64]).is_err());
     }
 
     #[test]
     fn a_png_cut_in_its_pixels_is_refused() {
         let file = png(&(0..=255).collect::<Vec<u8>>(), 16, 16, ExtendedColorType::L8);
-        let to = Conversion { channels: 1, width: 16, height: 16 };
+        let to = Conversion { channels: 1, width: 16, height: 16, orient: false };
         for length in 0..file.len() - 24 {
             assert!(decode(&file[..length], to, &mut [0; 256]).is_err(), "{length} of {} bytes", file.len());
         }
@@ -297,7 +359,7 @@ mod tests {
         file[frame + 5..frame + 9].fill(0xff);
         let expected = "65535x65535 pixels; from 1 to 67108864 can be read";
         assert_eq!(inspect(&file).unwrap_err(), expected);
-        let to = Conversion { channels: 3, width: 8, height: 8 };
+        let to = Conversion { channels: 3, width: 8, height: 8, orient: false };
         assert_eq!(decode(&file, to, &mut [0; 192]).unwrap_err(), expected);
     }
 

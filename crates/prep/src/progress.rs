@@ -6,6 +6,10 @@ pub trait Progress {
     fn stage(&self, name: &'static str, total: Option<u64>);
     /// So many steps of the stage are done.
     fn advance(&self, steps: u64);
+    /// Something that the user should know: what was taken for what.
+    fn note(&self, text: &str);
+    /// Something that the user should know, and may want otherwise.
+    fn warning(&self, text: &str);
 }
 
 /// Says nothing.
@@ -15,4 +19,6 @@ pub struct Silent;
 impl Progress for Silent {
     fn stage(&self, _: &'static str, _: Option<u64>) {}
     fn advance(&self, _: u64) {}
+    fn note(&self, _: &str) {}
+    fn warning(&self, _: &str) {}
 }

@@ -14,20 +14,21 @@ pub type Result<T> = std::result::Result<T, Refusal>;
 #[error("{message}")]
 pub struct Refusal {
     message: String,
+    details: Vec<String>,
     hint: Option<String>,
 }
 
 impl Refusal {
     /// What is wrong with the arguments.
     pub fn new(message: impl Display) -> Self {
-        Self { message: quote(message), hint: None }
+        Self { message: quote(message), details: Vec::new(), hint: None }
     }
 
     /// What is wrong with `place`: a file, or a file in an archive.
     pub fn at(place: impl Display, problem: impl Display) -> Self {
         // What others wrote (file names, messages of decoders) must not break the line.
         let place = place.to_string().replace(char::is_control, "?");
-        Self { message: format!("{place}: {}", quote(problem)), hint: None }
+        Self { message: format!("{place}: {}", quote(problem)), details: Vec::new(), hint: None }
     }
 
     /// The file or folder cannot be read.
@@ -36,6 +37,18 @@ impl Refusal {
             io::ErrorKind::NotFound => Self::at(path.display(), "no such file or folder"),
             _ => Self::at(path.display(), format!("cannot read: {error}")),
         }
+    }
+
+    /// Adds a list: a line for each thing that the message counts.
+    #[must_use]
+    pub fn details(mut self, details: Vec<String>) -> Self {
+        self.details = details;
+        self
+    }
+
+    /// The list, empty where the message says it all.
+    pub fn list(&self) -> &[String] {
+        &self.details
     }
 
     /// Adds what to do about it.

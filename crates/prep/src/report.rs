@@ -17,14 +17,6 @@ pub(crate) struct Stages {
 }
 
 impl Stages {
-    /// Says something that the user should know.
-    pub(crate) fn warn(&self, text: &str) {
-        match &*self.current.borrow() {
-            Some(current) => current.warning(PROGRAM, text),
-            None => output::warning(PROGRAM, text),
-        }
-    }
-
     /// The last stage is over.
     pub(crate) fn finish(&self) {
         if let Some(last) = self.current.take() {
@@ -42,6 +34,21 @@ impl Progress for Stages {
     fn advance(&self, steps: u64) {
         if let Some(current) = &mut *self.current.borrow_mut() {
             current.advance(steps);
+        }
+    }
+
+    fn note(&self, text: &str) {
+        let line = format!("{PROGRAM}: {text}");
+        match &*self.current.borrow() {
+            Some(current) => current.note(line),
+            None => output::note(line),
+        }
+    }
+
+    fn warning(&self, text: &str) {
+        match &*self.current.borrow() {
+            Some(current) => current.warning(PROGRAM, text),
+            None => output::warning(PROGRAM, text),
         }
     }
 }

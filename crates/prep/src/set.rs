@@ -1,5 +1,7 @@
 //! A data set as the readers give it, before it is written.
 
+use std::collections::HashMap;
+
 use artifacts::dataset::{DataSet, Images};
 
 use crate::split::first_of_each_class;
@@ -19,6 +21,8 @@ pub struct Set {
     pub test: Images,
     /// Name and SHA-256 of every source file, unpacked.
     pub sources: Vec<(String, String)>,
+    /// What was left out because it cannot be read, and why.
+    pub skipped: Vec<String>,
 }
 
 /// How many images of each class a split has at most.
@@ -52,12 +56,47 @@ impl Set {
         }
     }
 
+    /// What users should know of images that are there more than once, to the last pixel.
+    pub fn warnings(&self) -> Vec<String> {
+        let size: usize = self.shape.iter().product();
+        let mut known: HashMap<&[u8], u32> = HashMap::new();
+        let mut torn = 0;
+        for (pixels, label) in self.train.pixels.chunks_exact(size).zip(self.train.labels.iter().copied()) {
+            torn += usize::from(*known.entry(pixels).or_insert(label) != label);
+        }
+        let (mut copies, mut disputed) = (0, 0);
+        for (pixels, label) in self.test.pixels.chunks_exact(size).zip(self.test.labels.iter().copied()) {
+            if let Some(other) = known.get(pixels) {
+                copies += 1;
+                disputed += usize::from(*other != label);
+            }
+        }
+        let mut warnings = Vec::new();
+        if copies > 0 {
+            let labels = if disputed > 0 { format!(", {disputed} of them under another class") } else { String::new() };
+            let of = self.test.labels.len();
+            warnings.push(format!(
+                "{copies} of {of} test images are training images too, to the pixel{labels}: accuracy will look better \
+                 than it is"
+            ));
+        }
+        if torn > 0 {
+            warnings.push(format!("{torn} training images are there under another class too, to the pixel"));
+        }
+        warnings
+    }
+
     /// The set with its statistics, fit to be written. `place` is where it was read from.
     ///
     /// # Errors
-    /// When a class has no image in a split, or a channel is the same everywhere: neither can be trained on.
+    /// When there is one class, a class has no image in a split, or a channel is the same everywhere: none of these can be
+    /// trained on.
     pub fn finish(self, name: &str, place: &str) -> Result<DataSet> {
-        let Self { shape, classes, train, test, mut sources } = self;
+        let Self { shape, classes, train, test, mut sources, skipped } = self;
+        if let [only] = classes.as_slice() {
+            return Err(Refusal::at(place, format!("a single class, {only:?}: there is nothing to tell apart"))
+                .hint("a classifier needs two classes or more"));
+        }
         for (split, images) in [("training", &train), ("test", &test)] {
             check_classes(&classes, split, images, place)?;
         }
@@ -69,7 +108,7 @@ impl Set {
             return Err(Refusal::at(place, problem));
         }
         sources.sort();
-        Ok(DataSet { name: name.to_owned(), shape, classes, mean, std, train, test, sources })
+        Ok(DataSet { name: name.to_owned(), shape, classes, mean, std, train, test, sources, skipped })
     }
 }
 
@@ -93,6 +132,7 @@ mod tests {
             train: Images { pixels: vec![0, 1, 2, 3, 4, 5], labels: vec![1, 1, 0] },
             test: Images { pixels: vec![6, 7, 8, 9], labels: vec![0, 1] },
             sources: Vec::new(),
+            skipped: Vec::new(),
         }
     }
 
@@ -105,9 +145,26 @@ mod tests {
     }
 
     #[test]
+    fn copies_are_counted() {
+        assert!(sample().warnings().is_empty());
+        let mut set = sample();
+        set.test.pixels = vec![4, 5, 4, 5];
+        assert_eq!(
+            set.warnings(),
+            [
+                "2 of 2 test images are training images too, to the pixel, 1 of them under another class: accuracy will look \
+              better than it is"
+            ]
+        );
+        set.train.pixels = vec![0, 1, 2, 3, 0, 1];
+        assert_eq!(set.warnings().last().unwrap(), "1 training images are there under another class too, to the pixel");
+    }
+
+    #[test]
     fn what_cannot_be_trained_on_is_refused() {
         type Spoil = fn(&mut Set);
-        let cases: [(Spoil, &str); 3] = [
+        let cases: [(Spoil, &str); 4] = [
+            (|s| s.classes.truncate(1), "a single class, \"a\""),
             (|s| s.train.labels[2] = 1, "no training image of class \"a\""),
             (|s| s.test.labels[1] = 0, "no test image of class \"b\""),
             (|s| s.train.pixels.fill(9), "every pixel of the training images is 9 in channel 0"),

@@ -112,6 +112,7 @@ impl World {
             train: images(2000),
             test: images(500),
             sources: Vec::new(),
+            skipped: Vec::new(),
         };
         dataset::write(Path::new(&world.runs.path("data.safetensors")), data).unwrap();
         world

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod as_people_have_them;
 mod commands;
 mod downloads;
 mod refusals;

