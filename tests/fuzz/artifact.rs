@@ -15,6 +15,7 @@ use artifacts::run::{self, RESULT_FILE, RUN_FILE, RunRecord};
 use artifacts::setting::Setting;
 use artifacts::suggestion::{self, Interval, Outcome, Suggestion};
 use artifacts::tensors::TensorFile;
+use artifacts::torch;
 use artifacts::weights::{self, Origin};
 use learner::{nets, samples};
 use serde_json::json;
@@ -114,18 +115,26 @@ fn initial_weights() -> Prepared {
 fn torch_weights() -> Prepared {
     let scratch = Scratch::new();
     let path = scratch.path().join("mutated");
-    let mut file = TensorFile::default();
-    for (name, shape, values) in named() {
-        file.insert(name, &shape, artifacts::tensors::Values::F32(values));
-    }
-    file.write(&path).expect("the sample can be written");
+    let valid = ["", "module."].map(|prefix| {
+        let mut file = TensorFile::default();
+        for (name, shape, values) in named() {
+            file.insert(format!("{prefix}{name}"), &shape, artifacts::tensors::Values::F32(values));
+        }
+        file.write(&path).expect("the sample can be written");
+        fs::read(&path).expect("it was written")
+    });
     Prepared {
-        valid: vec![fs::read(&path).expect("it was written")],
+        valid: valid.to_vec(),
         mutate: mutate::safetensors,
         place: "mutated".into(),
         read: Box::new(move |input| {
             let path = scratch.write("mutated", input);
-            answer(weights::open_torch(&path).and_then(|file| weights::take(file, WANTED.into_iter(), "lenet")))
+            answer(torch::open(&path).and_then(|mut file| {
+                let names = WANTED.map(|(name, _)| name);
+                torch::rename(&mut file, &names);
+                torch::check_names(&file, &names, "lenet")?;
+                weights::take(file, WANTED.into_iter(), "lenet")
+            }))
         }),
     }
 }

@@ -120,7 +120,7 @@ fn mnist_folder(mutate: Mutate) -> Prepared {
         place: scratch.path().display().to_string(),
         read: Box::new(move |input| {
             scratch.write(&name, input);
-            whole(idx::read_mnist(scratch.path(), MAX_BYTES), scratch.path())
+            whole(idx::read_mnist(scratch.path(), None, MAX_BYTES, &Silent), scratch.path())
         }),
     }
 }

@@ -98,7 +98,10 @@ impl ArtifactError {
             Self::Content { .. } | Self::Kind { .. } | Self::Newer { .. } => true,
             Self::Io { action, refusal, .. } => {
                 *action == Action::Read
-                    && matches!(refusal.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory)
+                    && matches!(
+                        refusal.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory
+                    )
             }
         }
     }

@@ -15,7 +15,7 @@ pub mod finished;
 pub mod format;
 pub mod json;
 pub mod keys;
-pub mod kind;
+pub mod magic;
 pub mod metrics;
 pub mod names;
 pub mod number;
@@ -27,6 +27,7 @@ pub mod setting;
 pub mod sha256;
 pub mod suggestion;
 pub mod tensors;
+pub mod torch;
 pub mod weights;
 
 pub use error::{Action, ArtifactError, Result};

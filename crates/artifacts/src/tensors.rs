@@ -12,6 +12,7 @@ use safetensors::tensor::{Dtype, Metadata};
 use serde_json::json;
 
 use crate::format::{Head, Kind};
+use crate::magic::{self, Magic};
 use crate::sha256::Hashing;
 use crate::{Action, ArtifactError, Result, atomic};
 
@@ -132,7 +133,7 @@ impl TensorFile {
         let file = File::open(path).map_err(fail)?;
         let length = file.metadata().map_err(fail)?.len();
         let mut file = Hashing::new(BufReader::new(file));
-        let header = read_header(path, length, &mut file)?;
+        let header = read_header(path, length, &mut file).map_err(|error| other_kind(path).unwrap_or(error))?;
         let metadata = header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
         let mut tensors = BTreeMap::new();
         for name in header.offset_keys() {
@@ -191,6 +192,14 @@ fn read_header(path: &Path, length: u64, file: &mut impl Read) -> Result<Metadat
         return Err(damaged(format!("{length} bytes where its header says {expected}")));
     }
     Ok(header)
+}
+
+/// What a file is whose header cannot be read, where its first bytes tell.
+fn other_kind(path: &Path) -> Option<ArtifactError> {
+    let mut start = Vec::new();
+    File::open(path).ok()?.take(magic::START as u64).read_to_end(&mut start).ok()?;
+    let found = Magic::of(&start)?.title();
+    Some(ArtifactError::Kind { path: path.to_owned(), found, wanted: "a safetensors file" })
 }
 
 fn read_bytes(file: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
@@ -381,7 +390,7 @@ mod tests {
         let path = dir.path().join("x.safetensors");
         sample().write(&path).unwrap();
         let whole = fs::read(&path).unwrap();
-        for length in 0..whole.len() {
+        for length in 1..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
             let message = TensorFile::read(&path).unwrap_err().to_string();
             assert!(message.contains("x.safetensors: expected a whole safetensors file"), "{message}");

@@ -56,15 +56,6 @@ pub fn open(path: &Path) -> Result<(Origin, Taking)> {
     Ok((origin, file))
 }
 
-/// Opens a safetensors file of a PyTorch `state_dict`: no metadata of ours is asked for, and counters of another type
-/// than f32 (`num_batches_tracked`) are left out.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn open_torch(path: &Path) -> Result<Taking> {
-    TensorFile::open_leaving_out(path, "num_batches_tracked")
-}
-
 /// Takes the tensors of a net out of a file, in the order asked for; refuses missing, misshapen, extra and (where
 /// `finite`) non-finite ones.
 ///

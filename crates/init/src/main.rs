@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use artifacts::ArtifactError;
 use artifacts::weights::{self, Origin};
+use artifacts::{ArtifactError, torch};
 use clap::Parser;
 use cli::arguments::FILES;
 use cli::output::Quiet;
@@ -90,8 +90,18 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
 
 fn from_torch(graph: &Graph, path: &Path, net: &str) -> Result<(Parameters, Buffers), Failure> {
     let refuse = |error: ArtifactError| {
-        Failure::from(error).hint("save it in PyTorch: safetensors.torch.save_file(net.float().state_dict(), FILE)")
+        let hint = torch::hint(&error);
+        let failure = Failure::from(error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     };
-    let file = weights::open_torch(path).map_err(refuse)?;
+    let mut file = torch::open(path).map_err(refuse)?;
+    let wanted: Vec<&str> = graph.parameters.iter().chain(&graph.buffers).map(|spec| spec.name.as_str()).collect();
+    for note in torch::rename(&mut file, &wanted) {
+        output::note(format!("{PROGRAM}: {}: {note}", path.display()));
+    }
+    torch::check_names(&file, &wanted, net).map_err(refuse)?;
     state::take(graph, file, net).map_err(refuse)
 }

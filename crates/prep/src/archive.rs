@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use artifacts::kind::{self, Kind};
+use artifacts::magic::{self, Magic};
 
 use crate::bounded::{self, Bounded};
 use crate::litter::is_litter;
@@ -159,12 +159,12 @@ impl Tree {
 fn refuse_other_kinds(path: &Path) -> Result<()> {
     let fail = |error| Refusal::unreadable(path, &error);
     let mut start = Vec::new();
-    fs::File::open(path).map_err(fail)?.take(kind::START as u64).read_to_end(&mut start).map_err(fail)?;
-    let Some(kind) = Kind::of(&start).filter(|kind| *kind != Kind::Gzip) else { return Ok(()) };
+    fs::File::open(path).map_err(fail)?.take(magic::START as u64).read_to_end(&mut start).map_err(fail)?;
+    let Some(kind) = Magic::of(&start).filter(|kind| *kind != Magic::Gzip) else { return Ok(()) };
     let hint = match kind {
-        Kind::Zip => format!("unpack it, and pass the folder: unzip {} -d FOLDER", path.display()),
-        Kind::Bzip2 | Kind::Xz | Kind::Zstd => format!("unpack it, and pass the folder: tar -xf {}", path.display()),
-        Kind::SevenZip | Kind::Rar => "unpack it, and pass the folder".to_owned(),
+        Magic::Zip => format!("unpack it, and pass the folder: unzip {} -d FOLDER", path.display()),
+        Magic::Bzip2 | Magic::Xz | Magic::Zstd => format!("unpack it, and pass the folder: tar -xf {}", path.display()),
+        Magic::SevenZip | Magic::Rar => "unpack it, and pass the folder".to_owned(),
         _ => kind.remedy().unwrap_or("pass a folder, or a .tar or .tar.gz archive of one").to_owned(),
     };
     let problem = format!("{}, neither a folder nor a .tar or .tar.gz archive", kind.title());

@@ -9,6 +9,8 @@ use artifacts::dataset::Images;
 use artifacts::sha256;
 
 use crate::archive::{MAX_FILE_BYTES, Tree, Visitor};
+use crate::class_list;
+use crate::folder::is_picture_name;
 use crate::progress::Progress;
 use crate::set::Set;
 use crate::{Refusal, Result};
@@ -16,14 +18,18 @@ use crate::{Refusal, Result};
 const SHAPE: [usize; 3] = [3, 32, 32];
 const PIXELS: usize = 3 * 32 * 32;
 
-/// A class list is a few hundred bytes.
-const MAX_LIST_BYTES: u64 = 1 << 16;
+/// The files of a set lie so many folders deep at most.
+const DEEPEST: usize = 2;
 
 /// One of the two sets.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Format {
     /// Its name in a message.
     title: &'static str,
+    /// What `sc-prep` calls it.
+    command: &'static str,
+    /// Its official archive.
+    archive: &'static str,
     /// The folder that the official archive holds.
     folder: &'static str,
     /// Training files, in order.
@@ -38,6 +44,8 @@ pub struct Format {
 /// CIFAR-10.
 pub const CIFAR10: Format = Format {
     title: "CIFAR-10",
+    command: "cifar10",
+    archive: "cifar-10-binary.tar.gz",
     folder: "cifar-10-batches-bin",
     train: &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"],
     test: "test_batch.bin",
@@ -48,6 +56,8 @@ pub const CIFAR10: Format = Format {
 /// CIFAR-100 with its fine labels.
 pub const CIFAR100: Format = Format {
     title: "CIFAR-100",
+    command: "cifar100",
+    archive: "cifar-100-binary.tar.gz",
     folder: "cifar-100-binary",
     train: &["train.bin"],
     test: "test.bin",
@@ -103,18 +113,10 @@ impl Format {
     /// # Errors
     /// When it does not hold as many different names as there are classes.
     pub fn parse_list(&self, content: &[u8], place: &str) -> Result<Vec<String>> {
-        let text = std::str::from_utf8(content).map_err(|_| Refusal::at(place, "not text in UTF-8"))?;
-        let names: Vec<_> = text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
-        let mut different = names.clone();
-        different.sort();
-        different.dedup();
-        if names.len() != self.classes() || different.len() != names.len() {
-            let found = format!("{} class names, {} of them different", names.len(), different.len());
-            let problem = format!("{found}; it should hold {} different ones, one per line", self.classes());
+        let names = class_list::parse(content, place)?;
+        if names.len() != self.classes() {
+            let problem = format!("{} class names; it should hold {}, one per line", names.len(), self.classes());
             return Err(Refusal::at(place, problem));
-        }
-        if let Some(name) = names.iter().find(|name| name.contains(char::is_control)) {
-            return Err(Refusal::at(place, format!("a control character in the class name {name:?}")));
         }
         Ok(names)
     }
@@ -127,13 +129,25 @@ impl Format {
 /// When a file is missing, twice there or damaged.
 pub fn read(format: &'static Format, tree: &Tree, max_bytes: u64, progress: &dyn Progress) -> Result<Set> {
     progress.stage("reading", Some(format.files().count() as u64 + 1));
-    let mut files =
-        Files { format, tree, progress, left: max_bytes, images: BTreeMap::new(), classes: None, sources: vec![] };
+    let mut files = Files {
+        format,
+        tree,
+        progress,
+        left: max_bytes,
+        images: BTreeMap::new(),
+        classes: None,
+        sources: vec![],
+        other: None,
+    };
     tree.visit(&mut files)?;
-    let Files { mut images, classes, sources, .. } = files;
-    let missing = |name: &str| {
-        Refusal::at(tree.place(), format!("no {name} in it, which is part of {}'s binary version", format.title))
-            .hint(format!("the folder {} holds {}", format.folder, wanted_names(format)))
+    tree.warnings().iter().for_each(|warning| progress.warning(warning));
+    let Files { mut images, classes, sources, other, .. } = files;
+    let missing = |name: &str| match other {
+        Some(other) => Refusal::at(tree.place(), other.said(format)).hint(other.hint(format)),
+        None => {
+            Refusal::at(tree.place(), format!("no {name} in it, which is part of {}'s binary version", format.title))
+                .hint(format!("the folder {} holds {}", format.folder, wanted_names(format)))
+        }
     };
     let mut train = Images::default();
     for name in format.train {
@@ -160,22 +174,80 @@ struct Files<'a> {
     images: BTreeMap<String, Images>,
     classes: Option<Vec<String>>,
     sources: Vec<(String, String)>,
+    /// What it may be where it is not this set.
+    other: Option<Other>,
+}
+
+/// What people have in place of a set's binary version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Other {
+    /// Its version for Python.
+    Python,
+    /// Its version for MATLAB.
+    Matlab,
+    /// The other set.
+    Set(&'static Format),
+    /// Pictures by class.
+    Pictures,
+}
+
+impl Other {
+    /// What a path tells.
+    fn of(path: &str, format: &'static Format) -> Option<Self> {
+        let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let other = if format.classes() == 10 { &CIFAR100 } else { &CIFAR10 };
+        let is_in = |folder: &str| path.split('/').any(|part| part == folder);
+        if ["cifar-10-batches-py", "cifar-100-python"].into_iter().any(is_in) || name == "data_batch_1" {
+            Some(Self::Python)
+        } else if ["cifar-10-batches-mat", "cifar-100-matlab"].into_iter().any(is_in) || name == "data_batch_1.mat" {
+            Some(Self::Matlab)
+        } else if is_in(other.folder) || name == other.train[0] {
+            Some(Self::Set(other))
+        } else if folders.split('/').any(|folder| folder == "train") && is_picture_name(name) {
+            Some(Self::Pictures)
+        } else {
+            None
+        }
+    }
+
+    fn said(self, format: &Format) -> String {
+        match self {
+            Self::Python => format!("this is {}'s version for Python", format.title),
+            Self::Matlab => format!("this is {}'s version for MATLAB", format.title),
+            Self::Set(other) => format!("this is {}", other.title),
+            Self::Pictures => "this is a folder of pictures".to_owned(),
+        }
+    }
+
+    fn hint(self, format: &Format) -> String {
+        match self {
+            Self::Python | Self::Matlab => {
+                let (archive, command) = (format.archive, format.command);
+                format!("pass the binary version, {archive}: sc-prep {command} --download fetches it")
+            }
+            Self::Set(other) => format!("read it with: sc-prep {}", other.command),
+            Self::Pictures => "read it with: sc-prep folder".to_owned(),
+        }
+    }
 }
 
 impl Files<'_> {
-    /// The name of a file in the official folder, or beside none.
+    /// The name of a file of the set, at most [`DEEPEST`] folders deep.
     fn name<'p>(&self, path: &'p str) -> Option<&'p str> {
-        let name = path.strip_prefix(self.format.folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
-        self.format.files().chain([self.format.list]).any(|wanted| wanted == name).then_some(name)
+        let mut parts = path.rsplit('/');
+        let name = parts.next()?;
+        let is_wanted = self.format.files().chain([self.format.list]).any(|wanted| wanted == name);
+        (is_wanted && parts.count() <= DEEPEST).then_some(name)
     }
 }
 
 impl Visitor for Files<'_> {
     fn wants(&mut self, path: &str) -> Result<Option<u64>> {
+        self.other = self.other.or_else(|| Other::of(path, self.format));
         if let Some(folder) = path.strip_suffix('/') {
-            return Ok((folder == self.format.folder).then_some(0));
+            return Ok((folder.split('/').count() <= DEEPEST).then_some(0));
         }
-        let limit = |name| if name == self.format.list { MAX_LIST_BYTES } else { MAX_FILE_BYTES.min(self.left) };
+        let limit = |name| if name == self.format.list { class_list::MAX_BYTES } else { MAX_FILE_BYTES.min(self.left) };
         Ok(self.name(path).map(limit))
     }
 
@@ -233,12 +305,9 @@ mod tests {
         let names: Vec<String> = (0..10).map(|n| format!("class{n}")).collect();
         assert_eq!(CIFAR10.parse_list((names.join("\r\n") + "\n\n").as_bytes(), "f").unwrap(), names);
         for (content, expected) in [
-            (
-                names[..9].join("\n").into_bytes(),
-                "9 class names, 9 of them different; it should hold 10 different ones",
-            ),
-            (vec![b'x'; 5], "1 class names, 1 of them"),
-            (names.join("\n").replace('3', "4").into_bytes(), "10 class names, 9 of them different"),
+            (names[..9].join("\n").into_bytes(), "9 class names; it should hold 10, one per line"),
+            (vec![b'x'; 5], "1 class names; it should hold 10"),
+            (names.join("\n").replace('3', "4").into_bytes(), "the class name \"class4\" is there twice"),
             (vec![0xff, 0xfe], "not text in UTF-8"),
             (names.join("\n").replace('3', "\u{7}").into_bytes(), "a control character in the class name"),
         ] {

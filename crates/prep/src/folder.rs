@@ -101,7 +101,7 @@ fn changed(place: &str) -> Refusal {
 }
 
 /// Whether a file is named as JPEG and PNG files are.
-fn is_picture_name(file: &str) -> bool {
+pub(crate) fn is_picture_name(file: &str) -> bool {
     matches!(extension(file).as_deref(), Some("jpg" | "jpeg" | "jpe" | "jfif" | "png"))
 }
 

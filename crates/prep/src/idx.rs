@@ -3,6 +3,8 @@
 //! An IDX file is two zero bytes, a type (8: unsigned byte), the number of dimensions, each dimension as a big-endian u32,
 //! and the elements, the last dimension running fastest (Y. LeCun, "The MNIST database", section "file formats").
 
+mod find;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -10,11 +12,11 @@ use artifacts::dataset::Images;
 use artifacts::sha256;
 
 use crate::bounded::{self, read_up_to};
+use crate::progress::Progress;
 use crate::set::Set;
 use crate::{Refusal, Result};
 
-/// The digits.
-const CLASSES: usize = 10;
+use find::{Found, NAMES};
 
 /// Type code of unsigned bytes.
 const UNSIGNED_BYTE: u8 = 8;
@@ -30,36 +32,115 @@ pub struct Idx<const D: usize> {
     pub sha256: String,
 }
 
-/// Reads MNIST from a folder: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same with `t10k-`, each plain or
-/// as `.gz` (if both are there, the plain one). `max_bytes` bounds the pixels of the set.
+/// Reads MNIST and its kin from a folder: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same with `t10k-`,
+/// each plain or as `.gz` (if both are there, the plain one), or under the names of [`find`]. Labels go from 0 or from 1
+/// to any number. `names` are those of the classes; without them the labels are. `max_bytes` bounds the pixels of the set.
 ///
 /// # Errors
 /// When a file is missing, damaged, or does not fit the others.
-pub fn read_mnist(folder: &Path, max_bytes: u64) -> Result<Set> {
+pub fn read_mnist(folder: &Path, names: Option<Vec<String>>, max_bytes: u64, progress: &dyn Progress) -> Result<Set> {
+    let mut found = Found::new(folder)?;
     let mut sources = Vec::new();
-    let (shape, train) = read_split(folder, "train", max_bytes, &mut sources)?;
-    let (test_shape, test) = read_split(folder, "t10k", max_bytes - train.pixels.len() as u64, &mut sources)?;
-    if shape != test_shape {
+    let train = read_split(&mut found, [NAMES[0], NAMES[1]], max_bytes, &mut sources)?;
+    let left = max_bytes - train.images.pixels.len() as u64;
+    let test = read_split(&mut found, [NAMES[2], NAMES[3]], left, &mut sources)?;
+    if train.shape != test.shape {
         let text = |[_, h, w]: [usize; 3]| format!("{h}x{w}");
-        let problem = format!("test images have {} pixels, training images {}", text(test_shape), text(shape));
+        let problem = format!("test images have {} pixels, training images {}", text(test.shape), text(train.shape));
         return Err(Refusal::at(folder.display(), problem));
     }
-    let classes = (0..CLASSES).map(|digit| digit.to_string()).collect();
+    let labels = Labels::of(&train)?;
+    let is_official = |(path, name): &&(PathBuf, &str)| path.parent() == Some(folder) && is_named(path, name);
+    for (path, name) in train.files.iter().chain(&test.files).filter(|file| !is_official(file)) {
+        progress.note(&format!("read {} as {name}", path.display()));
+    }
+    if labels.first > 0 {
+        let last = labels.first + labels.count - 1;
+        progress.note(&format!("labels go from {} to {last}: label {} is class 0", labels.first, labels.first));
+    }
+    let classes = labels.names(names, folder)?;
+    let (shape, train, test) = (train.shape, labels.shifted(train)?, labels.shifted(test)?);
     Ok(Set { shape, classes, train, test, sources, skipped: Vec::new() })
 }
 
+/// Whether a file has its official name, or that and .gz.
+fn is_named(path: &Path, name: &str) -> bool {
+    let found = path.file_name().and_then(|found| found.to_str()).unwrap_or_default();
+    found.strip_suffix(".gz").unwrap_or(found) == name
+}
+
+/// Images and labels as two files hold them.
+struct Half {
+    shape: [usize; 3],
+    images: Images,
+    /// Of images and labels, each with its official name.
+    files: [(PathBuf, &'static str); 2],
+}
+
+/// The labels of a set: which there are.
+struct Labels {
+    first: u32,
+    count: u32,
+}
+
+impl Labels {
+    /// Those of the training images: from 0 or 1 on, without a gap.
+    fn of(train: &Half) -> Result<Self> {
+        let refuse = |problem: String| Err(Refusal::at(train.files[1].0.display(), problem));
+        let mut positions = [None; 256];
+        for (position, label) in train.images.labels.iter().enumerate() {
+            positions[*label as usize].get_or_insert(position);
+        }
+        let is_there = |label: &usize| positions[*label].is_some();
+        let (Some(first), Some(last)) = ((0..256).find(is_there), (0..256).rfind(is_there)) else {
+            return refuse("no labels".to_owned());
+        };
+        if first > 1 {
+            return refuse(format!("labels go from {first} to {last}; they have to begin at 0 or 1"));
+        }
+        if let Some(gap) = (first..last).find(|label| !is_there(label)) {
+            let next = (gap..=last).find(is_there).unwrap_or(last);
+            let position = positions[next].unwrap_or_default();
+            return refuse(format!("label {next} at position {position}, but no label {gap}; a class without images"));
+        }
+        Ok(Self { first: first as u32, count: (last - first + 1) as u32 })
+    }
+
+    /// The names of the classes: those given, or the labels.
+    fn names(&self, given: Option<Vec<String>>, place: &Path) -> Result<Vec<String>> {
+        match given {
+            Some(names) if names.len() == self.count as usize => Ok(names),
+            Some(names) => {
+                let problem = format!("{} classes, but --classes names {}", self.count, names.len());
+                Err(Refusal::at(place.display(), problem))
+            }
+            None => Ok((self.first..self.first + self.count).map(|label| label.to_string()).collect()),
+        }
+    }
+
+    /// The images of a half with classes from 0 on.
+    fn shifted(&self, half: Half) -> Result<Images> {
+        let mut images = half.images;
+        for (position, label) in images.labels.iter_mut().enumerate() {
+            let class = label.checked_sub(self.first).filter(|class| *class < self.count);
+            *label = class.ok_or_else(|| {
+                let (first, last) = (self.first, self.first + self.count - 1);
+                let problem =
+                    format!("label {label} at position {position}; those of training go from {first} to {last}");
+                Refusal::at(half.files[1].0.display(), problem)
+            })?;
+        }
+        Ok(images)
+    }
+}
+
 fn read_split(
-    folder: &Path,
-    prefix: &str,
+    found: &mut Found,
+    [image_name, label_name]: [&'static str; 2],
     max_bytes: u64,
     sources: &mut Vec<(String, String)>,
-) -> Result<([usize; 3], Images)> {
-    let path_of = |name: &str| -> Result<(String, PathBuf)> {
-        let name = format!("{prefix}-{name}");
-        Ok((name.clone(), find(folder, &name)?))
-    };
-    let (image_name, image_path) = path_of("images-idx3-ubyte")?;
-    let (label_name, label_path) = path_of("labels-idx1-ubyte")?;
+) -> Result<Half> {
+    let (image_path, label_path) = (found.file(image_name)?, found.file(label_name)?);
     let labels: Idx<1> = read_file(&label_path, max_bytes)?;
     let images: Idx<3> = read_file(&image_path, max_bytes)?;
     let [count, height, width] = images.dimensions;
@@ -67,31 +148,13 @@ fn read_split(
         let problem = format!("{} labels for the {count} images in {}", labels.dimensions[0], image_path.display());
         return Err(Refusal::at(label_path.display(), problem));
     }
-    if let Some(position) = labels.values.iter().position(|label| usize::from(*label) >= CLASSES) {
-        let label = labels.values[position];
-        let problem = format!("label {label} at position {position}; labels go from 0 to 9");
-        return Err(Refusal::at(label_path.display(), problem));
-    }
-    sources.extend([(image_name, images.sha256), (label_name, labels.sha256)]);
+    sources.extend([(image_name.to_owned(), images.sha256), (label_name.to_owned(), labels.sha256)]);
     let labels = labels.values.into_iter().map(u32::from).collect();
-    Ok(([1, height, width], Images { pixels: images.values, labels }))
-}
-
-/// The file of this name, or its `.gz`.
-fn find(folder: &Path, name: &str) -> Result<PathBuf> {
-    let plain = folder.join(name);
-    let packed = folder.join(format!("{name}.gz"));
-    for path in [&plain, &packed] {
-        if path.exists() {
-            return Ok(path.clone());
-        }
-    }
-    let hint = if folder.is_file() {
-        format!("{} is a file: give the folder that holds the four IDX files", folder.display())
-    } else {
-        "MNIST is four files: train-images-idx3-ubyte, train-labels-idx1-ubyte, and the same with t10k-".into()
-    };
-    Err(Refusal::at(plain.display(), "no such file, and none with .gz added").hint(hint))
+    Ok(Half {
+        shape: [1, height, width],
+        images: Images { pixels: images.values, labels },
+        files: [(image_path, image_name), (label_path, label_name)],
+    })
 }
 
 /// Reads one IDX file, plain or gzipped, of at most `max_bytes` elements.

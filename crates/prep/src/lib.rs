@@ -12,6 +12,7 @@
 pub mod archive;
 pub mod bounded;
 pub mod cifar;
+pub mod class_list;
 pub mod download;
 pub mod fault;
 pub mod folder;

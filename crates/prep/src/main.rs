@@ -5,6 +5,8 @@
 mod options;
 mod report;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,7 +16,7 @@ use prep::archive::Tree;
 use prep::download::{self, Downloader, Patience, Remote};
 use prep::progress::Progress;
 use prep::set::Set;
-use prep::{Refusal, cifar, folder, idx};
+use prep::{Refusal, cifar, class_list, folder, idx};
 
 use options::{Arguments, Format};
 use report::{Stages, Summary};
@@ -77,7 +79,7 @@ fn fetch(format: &Format, progress: &Stages) -> Result<PathBuf, Refusal> {
     let (published, remotes, own_folder) = match format {
         Format::Cifar10(published) => (published, &download::CIFAR10[..], ""),
         Format::Cifar100(published) => (published, &download::CIFAR100[..], ""),
-        Format::Mnist(published) => (published, &download::MNIST[..], "mnist"),
+        Format::Mnist { published, .. } => (published, &download::MNIST[..], "mnist"),
         Format::Folder { source, .. } => return Ok(source.clone()),
     };
     let folder = published.common.out.parent().unwrap_or(Path::new("")).join(own_folder);
@@ -90,6 +92,14 @@ fn fetch(format: &Format, progress: &Stages) -> Result<PathBuf, Refusal> {
     Ok(if remotes.len() == 1 { path } else { folder })
 }
 
+/// Names of classes out of a file.
+fn class_names(path: &Path) -> Result<Vec<String>, Refusal> {
+    let fail = |error| Refusal::unreadable(path, &error);
+    let mut content = Vec::new();
+    File::open(path).map_err(fail)?.take(class_list::MAX_BYTES).read_to_end(&mut content).map_err(fail)?;
+    class_list::parse(&content, &path.display().to_string())
+}
+
 fn read(format: &Format, source: &Path, progress: &Stages) -> Result<Set, Refusal> {
     let tree = || Tree::open(source);
     let common = format.common();
@@ -97,7 +107,10 @@ fn read(format: &Format, source: &Path, progress: &Stages) -> Result<Set, Refusa
     match format {
         Format::Cifar10(_) => cifar::read(&cifar::CIFAR10, &tree()?, max_bytes, progress),
         Format::Cifar100(_) => cifar::read(&cifar::CIFAR100, &tree()?, max_bytes, progress),
-        Format::Mnist(_) => idx::read_mnist(source, max_bytes),
+        Format::Mnist { classes, .. } => {
+            let names = classes.as_deref().map(class_names).transpose()?;
+            idx::read_mnist(source, names, max_bytes, progress)
+        }
         Format::Folder { size, test_share, skip_damaged, orient, .. } => {
             let options = folder::Options {
                 size: *size,

@@ -26,7 +26,16 @@ pub(crate) enum Format {
     /// CIFAR-100 with its 100 fine labels, binary version: the .tar.gz, or the folder it unpacks to
     Cifar100(Published),
     /// MNIST, or another set in its four files: a folder with the IDX files, plain or as .gz
-    Mnist(Published),
+    ///
+    /// Labels go from 0 or from 1 to any number (Fashion-MNIST, KMNIST, EMNIST).
+    Mnist {
+        /// The flags of the sets that are published.
+        #[command(flatten)]
+        published: Published,
+        /// Names of the classes, one per line, in the order of the labels; without it the labels are the names
+        #[arg(long, help_heading = FILES, value_name = "FILE")]
+        classes: Option<PathBuf>,
+    },
     /// JPEG and PNG files by class: a folder, or a .tar or .tar.gz of one
     ///
     /// Pictures are in `train/CLASS/` and `test/CLASS/` (or `val/CLASS/`, `valid/CLASS/`, ...); without a test set, a share
@@ -108,7 +117,7 @@ impl Format {
     /// The flags of every form.
     pub(crate) fn common(&self) -> &Common {
         match self {
-            Self::Cifar10(published) | Self::Cifar100(published) | Self::Mnist(published) => &published.common,
+            Self::Cifar10(published) | Self::Cifar100(published) | Self::Mnist { published, .. } => &published.common,
             Self::Folder { common, .. } => common,
         }
     }
@@ -116,7 +125,7 @@ impl Format {
     /// What is to be read, unless it is to be fetched.
     pub(crate) fn source(&self) -> Option<&Path> {
         match self {
-            Self::Cifar10(published) | Self::Cifar100(published) | Self::Mnist(published) => {
+            Self::Cifar10(published) | Self::Cifar100(published) | Self::Mnist { published, .. } => {
                 published.source.as_deref()
             }
             Self::Folder { source, .. } => Some(source),

@@ -10,7 +10,7 @@ mod orientation;
 use std::io::Cursor;
 
 use artifacts::error::quote;
-use artifacts::kind::Kind;
+use artifacts::magic::Magic;
 use image::imageops::{FilterType, crop_imm, resize};
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits, Pixel, RgbImage};
 
@@ -163,7 +163,7 @@ fn said(error: &dyn std::fmt::Display) -> String {
 fn png_reader(content: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>> {
     let mut reader = ImageReader::new(Cursor::new(content)).with_guessed_format().map_err(|error| said(&error))?;
     if reader.format() != Some(ImageFormat::Png) {
-        let is = Kind::of(content).map_or(String::new(), |kind| format!("{}, ", kind.title()));
+        let is = Magic::of(content).map_or(String::new(), |kind| format!("{}, ", kind.title()));
         return Err(format!("{is}neither a JPEG nor a PNG image"));
     }
     let mut limits = Limits::no_limits();

@@ -200,3 +200,65 @@ fn an_archive_of_another_kind_is_named() {
         }
     }
 }
+
+#[test]
+fn idx_files_under_the_names_of_unpackers() {
+    let dir = tempdir().unwrap();
+    samples::write(&dir.path().join("plain"), &samples::mnist());
+    let (set, said) = prepared(dir.path(), "mnist plain");
+    assert_eq!(said, "");
+    let renamed = |rename: fn(&str) -> String| -> Files {
+        samples::mnist().into_iter().map(|(name, content)| (rename(&name), content)).collect()
+    };
+    let ways: [(&str, fn(&str) -> String); 4] = [
+        ("seven-zip", |name| name.replace("-idx", ".idx")),
+        ("kaggle", |name| format!("{name}/{name}")),
+        ("torchvision", |name| format!("MNIST/raw/{name}")),
+        ("emnist", |name| format!("emnist-digits-{}", name.replace("t10k", "test"))),
+    ];
+    for (way, rename) in ways {
+        samples::write(&dir.path().join(way), &renamed(rename));
+        let (other, said) = prepared(dir.path(), &format!("mnist {way}"));
+        assert_eq!(other, set, "{way}");
+        assert!(said.contains("as train-images-idx3-ubyte\n") && said.lines().count() == 4, "{way}: {said}");
+    }
+    std::fs::remove_file(dir.path().join("set.safetensors")).unwrap();
+    let two = [ways[3].1, |name| format!("emnist-letters-{}", name.replace("t10k", "test"))];
+    two.into_iter().for_each(|rename| samples::write(&dir.path().join("two"), &renamed(rename)));
+    let said = refused(dir.path(), "mnist two");
+    assert!(said.contains("two files could be train-images-idx3-ubyte: two/emnist-digits-train"), "{said}");
+}
+
+#[test]
+fn labels_from_1_and_names_of_classes() {
+    let dir = tempdir().unwrap();
+    let mut files = samples::mnist();
+    for (name, content) in &mut files {
+        if name.contains("labels") {
+            content[8..].iter_mut().for_each(|label| *label = 1 + *label % 5);
+        }
+    }
+    samples::write(&dir.path().join("letters"), &files);
+    samples::write_file(&dir.path().join("names.txt"), b"a\nb\nc\nd\ne\n");
+    let (set, said) = prepared(dir.path(), "mnist letters");
+    assert_eq!(said, "sc-prep: labels go from 1 to 5: label 1 is class 0\n");
+    assert_eq!(set.classes, ["1", "2", "3", "4", "5"]);
+    assert_eq!(set.test.labels, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
+    let (named, _) = prepared(dir.path(), "mnist letters --classes names.txt");
+    assert_eq!((named.classes.concat().as_str(), named.test.labels), ("abcde", set.test.labels));
+    samples::write_file(&dir.path().join("names.txt"), b"a\nb\n");
+    std::fs::remove_file(dir.path().join("set.safetensors")).unwrap();
+    let said = refused(dir.path(), "mnist letters --classes names.txt");
+    assert!(said.contains("5 classes, but --classes names 2"), "{said}");
+}
+
+#[test]
+fn cifar_in_any_folder_and_without_an_end_mark() {
+    let dir = tempdir().unwrap();
+    let files = under("data/mine", &[under("__MACOSX", &samples::cifar10()), samples::cifar10()].concat());
+    let whole = tar(&files);
+    samples::write_file(&dir.path().join("set.tar"), &whole[..whole.len() - 1024]);
+    let (set, said) = prepared(dir.path(), "cifar10 set.tar");
+    assert_eq!(set.train.labels.len(), 100);
+    assert!(said.contains("warning: set.tar: ends without tar's end mark"), "{said}");
+}

@@ -76,12 +76,7 @@ fn idx_files() {
             ("floats", |f| content(f, IMAGES)[2] = 13, IMAGES, "it starts with [00, 00, 0d, 03]"),
             ("huge", |f| content(f, IMAGES)[4..16].fill(0xff), IMAGES, "from 1 to 4294967296 elements can be read"),
             ("no images", |f| content(f, IMAGES)[4..8].fill(0), IMAGES, "dimensions [0, 2, 3]"),
-            (
-                "label out of range",
-                |f| content(f, LABELS)[8 + 3] = 10,
-                LABELS,
-                "label 10 at position 3; labels go from 0 to 9",
-            ),
+            ("label out of range", |f| content(f, LABELS)[8 + 3] = 10, "input", "no test image of class \"10\""),
             (
                 "fewer labels",
                 |f| *content(f, LABELS) = samples::idx(&[2], &[0, 1]),
@@ -94,7 +89,19 @@ fn idx_files() {
                 "input",
                 "test images have 3x2 pixels, training images 2x3",
             ),
-            ("empty class", |f| content(f, LABELS)[8..].fill(1), "input", "no training image of class \"0\""),
+            (
+                "a gap in the labels",
+                |f| content(f, LABELS)[8 + 3] = 12,
+                LABELS,
+                "label 12 at position 3, but no label 10",
+            ),
+            ("labels from 2 on", |f| content(f, LABELS)[8..].fill(2), LABELS, "they have to begin at 0 or 1"),
+            (
+                "other labels in the test",
+                |f| content(f, LABELS)[8..].iter_mut().for_each(|label| *label %= 5),
+                "t10k-labels-idx1-ubyte",
+                "label 5 at position 5; those of training go from 0 to 4",
+            ),
             (
                 "all black",
                 |f| content(f, IMAGES)[16..].fill(0),
@@ -147,7 +154,14 @@ fn cifar_files() {
                 "no data_batch_3.bin in it, which is part of CIFAR-10's binary version",
             ),
             ("missing list", |f| remove(f, LIST), "input", "no batches.meta.txt in it"),
-            ("other set", |f| *f = samples::cifar100(), "input", "no data_batch_1.bin in it"),
+            ("other set", |f| *f = samples::cifar100(), "input", "this is CIFAR-100"),
+            (
+                "version for Python",
+                |f| f.iter_mut().for_each(|(name, _)| *name = name.replace(".bin", "")),
+                "input",
+                "this is CIFAR-10's version for Python",
+            ),
+            ("pictures", |f| *f = samples::pictures(), "input", "this is a folder of pictures"),
             ("empty", |f| content(f, BATCH).clear(), BATCH, "empty; it should hold CIFAR-10 records of 3073 bytes"),
             (
                 "cut",
@@ -156,7 +170,7 @@ fn cifar_files() {
                 "1927 bytes are left over after 1 CIFAR-10 records of 3073 bytes",
             ),
             ("label", |f| content(f, BATCH)[3073 * 4] = 10, BATCH, "label 10 in record 4; labels go from 0 to 9"),
-            ("names", |f| content(f, LIST).extend(b"more\n"), LIST, "it should hold 10 different ones"),
+            ("names", |f| content(f, LIST).extend(b"more\n"), LIST, "11 class names; it should hold 10"),
             (
                 "empty class",
                 |f| (0..20).for_each(|i| content(f, "test_batch.bin")[3073 * i] = 0),

@@ -2,7 +2,7 @@
 
 /// Kinds of files that people hand over by mistake, or under another name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Magic {
     /// No byte at all.
     Empty,
     /// What a server answers in place of a file.
@@ -54,7 +54,39 @@ pub enum Kind {
 /// So many first bytes decide.
 pub const START: usize = 64;
 
-impl Kind {
+impl Magic {
+    /// Every kind.
+    const ALL: [Self; 23] = [
+        Self::Empty,
+        Self::Html,
+        Self::LfsPointer,
+        Self::Zip,
+        Self::Gzip,
+        Self::Bzip2,
+        Self::Xz,
+        Self::Zstd,
+        Self::SevenZip,
+        Self::Rar,
+        Self::Pickle,
+        Self::Hdf5,
+        Self::Npy,
+        Self::Matlab,
+        Self::Pdf,
+        Self::Jpeg,
+        Self::Png,
+        Self::Gif,
+        Self::WebP,
+        Self::Bmp,
+        Self::Tiff,
+        Self::Heif,
+        Self::Avif,
+    ];
+
+    /// The kind of this [`title`](Self::title).
+    pub fn called(title: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.title() == title)
+    }
+
     /// The kind of a file that starts so; [`START`] bytes are enough.
     pub fn of(start: &[u8]) -> Option<Self> {
         let after = |skipped: usize, magic: &[u8]| start.get(skipped..).is_some_and(|rest| rest.starts_with(magic));
@@ -138,25 +170,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_kind_has_a_title_of_its_own() {
+        for kind in Magic::ALL {
+            assert_eq!(Magic::called(kind.title()), Some(kind));
+        }
+    }
+
+    #[test]
     fn files_are_known_by_their_start() {
-        let cases: [(&[u8], Option<Kind>); 14] = [
-            (b"", Some(Kind::Empty)),
-            (b"\n <!DOCTYPE HTML><html>", Some(Kind::Html)),
-            (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", Some(Kind::LfsPointer)),
-            (b"PK\x03\x04....", Some(Kind::Zip)),
-            (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", Some(Kind::Pickle)),
-            (b"\x89PNG\r\n\x1a\n", Some(Kind::Png)),
-            (b"RIFF\x10\0\0\0WEBPVP8 ", Some(Kind::WebP)),
+        let cases: [(&[u8], Option<Magic>); 14] = [
+            (b"", Some(Magic::Empty)),
+            (b"\n <!DOCTYPE HTML><html>", Some(Magic::Html)),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", Some(Magic::LfsPointer)),
+            (b"PK\x03\x04....", Some(Magic::Zip)),
+            (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", Some(Magic::Pickle)),
+            (b"\x89PNG\r\n\x1a\n", Some(Magic::Png)),
+            (b"RIFF\x10\0\0\0WEBPVP8 ", Some(Magic::WebP)),
             (b"RIFF\x10\0\0\0WAVE", None),
-            (b"BM\x36\0\0\0\0\0\0\0", Some(Kind::Bmp)),
+            (b"BM\x36\0\0\0\0\0\0\0", Some(Magic::Bmp)),
             (b"BMW is no bitmap", None),
-            (b"\0\0\0\x18ftypheic", Some(Kind::Heif)),
-            (b"\0\0\0\x18ftypavif", Some(Kind::Avif)),
+            (b"\0\0\0\x18ftypheic", Some(Magic::Heif)),
+            (b"\0\0\0\x18ftypavif", Some(Magic::Avif)),
             (b"PK", None),
             (b"\x58\x01\0\0\0\0\0\0{\"a\"", None),
         ];
         for (start, expected) in cases {
-            assert_eq!(Kind::of(start), expected, "{start:?}");
+            assert_eq!(Magic::of(start), expected, "{start:?}");
         }
     }
 }
