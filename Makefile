@@ -29,6 +29,25 @@ PRECISION ?= float32 ## with DEVICE=cuda: float32 (TF32 off), tf32 or bf16
 THREADS ?= ## threads of a run; empty: all processors
 QUIET ?= ## 1: no progress on stderr
 
+# Names and numbers that cannot be right are refused before anything runs, with the nearest right one.
+NETS := lenet shallow resnet8 resnet20 resnet32 resnet44 resnet56 resnet110 bottleneck11 bottleneck29 bottleneck56 bottleneck164
+DATA_SETS := mnist5k cifar10 cifar100 mnist
+# 1: a word, 2: words to choose from
+nearest = $(shell awk -f pipelines/nearest.awk '$(subst ',,$1)' $2)
+without_digits = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$1))))))))))
+# Empty unless a word is a number above 0
+is_count = $(if $(call without_digits,$1),,$(subst 0,,$1))
+ifeq ($(filter $(NET),$(NETS)),)
+$(error NET=$(strip $(NET)): no such net; did you mean NET=$(call nearest,$(strip $(NET)),$(NETS))? There are $(NETS))
+endif
+ifeq ($(filter $(DATA),$(DATA_SETS))$(strip $(SOURCE))$(wildcard data/$(strip $(DATA)).safetensors),)
+$(error DATA=$(strip $(DATA)): no such data set; did you mean DATA=$(call nearest,$(strip $(DATA)),$(DATA_SETS))? \
+  Your own pictures need SOURCE=FOLDER besides)
+endif
+ifeq ($(call is_count,$(strip $(BATCH))),)
+$(error BATCH=$(strip $(BATCH)): a number of images from 1 on is wanted, such as BATCH=128)
+endif
+
 # A part, by number, of parts joined by colons: the settings of a study are tables of such lines.
 part = $(word $2,$(subst :, ,$1))
 

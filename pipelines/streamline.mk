@@ -9,6 +9,15 @@
 # Cost: BUDGET, in time or in steps of BATCH images. A test made alone takes the share that it has in the search.
 
 BUDGET ?= 4m ## streamline: what the search may take in all: 90s, 10m, 1h, or 5000it (steps of BATCH images)
+
+budget_number := $(patsubst %it,%,$(patsubst %h,%,$(patsubst %m,%,$(patsubst %s,%,$(strip $(BUDGET))))))
+ifeq ($(call is_count,$(subst .,,$(budget_number))),)
+$(error BUDGET=$(strip $(BUDGET)): a time or a number of steps is wanted, such as 90s, 10m, 1h or 5000it)
+endif
+ifeq ($(budget_number),$(strip $(BUDGET)))
+$(error BUDGET=$(strip $(BUDGET)) has no unit; did you mean BUDGET=$(budget_number)m (minutes) or BUDGET=$(budget_number)it (steps)?)
+endif
+
 SEARCH_SEEDS ?= 1 2 ## streamline: seeds: all candidates run with the first, the better half with the next, and so on
 SEARCH_VALIDATION ?= $(if $(filter undefined,$(origin SEARCH_HELD_OUT)),0.2,$(SEARCH_HELD_OUT)) ## streamline: share of the training images that choices are made on
 KEEP_LONGEST ?= ## streamline: 1 to train as long as the budget allows, even where fewer steps are as good

@@ -99,7 +99,12 @@ fn files_that_do_not_fit() {
     fs::write(folder.join("nan.safetensors"), init).unwrap();
     refused(folder, "sc-train", &train("data.safetensors", "nan.safetensors"), "expected finite numbers in tensor");
 
-    refused(folder, "sc-init", "--net resnet21 --data data.safetensors --seed 1 --out o", "found \"resnet21\"");
+    refused(
+        folder,
+        "sc-init",
+        "--net resnet21 --data data.safetensors --seed 1 --out o",
+        "tip: a similar value exists: 'resnet",
+    );
     let other = "init.safetensors: this is a file of weights, not a data set";
     refused(folder, "sc-init", "--net lenet --data init.safetensors --seed 1 --out o", other);
 }

@@ -50,6 +50,33 @@ fn a_study_settles_and_a_changed_variable_reruns_what_it_touches() {
     assert_eq!(make(folder, &["-q", study]).status.code(), Some(1), "the variable is back at its old value");
 }
 
+/// Names and numbers that cannot be right: refused before anything runs, with the nearest right one.
+#[test]
+fn a_near_miss_is_answered_with_the_nearest_right_one() {
+    let checkout = checkout();
+    for (given, answer) in [
+        ("NET=resnet18", "did you mean NET=resnet20?"),
+        ("NET=ResNet56", "did you mean NET=resnet56?"),
+        ("NET=", "NET=: no such net"),
+        ("DATA=CIFAR10", "did you mean DATA=cifar10?"),
+        ("DATA=mine", "Your own pictures need SOURCE=FOLDER besides"),
+        ("BATCH=0", "BATCH=0: a number of images from 1 on is wanted"),
+        ("BATCH=1e3", "BATCH=1e3: a number of images from 1 on is wanted"),
+        ("BUDGET=10", "did you mean BUDGET=10m (minutes) or BUDGET=10it (steps)?"),
+        ("BUDGET=10min", "a time or a number of steps is wanted"),
+    ] {
+        let output = make(checkout.path(), &["superconvergence", given]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{given}: {said}");
+        assert!(said.contains(answer), "{given}: {said}");
+    }
+    for right in ["NET=bottleneck29", "DATA=mine SOURCE=pictures", "BATCH=1024", "BUDGET=1.5h", "BUDGET=5000it"] {
+        let arguments: Vec<&str> = ["-n", "superconvergence"].into_iter().chain(right.split(' ')).collect();
+        let output = make(checkout.path(), &arguments);
+        assert!(output.status.success(), "{right}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 /// The names that `make TARGET` lists under "Targets:" and "Variables, ...:", in their order.
 fn listed(folder: &Path, target: &str) -> (Vec<String>, Vec<String>) {
     let output = make(folder, &[target]);

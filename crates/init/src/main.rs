@@ -37,7 +37,8 @@ struct Arguments {
     #[arg(long, help_heading = FILES, value_name = "FILE", conflicts_with_all = ["seed", "scheme"])]
     from_torch: Option<PathBuf>,
     /// Net: lenet, shallow, resnet8, 20, 32, 44, 56 or 110, bottleneck11, 29, 56 or 164
-    #[arg(long, help_heading = NET, value_name = "NAME")]
+    #[arg(long, help_heading = NET, value_name = "NAME", hide_possible_values = true,
+        value_parser = clap::builder::PossibleValuesParser::new(nets::NAMES))]
     net: String,
     /// How a residual block narrows its input: a (every second pixel) or avgpool (3x3 average) [default: a]
     #[arg(long, help_heading = NET, value_name = "NAME", value_parser = names(&Shortcut::NAMES))]

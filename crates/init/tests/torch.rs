@@ -36,8 +36,11 @@ fn made() -> TempDir {
     dir
 }
 
+/// From our name to another.
+type Rename = fn(&str) -> String;
+
 /// The weights with other names.
-fn renamed(dir: &Path, rename: fn(&str) -> String) {
+fn renamed(dir: &Path, rename: Rename) {
     let ours = TensorFile::read(&dir.join("ours.safetensors")).unwrap();
     let tensors = ours.tensors.into_iter().map(|(name, tensor)| (rename(&name), tensor)).collect();
     TensorFile { tensors, ..TensorFile::default() }.write(&dir.join("torch.safetensors")).unwrap();
@@ -46,7 +49,7 @@ fn renamed(dir: &Path, rename: fn(&str) -> String) {
 #[test]
 fn names_of_wrappers_and_of_other_code_are_taken_and_said() {
     let dir = made();
-    let ways: [(fn(&str) -> String, &str); 4] = [
+    let ways: [(Rename, &str); 4] = [
         (|name| format!("module.{name}"), "left out \"module.\", which every name in it began with"),
         (|name| format!("_orig_mod.{name}"), "left out \"_orig_mod.\""),
         (|name| format!("net.{name}"), "left out \"net.\""),

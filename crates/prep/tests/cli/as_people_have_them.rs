@@ -201,16 +201,19 @@ fn an_archive_of_another_kind_is_named() {
     }
 }
 
+/// From an official name to another.
+type Rename = fn(&str) -> String;
+
 #[test]
 fn idx_files_under_the_names_of_unpackers() {
     let dir = tempdir().unwrap();
     samples::write(&dir.path().join("plain"), &samples::mnist());
     let (set, said) = prepared(dir.path(), "mnist plain");
     assert_eq!(said, "");
-    let renamed = |rename: fn(&str) -> String| -> Files {
+    let renamed = |rename: Rename| -> Files {
         samples::mnist().into_iter().map(|(name, content)| (rename(&name), content)).collect()
     };
-    let ways: [(&str, fn(&str) -> String); 4] = [
+    let ways: [(&str, Rename); 4] = [
         ("seven-zip", |name| name.replace("-idx", ".idx")),
         ("kaggle", |name| format!("{name}/{name}")),
         ("torchvision", |name| format!("MNIST/raw/{name}")),
@@ -223,8 +226,10 @@ fn idx_files_under_the_names_of_unpackers() {
         assert!(said.contains("as train-images-idx3-ubyte\n") && said.lines().count() == 4, "{way}: {said}");
     }
     std::fs::remove_file(dir.path().join("set.safetensors")).unwrap();
-    let two = [ways[3].1, |name| format!("emnist-letters-{}", name.replace("t10k", "test"))];
-    two.into_iter().for_each(|rename| samples::write(&dir.path().join("two"), &renamed(rename)));
+    let two: [Rename; 2] = [ways[3].1, |name| format!("emnist-letters-{}", name.replace("t10k", "test"))];
+    for rename in two {
+        samples::write(&dir.path().join("two"), &renamed(rename));
+    }
     let said = refused(dir.path(), "mnist two");
     assert!(said.contains("two files could be train-images-idx3-ubyte: two/emnist-digits-train"), "{said}");
 }
