@@ -79,6 +79,9 @@ fn survey<'a>(tree: &'a Tree, layout: &'a Layout, options: Options, progress: &'
     let depth = if options.skip_damaged { Depth::Pixels } else { Depth::Headers };
     let mut survey = Survey::new(tree, layout, depth, progress);
     tree.visit(&mut survey)?;
+    if let Some(warning) = survey.damage().filter(|_| options.skip_damaged) {
+        progress.warning(&warning);
+    }
     if !survey.faults.is_empty() && !options.skip_damaged {
         // All that is wrong in one message: what only shows in the pixels too.
         progress.stage("looking for more damage", None);
@@ -114,14 +117,6 @@ fn extension(file: &str) -> Option<String> {
 const OTHER_PICTURES: [&str; 12] =
     ["webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "avif", "jxl", "jp2", "ppm", "pgm"];
 
-/// A list that does not flood the message.
-fn few(names: &[String]) -> String {
-    const SHOWN: usize = 12;
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    let more = names.len().saturating_sub(SHOWN);
-    if more > 0 { format!("{shown} and {more} more") } else { shown }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,12 +129,5 @@ mod tests {
         for name in ["jpg", "Thumbs.db", "a.jpg.txt", "a.webp"] {
             assert!(!is_picture_name(name), "{name}");
         }
-    }
-
-    #[test]
-    fn a_list_ends() {
-        let names: Vec<String> = (0..14).map(|n| n.to_string()).collect();
-        assert_eq!(few(&names[..2]), "0, 1");
-        assert!(few(&names).ends_with("11 and 2 more"));
     }
 }

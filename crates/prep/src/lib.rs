@@ -26,3 +26,23 @@ pub mod split;
 pub mod statistics;
 
 pub use refusal::{Refusal, Result};
+
+/// A list that does not flood the message.
+fn few(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    let more = names.len().saturating_sub(SHOWN);
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_ends() {
+        let names: Vec<String> = (0..14).map(|n| n.to_string()).collect();
+        assert_eq!(few(&names[..2]), "0, 1");
+        assert!(few(&names).ends_with("11 and 2 more"));
+    }
+}

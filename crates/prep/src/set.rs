@@ -75,13 +75,15 @@ impl Set {
         if copies > 0 {
             let labels = if disputed > 0 { format!(", {disputed} of them under another class") } else { String::new() };
             let of = self.test.labels.len();
+            let too = if copies == 1 { "is a training image too" } else { "are training images too" };
             warnings.push(format!(
-                "{copies} of {of} test images are training images too, to the pixel{labels}: accuracy will look better \
+                "{copies} of {of} test images {too}, to the pixel{labels}: accuracy will look better \
                  than it is"
             ));
         }
         if torn > 0 {
-            warnings.push(format!("{torn} training images are there under another class too, to the pixel"));
+            let are = if torn == 1 { "image is" } else { "images are" };
+            warnings.push(format!("{torn} training {are} there under another class too, to the pixel"));
         }
         warnings
     }
@@ -157,7 +159,7 @@ mod tests {
             ]
         );
         set.train.pixels = vec![0, 1, 2, 3, 0, 1];
-        assert_eq!(set.warnings().last().unwrap(), "1 training images are there under another class too, to the pixel");
+        assert_eq!(set.warnings().last().unwrap(), "1 training image is there under another class too, to the pixel");
     }
 
     #[test]

@@ -254,6 +254,21 @@ impl Listing {
         self.folders.range(inside.clone()..).next().is_some_and(|path| path.starts_with(&inside))
     }
 
+    /// The form of `sc-prep` that reads what is there, if its names are those of a published set.
+    fn other_form(&self) -> Option<&'static str> {
+        let names = self.folders.iter().chain(&self.files);
+        let names: Vec<&str> = names.map(|path| path.rsplit('/').next().unwrap_or(path)).collect();
+        let has = |start: &str| names.iter().any(|name| name.starts_with(start));
+        let forms = [
+            ("cifar-100-", "cifar100"),
+            ("fine_label_names.txt", "cifar100"),
+            ("cifar-10-", "cifar10"),
+            ("data_batch_1", "cifar10"),
+            ("train-images", "mnist"),
+        ];
+        forms.into_iter().find_map(|(start, form)| has(start).then_some(form))
+    }
+
     /// Says what is there instead, and what to do about that.
     fn no_training_folder(&self, tree: &Tree) -> Refusal {
         let top_folders: Vec<&String> = self.folders.iter().filter(|path| !path.contains('/')).collect();
@@ -264,7 +279,7 @@ impl Listing {
         let problem = if names.is_empty() {
             "no folder train/ in it: it is empty".to_owned()
         } else {
-            format!("no folder train/ in it, but {}", super::few(&names))
+            format!("no folder train/ in it, but {}", crate::few(&names))
         };
         let is_class = |folder: &&&String| {
             let inside = format!("{folder}/");
@@ -272,7 +287,9 @@ impl Listing {
             files.any(|path| super::is_picture_name(path))
         };
         let classes = top_folders.iter().filter(|folder| !names_a_split(folder)).filter(is_class).count();
-        let hint = if tree.is_named(names_a_split) && classes > 0 {
+        let hint = if let Some(command) = self.other_form() {
+            format!("read it with: sc-prep {command}")
+        } else if tree.is_named(names_a_split) && classes > 0 {
             format!("pass the folder around it, which holds {}", super::LAYOUT)
         } else if classes > 1 {
             "the folders of the classes belong into a folder train/: mkdir train, and move them there".to_owned()
@@ -384,11 +401,13 @@ mod tests {
     fn a_tree_without_training_pictures_is_told_what_it_holds() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::open(dir.path()).unwrap();
-        let cases: [(&[&str], &str, &str); 4] = [
+        let cases: [(&[&str], &str, &str); 6] = [
             (&[], "no folder train/ in it: it is empty", "lay the pictures out"),
             (&["cat/1.png", "dog/1.jpg"], "but cat/, dog/", "mkdir train"),
             (&["set.zip", "README"], "but README, set.zip", "unpack set.zip first"),
             (&["valid/cat/1.png"], "but valid/", "lay the pictures out"),
+            (&["README", "train-images-idx3-ubyte.gz"], "but README", "read it with: sc-prep mnist"),
+            (&["cifar-10-batches-bin/data_batch_1.bin"], "but cifar-10-batches-bin/", "sc-prep cifar10"),
         ];
         for (paths, problem, hint) in cases {
             let refusal = listing(paths).layout(&tree).unwrap_err();

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use crate::picture::{Conversion, Header};
 use crate::split::{self, Key, first_of_each_class, test_count};
-use crate::{Refusal, Result};
+use crate::{Refusal, Result, few};
 
 use super::layout::Split;
 use super::survey::Survey;
-use super::{LAYOUT, Options, few};
+use super::{LAYOUT, Options};
 
 /// Where a picture goes.
 #[derive(Clone, Copy)]

@@ -10,10 +10,10 @@ use crate::fault::Faults;
 use crate::picture::{self, Header, MAX_FILE_BYTES};
 use crate::progress::Progress;
 use crate::split::Key;
-use crate::{Refusal, Result};
+use crate::{Refusal, Result, few};
 
 use super::layout::{Layout, Role, Split};
-use super::{OTHER_PICTURES, Options, extension, few, is_picture_name};
+use super::{OTHER_PICTURES, Options, extension, is_picture_name};
 
 /// How far a picture is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,13 +99,16 @@ impl<'a> Survey<'a> {
         self.tree.place_of(&format!("{}{}", self.layout.prefix(), self.path(picture)))
     }
 
+    /// What was left out because it cannot be read.
+    pub(super) fn damage(&self) -> Option<String> {
+        let list = || self.faults.shown().join("\n    ");
+        let text = || format!("left out {} that cannot be read:\n    {}", pictures(self.faults.len()), list());
+        (!self.faults.is_empty()).then(text)
+    }
+
     /// What users should know of what was found.
     pub(super) fn warnings(&self, options: Options) -> Vec<String> {
         let mut warnings = Vec::new();
-        if !self.faults.is_empty() {
-            let list = self.faults.shown().join("\n    ");
-            warnings.push(format!("left out {} that cannot be read:\n    {list}", pictures(self.faults.len())));
-        }
         if !self.foreign.is_empty() {
             let formats = formats(self.foreign.values());
             warnings.push(format!("left out {formats}; {CONVERT}"));
@@ -121,8 +124,7 @@ impl<'a> Survey<'a> {
         if turned > 0 && !options.orient {
             let of = self.pictures.len();
             warnings.push(format!(
-                "{} of {of} are stored turned, as their EXIF orientation says; --orient turns them upright",
-                pictures(turned)
+                "{turned} of {of} pictures stored turned, as EXIF orientation says; --orient turns pictures upright"
             ));
         }
         warnings

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::few;
 use crate::litter::is_litter;
 use crate::{Refusal, Result};
 
@@ -30,6 +31,8 @@ struct Candidate {
 pub(super) struct Found {
     folder: PathBuf,
     candidates: [Vec<Candidate>; 4],
+    /// Names of other files and folders in it.
+    others: Vec<String>,
 }
 
 impl Found {
@@ -38,9 +41,10 @@ impl Found {
     /// # Errors
     /// When a folder cannot be listed.
     pub(super) fn new(folder: &Path) -> Result<Self> {
-        let mut found = Self { folder: folder.to_owned(), candidates: Default::default() };
+        let mut found = Self { folder: folder.to_owned(), candidates: Default::default(), others: Vec::new() };
         if folder.is_dir() {
             found.look(folder, 0)?;
+            found.others.sort();
         }
         Ok(found)
     }
@@ -52,6 +56,9 @@ impl Found {
             let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| !is_litter(name)) else {
                 continue;
             };
+            if depth == 0 && which(name).is_none() && !name.starts_with('.') {
+                self.others.push(if path.is_dir() { format!("{name}/") } else { name.to_owned() });
+            }
             if path.is_dir() {
                 if depth < DEEPEST {
                     self.look(&path, depth + 1)?;
@@ -91,7 +98,12 @@ impl Found {
         } else {
             "MNIST is four files: train-images-idx3-ubyte, train-labels-idx1-ubyte, and the same with t10k-".into()
         };
-        Refusal::at(self.folder.join(name).display(), "no such file, and none with .gz added").hint(hint)
+        let there = match self.others.as_slice() {
+            [] => String::new(),
+            others => format!("; there is {}", few(others)),
+        };
+        let problem = format!("no such file, and none with .gz added{there}");
+        Refusal::at(self.folder.join(name).display(), problem).hint(hint)
     }
 }
 

@@ -164,7 +164,7 @@ fn a_single_class_is_refused_and_copies_are_counted() {
     files.push(("test/cat/copy.png".into(), copy));
     samples::write(&dir.path().join("copies"), &files);
     let (_, said) = prepared(dir.path(), "folder copies");
-    assert!(said.contains("warning: 1 of 5 test images are training images too, to the pixel"), "{said}");
+    assert!(said.contains("warning: 1 of 5 test images is a training image too, to the pixel"), "{said}");
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn pictures_stored_turned_are_counted_or_turned() {
     files.push(("train/cat/phone.jpg".into(), marked));
     samples::write(&dir.path().join("folder"), &files);
     let (_, said) = prepared(dir.path(), "folder folder --size 4");
-    assert!(said.contains("warning: 1 picture of 15 are stored turned"), "{said}");
+    assert!(said.contains("warning: 1 of 15 pictures stored turned"), "{said}");
     let (set, said) = prepared(dir.path(), "folder folder --orient");
     assert_eq!((set.shape, said.as_str()), ([3, 3, 4], ""));
 }
