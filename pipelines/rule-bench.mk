@@ -124,7 +124,7 @@ endef
 # 1: setting, 2: percent, 3: steps, 4: ends of the rates
 define rule_ramp
 $(foreach s,$(RULE_RAMP_SEEDS),$(eval $(call rule_run,$1,ramp$2-seed$s,sc-rangetest,$s,--scale log \
-  --min-lr $(word 2,$4) --max-lr $(word 3,$4) --iterations $3 --arm ramp$2,)))
+  --min-lr $(word 2,$4) --max-lr $(word 3,$4) --no-probe --iterations $3 --arm ramp$2,)))
 endef
 # 1: setting, 2: percent, 3: steps
 define rule_around_ramp

@@ -10,6 +10,7 @@ mod help;
 mod house;
 mod kill;
 mod makefile;
+mod one_path;
 mod output;
 mod parity;
 mod probe;

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod critical;
 pub mod failure;
 pub mod flags;
 pub mod folder;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use artifacts::probe::Critical;
 use artifacts::run::{self, Config, Kind, Machine, ResultRecord, RunRecord, Source, Status};
 use artifacts::setting::Setting;
 use artifacts::weights::{self, Origin};
@@ -10,9 +11,9 @@ use artifacts::{batches, checkpoint, json, names};
 use cli::progress::Progress;
 use cli::{DIVERGED, FAILED, Failure, INTERRUPTED, output, signals};
 use kernels::device::{self, Device, Options};
-use kernels::engine::Engine;
+use kernels::engine::{Engine, Update};
 use kernels::isa::Isa;
-use learner::samples::{self, Division, Samples};
+use learner::samples::{self, Augment, Division, Samples};
 use learner::spec::RunSpec;
 use learner::state;
 use learner::training::{Ending, FinalMeasurement, Measure, Training, means};
@@ -23,7 +24,7 @@ use crate::flags::{Flags, value_name};
 use crate::folder::{self, Existing, RunFolder, START_OVER, Task};
 use crate::inputs::Inputs;
 use crate::observer::{Cadence, Recorder};
-use crate::{machine, recipe, summary};
+use crate::{critical, machine, recipe, summary};
 
 /// What a program adds to the shared flags.
 pub struct Request {
@@ -127,6 +128,54 @@ impl Prepared {
         self.execute(config)
     }
 
+    /// The schedule of the run to be resumed, where --out holds one: what was measured for it then is not measured again.
+    /// `alike` says of a schedule whether it is what the flags ask for. A run that differs in something else is refused, by the
+    /// name of that, unless it is to be superseded: then it has nothing to say.
+    pub fn recorded(&self, alike: impl Fn(&Schedule) -> bool) -> Option<Schedule> {
+        let path = self.flags().out.as_deref().filter(|_| self.flags().resume)?;
+        let found = run::read_run(path).ok()?;
+        let schedule: Schedule = serde_json::from_value(found.config.schedule_parameters).ok()?;
+        let (data, init) = self.sources();
+        let same = || folder::begun_as(path, &self.config(&schedule).ok()?, data, init);
+        let holds = alike(&schedule) && (!self.flags().supersede || same().is_some());
+        holds.then_some(schedule)
+    }
+
+    /// The critical rate of the first step of the run that is asked for, as `sc-probe` measures it by default. `schedule`
+    /// stands in for the run's own, which may depend on the outcome.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used, or the device fails.
+    pub fn critical_rate(&self, schedule: &Schedule) -> Result<Critical, Failure> {
+        let spec = RunSpec::new(self.config(schedule)?).or_fail()?;
+        let Config { seed, batch_size, momentum, weight_decay, .. } = spec.config;
+        let mut samples = Samples::new(self.divide(&spec)?.train, seed, batch_size, Augment::None);
+        let batches: Vec<Vec<u32>> =
+            (1..=critical::BATCHES as u64).map(|k| samples.batch(k).indices.to_vec()).collect();
+        let path = self.folder(&spec);
+        let options = self.options(&spec, &path)?;
+        let (inputs, most) = (&self.inputs, batch_size.min(critical::IMAGES));
+        let mut engine = device::open(&self.flags().device(), &inputs.graph, &inputs.data, most, &options).or_fail()?;
+        let update = Update { optimizer: spec.optimizer, lr: 1.0, momentum, weight_decay };
+        critical::measure(inputs, engine.as_mut(), &batches, &update)
+    }
+
+    /// The folder that a run goes to.
+    fn folder(&self, spec: &RunSpec) -> PathBuf {
+        let named = || Path::new("runs").join(names::of_run(&spec.config, &self.inputs.data_name));
+        self.flags().out.clone().unwrap_or_else(named)
+    }
+
+    /// How the device is to compute.
+    fn options(&self, spec: &RunSpec, path: &Path) -> Result<Options, Failure> {
+        Ok(Options {
+            threads: self.flags().threads.map_or_else(machine::cores, |threads| threads as usize),
+            isa: self.isa(spec, path)?,
+            exact_conv: spec.config.exact_conv,
+            precision: spec.config.precision.parse().map_err(Failure::unusable)?,
+        })
+    }
+
     /// Runs what `config` says, as [`Prepared::launch`].
     ///
     /// # Errors
@@ -135,17 +184,9 @@ impl Prepared {
         let spec = RunSpec::new(config).or_fail()?;
         let division = self.divide(&spec)?;
         let flags = &self.request.flags;
-        let path = flags
-            .out
-            .clone()
-            .unwrap_or_else(|| Path::new("runs").join(names::of_run(&spec.config, &self.inputs.data_name)));
+        let path = self.folder(&spec);
         let device = flags.device();
-        let options = Options {
-            threads: flags.threads.map_or_else(machine::cores, |threads| threads as usize),
-            isa: self.isa(&spec, &path)?,
-            exact_conv: spec.config.exact_conv,
-            precision: spec.config.precision.parse().map_err(Failure::unusable)?,
-        };
+        let options = self.options(&spec, &path)?;
         let inputs = &self.inputs;
         let mut engine =
             device::open(&device, &inputs.graph, &inputs.data, spec.config.batch_size, &options).or_fail()?;

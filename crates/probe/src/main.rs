@@ -5,34 +5,28 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use artifacts::probe::{Critical, FORMAT, Noise, Probe};
-use artifacts::suggestion::Interval;
+use artifacts::probe::{FORMAT, Noise, Probe};
 use artifacts::{json, number};
 use clap::Parser;
 use cli::arguments::{FILES, OUTPUT};
 use cli::output::Quiet;
 use cli::{Failure, arguments, output};
 use kernels::device::{self, Device, Options, Precision};
-use kernels::engine::{Buffers, Engine, Update};
+use kernels::engine::{Engine, Update};
 use kernels::isa::Isa;
 use launch::failure::OrFail;
 use launch::flags::headings::{MACHINE, OPTIMIZER, TRAINING, VALIDATION};
 use launch::flags::{OptimizerName, value_name};
 use launch::inputs::Inputs;
-use launch::machine;
-use learner::initial::{self, Scheme};
-use learner::probe::{self, CriticalRate};
+use launch::{critical, machine};
+use learner::probe;
 use learner::samples::{self, Augment, Samples};
 use learner::spec::OPTIMIZERS;
-use learner::state::Parameters;
 
 const PROGRAM: &str = "sc-probe";
 
 /// Heading in `--help` of the flags that say how much is measured.
 const MEASUREMENT: &str = "Measurement";
-
-/// Images, at most, that one critical rate is measured on. It hardly depends on their number, while its cost does.
-const CRITICAL_IMAGES: usize = 64;
 
 /// Measure the gradient noise scale and the critical learning rate at given weights, without training
 #[derive(Parser)]
@@ -53,7 +47,7 @@ struct Arguments {
     /// Batches of up to 64 images that the critical rate is measured on; the result is their median. The first is
     /// measured at the weights given. If those come from sc-init, each other one is measured at initial weights drawn
     /// anew, else at the weights given
-    #[arg(long, help_heading = MEASUREMENT, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    #[arg(long, help_heading = MEASUREMENT, value_name = "N", default_value_t = critical::BATCHES as u64, value_parser = clap::value_parser!(u64).range(1..=4096))]
     critical_batches: u64,
     /// Images per step
     #[arg(long, help_heading = TRAINING, value_name = "N", default_value_t = 128)]
@@ -100,14 +94,8 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let batches: Vec<Vec<u32>> =
         (1..=arguments.batches.max(arguments.critical_batches)).map(|k| samples.batch(k).indices.to_vec()).collect();
     let noise = probe::gradient_noise(engine.as_mut(), &batches[..arguments.batches as usize]).or_fail()?;
-    let images = arguments.batch_size.min(CRITICAL_IMAGES);
-    let mut critical = Vec::new();
-    for (k, batch) in batches[..arguments.critical_batches as usize].iter().enumerate() {
-        if let Some((parameters, buffers)) = drawn_anew(&inputs, k as u64) {
-            engine.set_state(&parameters, &buffers).or_fail()?;
-        }
-        critical.push(probe::critical_rate(engine.as_mut(), &batch[..images], &update).or_fail()?);
-    }
+    let critical =
+        critical::measure(&inputs, engine.as_mut(), &batches[..arguments.critical_batches as usize], &update)?;
     let probe = Probe {
         format: FORMAT.to_owned(),
         net: inputs.origin.net.clone(),
@@ -126,7 +114,7 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
             batch_size: arguments.batch_size,
             batches: arguments.batches as usize,
         },
-        critical: summed_up(&critical, images),
+        critical,
     };
     if let Some(path) = &arguments.out {
         json::write(path, &probe)?;
@@ -137,17 +125,6 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
         output::result(sentence(&probe))?;
     }
     Ok(0)
-}
-
-/// The initial weights that the critical rate's batch `k`, from 0, is measured at: none, which means those at hand, for the
-/// first batch and where the weights given are no initial ones of `sc-init`. By chance, initial weights differ more in
-/// their critical rates than in the rates that they train best at.
-fn drawn_anew(inputs: &Inputs, k: u64) -> Option<(Parameters, Buffers)> {
-    let origin = &inputs.origin;
-    let scheme = Scheme::from_name(&origin.scheme).filter(|_| k > 0 && origin.tool.starts_with("sc-init "))?;
-    let seed: u64 = origin.seed.parse().ok()?;
-    // Far from the seeds that runs count up from 1.
-    Some(initial::draw(&inputs.graph, seed.wrapping_add(k << 32), scheme))
 }
 
 impl Arguments {
@@ -184,21 +161,6 @@ impl Arguments {
         let threads = self.threads.map_or_else(machine::cores, |threads| threads as usize);
         let options = Options { threads, isa: Isa::detect(), exact_conv: false, precision: Precision::Float32 };
         device::open(&self.device, &inputs.graph, &inputs.data, self.batch_size, &options).or_fail()
-    }
-}
-
-/// The median of the batches' rates (of an even number the lower of the middle two: too high a rate costs more than too
-/// low a one); one batch without a rate leaves the others.
-fn summed_up(found: &[CriticalRate], batch_size: usize) -> Critical {
-    let mut rates: Vec<f64> = found.iter().filter_map(|critical| critical.lr).collect();
-    rates.sort_by(f64::total_cmp);
-    let interval = rates.first().zip(rates.last()).map(|(low, high)| Interval { low: *low, high: *high });
-    Critical {
-        lr: rates.get(rates.len().saturating_sub(1) / 2).copied(),
-        interval,
-        batch_size,
-        batches: found.len(),
-        evaluations: found.iter().map(|critical| critical.evaluations).sum(),
     }
 }
 

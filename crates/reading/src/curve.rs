@@ -36,6 +36,10 @@ pub struct Point {
     pub val_accuracy: Option<f64>,
 }
 
+/// How far, in log rate, the ends of a ramp around a critical rate may be from where they are meant to be: one that stopped
+/// early, or whose first step was lost, still is one.
+const AROUND_TOLERANCE: f64 = 0.7;
+
 /// One range test.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
@@ -122,6 +126,18 @@ impl Curve {
         let measured: Vec<(f64, bool)> = self.points.iter().filter_map(|p| Some((p.lr, blown(p)?))).collect();
         let tail = measured.iter().rev().take_while(|(_, blown)| *blown).count();
         (tail > 0 && tail < measured.len()).then(|| measured[measured.len() - tail].0)
+    }
+
+    /// Whether the ramp was laid around its critical rate (`sc-rangetest` puts its ends at a 64th of it and at 16 times it), and
+    /// not between ends that were given.
+    pub fn is_around_critical_rate(&self) -> bool {
+        let near = |rate: f64, critical: f64| (rate / critical).ln().abs() < AROUND_TOLERANCE;
+        let ends = |critical: f64| {
+            near(self.lowest_rate()?, critical / 64.0)
+                .then_some(())
+                .filter(|()| near(self.highest_rate(), critical * 16.0))
+        };
+        self.critical_lr.and_then(ends).is_some()
     }
 
     /// The lowest rate tried above 0.

@@ -136,10 +136,15 @@ fn majority(reads: &[Read]) -> Outcome {
 /// The middle of the curves' answers, in log rate; the intervals cover all of them.
 fn combined(reads: &[Read]) -> Option<Rates> {
     let rates: Vec<&Rates> = reads.iter().filter_map(|read| read.rates.as_ref()).collect();
-    // Ramps around the critical rate are read by the rule that was found by measurement: where there are any, they decide.
-    let around = |read: &&Read| read.curve.critical_lr.is_some();
-    let deciding: Vec<&Rates> = reads.iter().filter(around).filter_map(|read| read.rates.as_ref()).collect();
-    let deciding = if deciding.is_empty() { rates.clone() } else { deciding };
+    // The rule was found by measurement on ramps around the critical rate: where there are any, they decide; or else those
+    // whose critical rate is known.
+    let among = |decides: fn(&Curve) -> bool| -> Option<Vec<&Rates>> {
+        let found = reads.iter().filter(|read| decides(read.curve)).filter_map(|read| read.rates.as_ref()).collect();
+        Some(found).filter(|found: &Vec<&Rates>| !found.is_empty())
+    };
+    let deciding = among(Curve::is_around_critical_rate)
+        .or_else(|| among(|curve| curve.critical_lr.is_some()))
+        .unwrap_or_else(|| rates.clone());
     let max = middle(deciding.iter().map(|rates| rates.max))?;
     let min = middle(rates.iter().map(|rates| rates.min))?.min(max);
     let cover = |rates: &[&Rates], start: f64, of: fn(&Rates) -> Interval| {
