@@ -14,8 +14,8 @@
 //!   [`CLIFF_SAFETY`]: where the loss is flat its minimum may lie anywhere;
 //! - **no-learning**: none.
 //!
-//! A ramp that was laid around the critical rate of the first step (`sc-rangetest --around`) is read by another rule, found
-//! and judged by measurement (`make rule-bench`, `docs/the-rule.md`): see `by_the_critical_rate`.
+//! Where the critical rate of the first step is known (`sc-rangetest` measures it) another rule decides, found and judged by
+//! measurement (`make rule-bench`, `docs/the-rule.md`): see `by_the_critical_rate`.
 //!
 //! The lowest rate is where learning starts: where progress comes to [`START_PROGRESS`].
 //!
@@ -63,9 +63,7 @@ pub(crate) const FULL_WEIGHT_MOMENTUM: f64 = 0.9;
 /// Around a critical rate: a minimum that a ramp reaches late counts as no more than so many times what the critical rate says.
 pub(crate) const MAX_MINIMUM_RATIO: f64 = 2.0;
 /// With a critical rate, on a ramp between ends that were given: a minimum counts as no less than this share of what the
-/// critical rate says. Spread over five or six decades, few of a ramp's steps lie where it matters, and noise makes minima far
-/// too early: on the benchmark's 51 settings (log ramps of half the steps of the training, 1e-4 to 30) the rule loses 2.0
-/// points in hindsight without this bound, its worst setting 17, and 1.3 and 5.8 with it.
+/// critical rate says. Of a ramp over five or six decades few steps lie where it matters, and noise makes minima far too early.
 pub(crate) const MIN_MINIMUM_RATIO: f64 = 1.0 / 3.0;
 
 /// Another choice of the rule's constants: the interval is the span of the answers under all of them.
