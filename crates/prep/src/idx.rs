@@ -33,7 +33,7 @@ pub struct Idx<const D: usize> {
 }
 
 /// Reads MNIST and its kin from a folder: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same with `t10k-`,
-/// each plain or as `.gz` (if both are there, the plain one), or under the names of [`find`]. Labels go from 0 or from 1
+/// each plain or as `.gz` (if both are there, the plain one), or under the names of `find`. Labels go from 0 or from 1
 /// to any number. `names` are those of the classes; without them the labels are. `max_bytes` bounds the pixels of the set.
 ///
 /// # Errors
