@@ -1,7 +1,7 @@
 //! A folder of pictures, or a tar archive of one: `train/<class>/*` and `test/<class>/*`.
 //!
 //! The tree is visited three times: first its folders alone, which settles where the pictures lie (`layout`); then
-//! every picture is hashed and its header read, which settles classes, split, order, channels and size ([`survey`],
+//! every picture is hashed and its header read, which settles classes, split, order, channels and size (`survey`,
 //! `plan`); then the pictures that are needed are decoded, each straight into its place (`load`). So memory holds the
 //! set itself and one picture, and the order in which files come does not matter.
 
