@@ -22,6 +22,9 @@ use rule::include;
 /// Confidence at most: the rule is a first one, measured on few nets.
 const MAX_CONFIDENCE: f64 = 0.9;
 
+/// What is left of the confidence where the curve shows no learning, and the critical rate alone speaks.
+const UNSEEN: f64 = 0.5;
+
 /// One curve with what was read from it.
 struct Read<'a> {
     curve: &'a Curve,
@@ -45,7 +48,8 @@ pub fn suggest(curves: &[Curve]) -> Result<Suggestion> {
     let mut confidence = Confidence(MAX_CONFIDENCE);
     confidence.weigh_number_of_curves(&reads, &mut sentences);
     confidence.weigh_agreement(&reads, outcome, &mut sentences);
-    let rates = if outcome == Outcome::NoLearning { None } else { combined(&reads) };
+    let by_critical_rate = outcome == Outcome::NoLearning && curves.iter().any(|curve| curve.critical_lr.is_some());
+    let rates = if outcome == Outcome::NoLearning && !by_critical_rate { None } else { combined(&reads) };
     if let Some(rates) = &rates {
         // In order: what the confidence rests on, the rates, and the rest.
         reasons.extend(sentences.drain(..).map(Reason::from));
@@ -53,7 +57,13 @@ pub fn suggest(curves: &[Curve]) -> Result<Suggestion> {
         sentences.push(min_sentence(&reads, rates));
         confidence.weigh_intervals(rates, &mut sentences);
     }
-    sentences.extend(no_rate_sentence(outcome, curves));
+    if by_critical_rate {
+        confidence.0 *= UNSEEN;
+        let unseen = "the ramp was too short or too noisy to show learning: the rate rests on the critical rate of the first step.";
+        sentences.push(unseen.to_owned());
+    } else {
+        sentences.extend(no_rate_sentence(outcome, curves));
+    }
     sentences.extend(super_convergence_sentence(outcome));
     confidence.weigh_end_of_ramp(&reads, &mut sentences);
     sentences.extend(other_measures(&reads, outcome));

@@ -382,3 +382,20 @@ fn what_one_batch_does_moves_the_highest_rate_little() {
     let ratio = suggest(&[spiked]).unwrap().max_lr.unwrap() / calm;
     assert!((0.8..1.25).contains(&ratio), "{ratio}");
 }
+
+#[test]
+fn a_ramp_that_shows_no_learning_leaves_the_answer_of_the_critical_rate() {
+    let mut quiet = around(0.8, 0.1, 12, 0.9);
+    for point in &mut quiet.points {
+        point.train_accuracy = Some(CHANCE);
+    }
+    let seen = suggest(&[Curve { critical_lr: None, ..quiet.clone() }]).unwrap();
+    assert_eq!((seen.outcome, seen.max_lr), (Outcome::NoLearning, None));
+    let suggestion = suggest(&[quiet]).unwrap();
+    assert_eq!(suggestion.outcome, Outcome::NoLearning);
+    // 0.8 x 2 sqrt(0.1): of so short a ramp nothing else counts.
+    assert!((suggestion.max_lr.unwrap() / 0.50596 - 1.0).abs() < 1e-3, "{suggestion:?}");
+    assert!(suggestion.max_lr_interval.is_some() && suggestion.confidence < 0.5 * seen.confidence + 1e-9);
+    let says = |what: &str| suggestion.reasons.iter().any(|reason| reason.contains(what));
+    assert!(says("rests on the critical rate") && !says("no rate is suggested"), "{:?}", suggestion.reasons);
+}
