@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Compare(CompareFlags),
     /// Show the runs that patterns name side by side; exit 2 if they differ in more than --vary allows
     Table(TableFlags),
+    /// Write runs for other tools: TensorBoard, readers of results.csv, and pandas
+    Export(ExportFlags),
     /// Check that runs are whole and were made from the files that they name: one line per run, exit 1 if one does not hold
     Verify(VerifyFlags),
     /// Moved to `sc-search start`
@@ -143,6 +145,23 @@ pub(crate) struct TableFlags {
     pub(crate) vary: VaryFlags,
     #[command(flatten)]
     pub(crate) shape: ShapeFlags,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("formats").args(["tensorboard", "csv", "parquet"]).multiple(true).required(true)))]
+pub(crate) struct ExportFlags {
+    /// Folders of runs, finished or not, or patterns with * and ?
+    #[arg(required = true, value_name = "RUN|GLOB")]
+    pub(crate) patterns: Vec<String>,
+    /// Write an event file per run below this folder, for `tensorboard --logdir DIR`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tensorboard: Option<PathBuf>,
+    /// Write a results.csv per run below this folder; `--csv runs` puts it beside the records of the run
+    #[arg(long, value_name = "DIR")]
+    pub(crate) csv: Option<PathBuf>,
+    /// Write all steps of all runs to this Parquet file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) parquet: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

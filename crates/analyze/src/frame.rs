@@ -22,15 +22,18 @@ pub(crate) fn refused(error: PolarsError) -> Failure {
     Failure::failed(error)
 }
 
-fn text<'a>(name: &str, values: impl Iterator<Item = &'a str>) -> Column {
+/// A column of texts.
+pub(crate) fn text<'a>(name: &str, values: impl Iterator<Item = &'a str>) -> Column {
     Series::new(name.into(), values.collect::<Vec<_>>()).into()
 }
 
-fn number(name: &str, values: impl Iterator<Item = Option<f64>>) -> Column {
+/// A column of numbers.
+pub(crate) fn number(name: &str, values: impl Iterator<Item = Option<f64>>) -> Column {
     Series::new(name.into(), values.collect::<Vec<_>>()).into()
 }
 
-fn whole(name: &str, values: impl Iterator<Item = Option<u64>>) -> Column {
+/// A column of whole numbers.
+pub(crate) fn whole(name: &str, values: impl Iterator<Item = Option<u64>>) -> Column {
     Series::new(name.into(), values.collect::<Vec<_>>()).into()
 }
 

@@ -7,6 +7,7 @@
 
 pub mod choose;
 mod escape;
+pub mod export;
 mod frame;
 pub mod glob;
 mod grid;

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use analyze::export::Export;
 use analyze::report::search::SearchReport;
 use analyze::report::{PAGE, Report};
 use analyze::table::Vary;
@@ -20,7 +21,8 @@ use reading::suggest::{name_of, suggest};
 mod flags;
 
 use flags::{
-    ChooseFlags, Command, CompareFlags, Flags, ReportFlags, ShapeFlags, SuggestFlags, TableFlags, VerifyFlags,
+    ChooseFlags, Command, CompareFlags, ExportFlags, Flags, ReportFlags, ShapeFlags, SuggestFlags, TableFlags,
+    VerifyFlags,
 };
 
 const PROGRAM: &str = "sc-analyze";
@@ -39,6 +41,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Choose(flags) => choose_command(flags),
         Command::Compare(flags) => compare_command(flags),
         Command::Table(flags) => table_command(flags),
+        Command::Export(flags) => export_command(flags),
         Command::Start(_) => Err(moved("start", "sc-search start")),
         Command::Next(_) => Err(moved("next", "sc-search next")),
         Command::Regret(_) => Err(moved("regret", "rule-bench")),
@@ -163,6 +166,32 @@ fn folders(patterns: &[String]) -> Result<Vec<PathBuf>> {
         folders.extend(found.into_iter().filter(|folder| !folders.contains(folder)).collect::<Vec<_>>());
     }
     Ok(folders)
+}
+
+fn export_command(flags: &ExportFlags) -> Result<()> {
+    let export = Export::read(&folders(&flags.patterns)?)?;
+    warn(&export.warnings);
+    let mut lines = output::Lines::new();
+    if let Some(folder) = &flags.tensorboard {
+        let files = export.tensorboard(folder)?;
+        let shown = folder.display();
+        lines.line(format_args!("{}: tensorboard --logdir {shown}", counted(files, "event file")))?;
+    }
+    if let Some(folder) = &flags.csv {
+        let files = export.csv(folder)?;
+        lines.line(format_args!("{} in {}", counted(files, "table"), folder.display()))?;
+    }
+    if let Some(file) = &flags.parquet {
+        let rows = export.parquet(file)?;
+        lines.line(format_args!("{} in {}", counted(rows, "step"), file.display()))?;
+    }
+    lines.finish()
+}
+
+/// A number of things, in words.
+fn counted(number: usize, thing: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{ending}", number::count(number as u64))
 }
 
 fn verify_command(flags: &VerifyFlags) -> Result<u8> {

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod export;
 mod output;
 mod verify;
 
