@@ -194,7 +194,7 @@ endif
 include $(sort $(wildcard pipelines/*.mk))
 
 # ----------------------------------------------------------------------------------------------------------- the rest
-.PHONY: help help-all programs test torture lint fuzz sanitize large deps deny check-cuda test-cuda test-pytorch test-export bench \
+.PHONY: help help-all programs test torture lint fuzz sanitize large deps deny check-cuda test-cuda test-pytorch test-export test-page bench \
   bench-checkpoint bench-peer bench-run bench-scaling peer-agrees clean clean-studies
 
 # What `make help` shows, in this order. `make help-all` shows them and everything else that a `##` comment documents.
@@ -282,7 +282,7 @@ bench-scaling: ## measure images/s, GFLOP/s and memory over depth and batch size
 bench-checkpoint: ## measure what a checkpoint costs, and its share of a run at the default
 	$(CARGO) run --release --quiet -p end-to-end --bin checkpoint_cost
 
-PEER_PYTHON ?= python3 ## bench-peer, peer-agrees, test-pytorch, test-export, parity tests: a Python with PyTorch
+PEER_PYTHON ?= python3 ## bench-peer, peer-agrees, test-pytorch, test-export, test-page, parity tests: a Python, with PyTorch for most
 QUICK ?= ## bench-peer: 1 for a few cases only
 ROUNDS ?= 5 ## bench-peer: interleaved rounds
 bench-peer: ## measure our training steps against PyTorch's, into docs/results/; with DEVICE=cuda on one GPU
@@ -301,6 +301,9 @@ test-pytorch: | $(PROGRAMS) ## test integrations/superconv_lr.py in PyTorch, aga
 
 test-export: | $(PROGRAMS) ## read what `sc-analyze export` writes with TensorBoard, pandas, DVC, trackio and Ultralytics, where installed
 	$(PEER_PYTHON) integrations/test_export.py
+
+test-page: | $(PROGRAMS) ## open a report in headless Chromium: no request, no error, keys, widths, print; needs playwright
+	$(PEER_PYTHON) tests/page/test_page.py
 
 bench-run: $(data_file) | $(BIN)/sc-init $(BIN)/sc-train ## measure what a whole run costs beyond its bare training steps
 	$(CARGO) build --release --quiet -p learner --examples

@@ -221,7 +221,7 @@ fn drawn(folders: &[PathBuf], path: &Path) -> Answer {
         for figure in &report.figures {
             drawings.push((figure.name.clone(), plot::render::svg(figure)?));
         }
-        Ok(page::html(&report, &drawings).len())
+        Ok(page::html(&report, &drawings)?.len())
     };
     made().map(|_| ()).map_err(|error| error.to_string())
 }

@@ -1,5 +1,9 @@
 //! A report folder: one self-contained page, the plots, and the numbers.
 
+mod answer;
+mod chart;
+mod charts;
+mod every_run;
 mod figures;
 mod findings;
 pub mod page;
@@ -20,6 +24,8 @@ use crate::plot::figure::Figure;
 use crate::plot::render;
 use crate::study::{Cell, Comparison, FinalAccuracy, GridPoint, Saving, Study, savings};
 use crate::{Result, frame, unreadable};
+use chart::Chart;
+use every_run::Curves;
 use figures::Contents;
 use steps::Steps;
 
@@ -49,6 +55,10 @@ pub struct Report {
     pub(crate) suggestions: Vec<Suggestion>,
     /// The plots.
     pub figures: Vec<Figure>,
+    /// The numbers behind the plots.
+    charts: Vec<Chart>,
+    /// The curves of every run.
+    every_run: Curves,
     /// What was found, a sentence each.
     pub findings: Vec<String>,
     /// What the reader should know besides.
@@ -100,7 +110,8 @@ impl Report {
             suggestion,
             steps: &steps,
         };
-        let figures = figures::all(&contents)?;
+        let (figures, charts) = figures::all(&contents)?;
+        let every_run = Curves::read(study.runs())?;
         warnings.extend(start_warning(&study)?);
         let mut report = Self {
             title: title.to_owned(),
@@ -112,6 +123,8 @@ impl Report {
             curves,
             suggestions,
             figures,
+            charts,
+            every_run,
             findings: Vec::new(),
             warnings,
             study,
@@ -142,7 +155,7 @@ impl Report {
         names.extend(["summary.json".to_owned(), PAGE.to_owned()]);
         let last = [
             ("summary.json".to_owned(), summary::json(self, &names)?),
-            (PAGE.to_owned(), page::html(self, &drawings).into_bytes()),
+            (PAGE.to_owned(), page::html(self, &drawings)?.into_bytes()),
         ];
         let write = |files: &[(String, Vec<u8>)]| -> Result<()> {
             for (name, bytes) in files {

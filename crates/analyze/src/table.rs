@@ -23,7 +23,7 @@ pub struct Table {
 }
 
 /// Results, by the names of `result.json`.
-const RESULTS: [&str; 8] = [
+pub(crate) const RESULTS: [&str; 8] = [
     "status",
     "final_train_accuracy",
     "final_val_accuracy",
@@ -251,6 +251,14 @@ impl Table {
                 if is_nested { serde_json::from_str(text).unwrap_or(Value::Null) } else { json!(text) }
             }
         }
+    }
+
+    /// Columns that people read: name, whether it holds text, and its cells. Columns of nested JSON are left out.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = (&str, bool, Vec<String>)> {
+        let plain = self.frame.columns().iter().filter(|column| !self.nested.contains(column.name().as_str()));
+        plain.map(|column| {
+            (column.name().as_str(), column.dtype().is_string(), Self::cells(column).into_iter().skip(1).collect())
+        })
     }
 
     /// As aligned text: numbers right, names left.

@@ -4,6 +4,8 @@ use artifacts::suggestion::Suggestion;
 use plotters::style::RGBColor;
 use reading::curve::Curve;
 
+use super::chart::Chart;
+use super::charts;
 use super::steps::{self, Steps, TRAIN_ACCURACY, TRAIN_LOSS};
 use crate::Result;
 use crate::plot::curves::ArmCurves;
@@ -24,13 +26,16 @@ pub(super) struct Contents<'a> {
     pub steps: &'a [Option<Steps>],
 }
 
-/// All figures of a report, in the order in which the page shows them.
+/// All figures of a report, in the order in which the page shows them, and the numbers behind them.
 ///
 /// # Errors
 /// Only where polars refuses.
-pub(super) fn all(contents: &Contents) -> Result<Vec<Figure>> {
+pub(super) fn all(contents: &Contents) -> Result<(Vec<Figure>, Vec<Chart>)> {
     let Contents { study, accuracy, steps, .. } = contents;
     let mut figures = Vec::new();
+    let mut charts = charts::range_tests(contents.range_tests, contents.suggestion);
+    charts.extend(accuracy.map(|accuracy| charts::lengths(contents.cells, accuracy)));
+    charts.push(charts::grid(contents.grid));
     figures.extend(accuracy.and_then(|accuracy| lengths::figure(contents.cells, accuracy)));
     figures.extend(range_test::figures(contents.range_tests, contents.suggestion));
     figures.extend(grid::figure(contents.grid));
@@ -40,7 +45,10 @@ pub(super) fn all(contents: &Contents) -> Result<Vec<Figure>> {
         .filter_map(|(color, arm)| Some(steps[arm.runs.first()?.0].as_ref()?.schedule_line(&arm.arm, color)))
         .collect();
     figures.extend(schedules::figure(&lines));
+    charts.push(charts::schedules(&lines));
     for (iterations, arms) in by_length(&arms) {
+        let per_step: Vec<_> =
+            arms.iter().map(|(_, arm)| arm.runs.first().map(|(_, run)| charts::per_step(run))).collect();
         let drawn = arms.into_iter().map(|(color, arm)| {
             let of_runs: Vec<&Steps> = arm.runs.iter().filter_map(|(place, _)| steps[*place].as_ref()).collect();
             let finals = arm.runs.iter().filter_map(|(_, run)| accuracy.as_ref()?.of(run)).collect();
@@ -48,8 +56,10 @@ pub(super) fn all(contents: &Contents) -> Result<Vec<Figure>> {
         });
         let drawn = drawn.collect::<Result<Vec<_>>>()?;
         figures.push(curves::figure(iterations, &drawn, accuracy.map_or("accuracy", FinalAccuracy::name)));
+        charts.push(charts::curves(iterations, &drawn, &per_step));
     }
-    Ok(figures)
+    charts.retain(|chart| figures.iter().any(|figure| figure.name == chart.name));
+    Ok((figures, charts))
 }
 
 /// The places of the runs whose schedules are drawn.

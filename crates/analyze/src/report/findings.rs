@@ -188,7 +188,8 @@ fn divergence(report: &Report) -> Vec<String> {
         .collect()
 }
 
-fn and(items: &[String]) -> String {
+/// Items in words: `a, b and c`.
+pub(super) fn and(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [one] => one.clone(),

@@ -1,5 +1,5 @@
-//! The page of a report: one file that holds everything, drawn without a script, for screens large and small, light and
-//! dark.
+//! The page of a report: one file that holds everything, for screens large and small, light and dark, and for paper. Figures are
+//! drawn without a script; a script makes them answer.
 
 use std::fmt::Write as _;
 use std::ops::Deref;
@@ -7,37 +7,129 @@ use std::ops::Deref;
 use artifacts::finished::Run;
 use artifacts::number::{count, percent, rate};
 use artifacts::suggestion::{Interval, Suggestion};
+use cli::Failure;
 use reading::suggest::name_of;
+use serde_json::json;
 
-use super::Report;
+use super::chart::Chart;
+use super::{Report, answer, every_run};
+use crate::Result;
 use crate::escape::html as escape;
 use crate::plot::palette;
 use crate::study::{BASELINE_ARM, Cell, Comparison, GridPoint, Verdict};
 
 pub(super) const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// What the page may load: nothing, from nowhere.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 /// The page. `drawings`: the figures' names and SVG texts.
-pub fn html(report: &Report, drawings: &[(String, String)]) -> String {
-    let mut page = String::new();
+///
+/// # Errors
+/// Only where polars refuses.
+pub fn html(report: &Report, drawings: &[(String, String)]) -> Result<String> {
     let title = escape(&report.title);
-    page.push_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    let _ = write!(page, "<title>{title}</title>\n<style>\n{STYLE}{}</style>\n</head>\n<body>\n", dark_plots());
+    let mut page = head(&title);
     let _ = writeln!(page, "<h1>{title}</h1>\n{}", setting(report));
-    page.push_str(&list("findings", &report.findings));
-    let figure = |name: &str| drawings.iter().find(|(drawn, _)| drawn == name).map(|(_, svg)| svg.as_str());
-    page.push_str(&arms(report, figure("accuracy-by-length")));
-    page.push_str(&range_tests(report, &[figure("range-test-log"), figure("range-test-linear")]));
-    page.push_str(&grid(report, figure("grid")));
-    let curves = drawings.iter().filter(|(name, _)| name == "schedules" || name.starts_with("curves-"));
-    page.push_str(&training(&curves.collect::<Vec<_>>()));
-    page.push_str(&runs(report));
+    page.push_str(&answers(report));
+    let drawn = Drawn { drawings, charts: &report.charts };
+    page.push_str(&arms(report, &drawn));
+    page.push_str(&range_tests(report, &drawn));
+    page.push_str(&grid(report, &drawn));
+    page.push_str(&training(&drawn));
+    page.push_str(&every_run::section(report.study.runs())?);
+    page.push_str("<p class=\"note\">The same numbers as files: <a href=\"summary.json\">summary.json</a>, <a href=\"summary.csv\">summary.csv</a>, <a href=\"summary.parquet\">summary.parquet</a>.</p>\n");
     if !report.warnings.is_empty() {
         page.push_str("<h2>Warnings</h2>\n");
         page.push_str(&list("warnings", &report.warnings));
     }
+    page.push_str(&script(report)?);
     page.push_str("</body>\n</html>\n");
-    page
+    Ok(page)
+}
+
+/// Everything above the title. The title is escaped already.
+pub(super) fn head(title: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}{}</style>\n</head>\n<body>\n",
+        dark_plots()
+    )
+}
+
+/// The script, and what it draws from.
+fn script(report: &Report) -> Result<String> {
+    let charts: serde_json::Map<String, serde_json::Value> = report
+        .charts
+        .iter()
+        .map(|chart| Ok((chart.name.clone(), serde_json::to_value(chart).map_err(Failure::failed)?)))
+        .collect::<Result<_>>()?;
+    let mut data = serde_json::to_value(&report.every_run).map_err(Failure::failed)?;
+    data["charts"] = json!(charts);
+    data["measures"] = json!(every_run::MEASURES);
+    // No text in it may end the element that holds it.
+    let data = data.to_string().replace('<', "\\u003c");
+    let script = compact(SCRIPT);
+    Ok(format!("<script type=\"application/json\" id=\"data\">{data}</script>\n<script>\n{script}</script>\n"))
+}
+
+/// A script without comment lines, indentation, and spaces that separate nothing. Strings stay as they are; none spans lines.
+fn compact(script: &str) -> String {
+    let mut compact = String::with_capacity(script.len());
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")) {
+        let mut quote = None;
+        for (at, letter) in line.char_indices() {
+            let (before, after) = (line[..at].chars().next_back(), line[at + letter.len_utf8()..].chars().next());
+            let parts = |letter: Option<char>| letter.is_some_and(|l| !l.is_alphanumeric() && !"_$\"`".contains(l));
+            // `a + +b` is not `a ++b`.
+            if quote.is_none() && letter == ' ' && (parts(before) || parts(after)) && before != after {
+                continue;
+            }
+            compact.push(letter);
+            quote = match quote {
+                Some(open) => Some(open).filter(|open| *open != letter),
+                None => Some(letter).filter(|letter| "\"`".contains(*letter)),
+            };
+        }
+        compact.push('\n');
+    }
+    compact
+}
+
+/// What was asked, what was found, and how sure that is.
+fn answers(report: &Report) -> String {
+    let mut html = String::from("<dl class=\"answers\">\n");
+    for (word, sentences) in
+        [("Asked", answer::asked(report)), ("Found", report.findings.clone()), ("How sure", answer::sure(report))]
+    {
+        if !sentences.is_empty() {
+            let class = if word == "Found" { "findings" } else { "plain" };
+            let _ = writeln!(html, "<dt>{word}</dt><dd>{}</dd>", list(class, &sentences));
+        }
+    }
+    html.push_str("</dl>\n");
+    html
+}
+
+/// What was drawn, and the numbers behind it, by the names of the figures.
+struct Drawn<'a> {
+    drawings: &'a [(String, String)],
+    charts: &'a [Chart],
+}
+
+impl Drawn<'_> {
+    /// A figure with its caption; `with_table`: and its numbers, where no table beside it has them.
+    fn figure(&self, name: &str, caption: &str, with_table: bool) -> String {
+        let Some((_, svg)) = self.drawings.iter().find(|(drawn, _)| drawn == name) else {
+            return String::new();
+        };
+        let chart = self.charts.iter().find(|chart| chart.name == name);
+        let table = chart.filter(|_| with_table).map_or_else(String::new, Chart::table);
+        format!("<figure data-chart=\"{name}\">\n{svg}<figcaption>{}</figcaption>\n{table}</figure>\n", escape(caption))
+    }
 }
 
 /// On a dark page every colour of the plots gives way to its dark counterpart.
@@ -109,14 +201,14 @@ pub(super) fn table(head: &[(&str, bool)], rows: &[Vec<String>]) -> String {
     table
 }
 
-fn arms(report: &Report, by_length: Option<&str>) -> String {
+fn arms(report: &Report, drawn: &Drawn) -> String {
     let Some(accuracy) = report.accuracy else {
         return String::new();
     };
     let mut section = format!("<h2>Final {} by arm and length</h2>\n", accuracy.name());
     let caption =
         "One dot per seed; whiskers are one standard deviation over seeds. Final accuracy, never the best of the run.";
-    section.push_str(&figure(by_length, caption));
+    section.push_str(&drawn.figure("accuracy-by-length", caption, false));
     let head = [
         ("steps", false),
         ("arm", true),
@@ -175,7 +267,7 @@ fn verdict(comparison: &Comparison) -> String {
     format!("<span class=\"{class}\">{word}</span>")
 }
 
-fn range_tests(report: &Report, drawings: &[Option<&str>]) -> String {
+fn range_tests(report: &Report, drawn: &Drawn) -> String {
     if report.curves.is_empty() && report.suggestions.is_empty() {
         return String::new();
     }
@@ -184,9 +276,9 @@ fn range_tests(report: &Report, drawings: &[Option<&str>]) -> String {
         section.push_str(&suggestion_box(suggestion));
     }
     section.push_str("<div class=\"figures\">\n");
-    for drawing in drawings {
-        let caption = "Thin lines as measured, bold ones smoothed over log rate. Lines mark the suggested rates, shades their intervals.";
-        section.push_str(&figure(*drawing, caption));
+    for name in ["range-test-log", "range-test-linear"] {
+        let caption = "Training solid, validation dashed; thin lines as measured, bold ones smoothed over log rate. Upright lines mark the suggested rates, shades their intervals.";
+        section.push_str(&drawn.figure(name, caption, true));
     }
     section.push_str("</div>\n");
     for suggestion in &report.suggestions {
@@ -228,14 +320,15 @@ fn other_rules(suggestion: &Suggestion) -> String {
     )
 }
 
-fn grid(report: &Report, drawing: Option<&str>) -> String {
+fn grid(report: &Report, drawn: &Drawn) -> String {
     if report.grid.is_empty() {
         return String::new();
     }
     let mut section = String::from("<h2>The baseline's grid</h2>\n");
     let note = "The baseline gets its own best rate at each length, chosen on validation images; the test set chooses nothing.";
     let _ = writeln!(section, "<p class=\"note\">{note}</p>");
-    section.push_str(&figure(drawing, "Mean over the grid's seeds; runs that diverged count at chance."));
+    let caption = "Mean over the grid's seeds; runs that diverged count at chance.";
+    section.push_str(&drawn.figure("grid", caption, false));
     let head = [
         ("steps", false),
         ("rate", false),
@@ -265,60 +358,41 @@ fn grid_row(point: &GridPoint) -> Vec<String> {
     ]
 }
 
-pub(super) fn training(drawings: &[&(String, String)]) -> String {
-    if drawings.is_empty() {
+fn training(drawn: &Drawn) -> String {
+    let names = drawn.drawings.iter().map(|(name, _)| name);
+    let names: Vec<&String> = names.filter(|name| *name == "schedules" || name.starts_with("curves-")).collect();
+    if names.is_empty() {
         return String::new();
     }
     let mut section = String::from("<h2>Schedules and curves</h2>\n<div class=\"figures\">\n");
-    for (name, svg) in drawings {
+    for name in names {
         let caption = match name.strip_prefix("curves-") {
             Some(steps) => format!(
-                "{} steps: mean over seeds, band one standard deviation; dots are the final accuracy of each seed.",
+                "{} steps: training solid, validation or test images dashed; mean over seeds, band one standard deviation; dots are the final accuracy of each seed.",
                 steps.parse().map_or_else(|_| steps.to_owned(), count)
             ),
             None => "Rate and momentum of each arm.".to_owned(),
         };
-        section.push_str(&figure(Some(svg), &caption));
+        section.push_str(&drawn.figure(name, &caption, true));
     }
     section.push_str("</div>\n");
     section
 }
 
-fn runs(report: &Report) -> String {
-    let head = [
-        ("run", true),
-        ("arm", true),
-        ("steps", false),
-        ("seed", false),
-        ("rate", false),
-        ("status", true),
-        ("training", false),
-        ("validation", false),
-        ("test", false),
-        ("images/s", false),
-        ("seconds", false),
-    ];
-    let optional = |value: Option<f64>| value.map_or_else(String::new, percent);
-    let row = |run: &Run| {
-        vec![
-            escape(&run.record.name),
-            escape(run.arm()),
-            count(run.record.config.iterations),
-            run.record.config.seed.to_string(),
-            run.main_lr().map_or_else(String::new, rate),
-            if run.diverged() { "diverged".to_owned() } else { "completed".to_owned() },
-            optional(run.result.final_train_accuracy),
-            optional(run.result.final_val_accuracy),
-            optional(run.result.test_accuracy),
-            run.result.images_per_second.map_or_else(String::new, |speed| count(speed.round() as u64)),
-            format!("{:.1}", run.result.wall_seconds),
-        ]
-    };
-    let rows: Vec<Vec<String>> = report.study.runs().iter().map(row).collect();
-    let files = "The same numbers as files: <a href=\"summary.json\">summary.json</a>, <a href=\"summary.csv\">summary.csv</a>, <a href=\"summary.parquet\">summary.parquet</a>.";
-    format!(
-        "<h2>Runs</h2>\n<details><summary>{} runs</summary>\n{}</details>\n<p class=\"note\">{files}</p>\n",
-        rows.len(),
-        table(&head, &rows)
-    )
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_loses_what_separates_nothing() {
+        let script = "// A comment\n  const a = {b: \"c : d\"};\n\n  if (a in b) return `${a} ± ${b}` + +c;\n";
+        assert_eq!(compact(script), "const a={b:\"c : d\"};\nif(a in b)return `${a} ± ${b}`+ +c;\n");
+    }
+
+    /// What every page carries: at most 10 KB.
+    #[test]
+    fn the_script_is_small() {
+        let size = compact(SCRIPT).len();
+        assert!(size <= 10 * 1024, "{size} bytes");
+    }
 }

@@ -104,14 +104,7 @@ impl SearchReport {
 
     fn html(&self, drawings: &[Vec<(String, String)>]) -> String {
         let title = escape(&self.title);
-        let mut html = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-        html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-        let _ = writeln!(
-            html,
-            "<title>{title}</title>\n<style>\n{}{}</style>\n</head>\n<body>",
-            page::STYLE,
-            page::dark_plots()
-        );
+        let mut html = page::head(&title);
         let _ = writeln!(html, "<h1>{title}</h1>\n{}", setting(&self.recipe));
         html.push_str(&chosen(&self.recipe.training));
         html.push_str(&page::list("findings", &self.findings));

@@ -7,7 +7,7 @@ use cli::Failure;
 use polars::prelude::{CsvWriter, DataFrame, ParquetWriter, SerWriter as _};
 use serde_json::{Value, json};
 
-use super::Report;
+use super::{Report, answer};
 use crate::Result;
 
 /// Version of `summary.json`'s schema.
@@ -42,7 +42,9 @@ pub fn json(report: &Report, files: &[String]) -> Result<Vec<u8>> {
         "format": FORMAT,
         "title": report.title,
         "score": report.accuracy,
+        "asked": answer::asked(report),
         "findings": report.findings,
+        "sure": answer::sure(report),
         "warnings": report.warnings,
         "arms": report.cells,
         "comparisons": report.comparisons,

@@ -158,6 +158,7 @@ fn a_report_says_where_an_arm_wins_and_ties() {
     let page = String::from_utf8(file("index.html")).unwrap();
     assert!(page.contains("<h1>Digits &amp; &lt;rates&gt;</h1>"));
     assert_stands_alone(&page);
+    assert_answers(&page);
     for name in
         ["accuracy-by-length", "range-test-log", "range-test-linear", "grid", "schedules", "curves-60", "curves-120"]
     {
@@ -179,20 +180,50 @@ fn a_report_says_where_an_arm_wins_and_ties() {
     assert_eq!((&saved[0]["baseline_iterations"], &saved[0]["iterations"]), (&json!(30), &json!(60)));
 }
 
-/// A page that runs no script and fetches nothing: the only addresses in it are the names of XML's vocabularies.
+/// What stands on the page besides the findings: the question, how sure the answer is, the command that repeats each run, a table
+/// behind every figure, and what the script draws from.
+fn assert_answers(page: &str) {
+    for said in [
+        "Does 1cycle end higher than piecewise, at the best rate of a grid for each length, from the same initial weights, seed by seed? resnet8 on digits, batch 128: 30, 60 and 120 steps.",
+        "Which learning rates are worth training at? resnet8 on digits, batch 128: 1 range test.",
+        "points (95%, 3 seeds): where arms tie, a smaller difference is not excluded.",
+        "confidence",
+    ] {
+        assert!(page.contains(said), "{said:?} is not on the page");
+    }
+    assert_eq!(page.matches("<code>sc-train --replay ").count(), 18, "a command per training run");
+    assert!(page.contains("-it60-lr1-seed2/run.json'</code>"), "a path with a space and a quote is quoted for a shell");
+    assert_eq!(
+        page.matches("The numbers of this figure").count(),
+        6,
+        "two of the range test, schedules, three lengths"
+    );
+    let (_, data) = page.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
+    let data: Value = serde_json::from_str(data.split_once("</script>").unwrap().0).unwrap();
+    assert_eq!(data["runs"].as_array().unwrap().len(), 19);
+    let first = &data["charts"]["curves-60"]["series"][0];
+    assert_eq!((&first["g"], &first["m"]), (&json!("1cycle"), &json!(", training loss")));
+    assert_eq!((first["x"].as_array().unwrap().len(), &first["k"][1]), (60, &json!(128)));
+    assert_eq!(data["charts"]["accuracy-by-length"]["series"][0]["y"], json!([0.902, 0.952]));
+}
+
+/// A page that fetches nothing, runs no script but its own, and forbids the browser anything else: the only addresses in it are
+/// the names of XML's vocabularies.
 fn assert_stands_alone(page: &str) {
-    for forbidden in ["<script", "<link", "<iframe", "src=", "@import", "url(", "https://"] {
+    for forbidden in ["<link", "<iframe", "src=", "@import", "url(", "https://", "fetch(", "XMLHttpRequest", "import("]
+    {
         assert!(!page.contains(forbidden), "{forbidden} in the page");
     }
+    assert!(page.contains("content=\"default-src 'none'; "), "no policy");
     let addresses = page.matches("http://").count();
     assert!(addresses > 0 && addresses == page.matches("\"http://www.w3.org/").count(), "{addresses} addresses");
 }
 
 #[test]
 fn a_page_that_fetches_something_does_not_stand_alone() {
-    let namespace = "<svg xmlns=\"http://www.w3.org/2000/svg\"/>";
+    let namespace = "<meta content=\"default-src 'none'; x\"><svg xmlns=\"http://www.w3.org/2000/svg\"/>";
     assert_stands_alone(namespace);
-    for fetches in ["<script>", "<img src=x>", "<a href=\"http://example.org\">"] {
+    for fetches in ["<script>fetch('x')", "<img src=x>", "<a href=\"http://example.org\">"] {
         let page = format!("{namespace}{fetches}");
         assert!(std::panic::catch_unwind(|| assert_stands_alone(&page)).is_err(), "{fetches}");
     }
