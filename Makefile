@@ -194,7 +194,7 @@ endif
 include $(sort $(wildcard pipelines/*.mk))
 
 # ----------------------------------------------------------------------------------------------------------- the rest
-.PHONY: help help-all programs test torture lint fuzz sanitize large deps deny check-cuda test-cuda test-pytorch test-export test-page bench \
+.PHONY: help help-all programs test torture lint fuzz sanitize large deps deny check-cuda test-cuda test-pytorch test-export test-page schemas bench \
   bench-checkpoint bench-peer bench-run bench-scaling peer-agrees clean clean-studies
 
 # What `make help` shows, in this order. `make help-all` shows them and everything else that a `##` comment documents.
@@ -304,6 +304,9 @@ test-export: | $(PROGRAMS) ## read what `sc-analyze export` writes with TensorBo
 
 test-page: | $(PROGRAMS) ## open a report in headless Chromium: no request, no error, keys, widths, print; needs playwright
 	$(PEER_PYTHON) tests/page/test_page.py
+
+schemas: ## write docs/schemas anew, from the definitions of the files
+	$(PEER_PYTHON) docs/schemas/write.py
 
 bench-run: $(data_file) | $(BIN)/sc-init $(BIN)/sc-train ## measure what a whole run costs beyond its bare training steps
 	$(CARGO) build --release --quiet -p learner --examples

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bad_input;
+mod commands;
 mod disk;
 mod divergence;
 mod docs;
@@ -17,6 +18,7 @@ mod probe;
 mod provenance;
 mod regret;
 mod repeat;
+mod schemas;
 mod stages;
 mod streamline;
 mod supply;
