@@ -60,7 +60,7 @@ unless_same = $(if $(call same,$(file <$1.args),$2),,FORCE)
 # ------------------------------------------------------------------------------------------------------- the programs
 CARGO ?= cargo
 BIN := target/release
-PROGRAMS := $(addprefix $(BIN)/sc-,prep init rangetest train probe search analyze)
+PROGRAMS := $(addprefix $(BIN)/sc-,prep init rangetest train probe search analyze watch)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name '*.c' -o -name '*.cu' \
   -o -name Cargo.toml -o -path '*/assets/*' -type f)
 
@@ -192,6 +192,20 @@ endif
 
 # --------------------------------------------------------------------------------------------------------- the studies
 include $(sort $(wildcard pipelines/*.mk))
+
+# ------------------------------------------------------------------------------------------------------ looking at them
+# All runs of a study, those that have not begun included; of a search, which decides what it runs, their folder.
+WATCH ?= superconvergence ## watch: the study: superconvergence, rangetest or streamline
+watched := superconvergence rangetest streamline
+runs_of_superconvergence = $(study_runs)
+runs_of_rangetest = $(range_runs)
+runs_of_streamline = $(stream_folder)
+known_watch = $(or $(filter $(strip $(WATCH)),$(watched)),$(error WATCH=$(strip $(WATCH)): no such study; \
+  did you mean WATCH=$(call nearest,$(strip $(WATCH)),$(watched))? There are $(watched)))
+
+.PHONY: watch
+watch: | $(BIN)/sc-watch ## watch a study in progress from another terminal: curves, what runs, how long it still takes
+	@$(BIN)/sc-watch --wait $(runs_of_$(known_watch))
 
 # ----------------------------------------------------------------------------------------------------------- the rest
 .PHONY: help help-all programs test torture lint fuzz sanitize large deps deny check-cuda test-cuda test-pytorch test-export test-page schemas bench \

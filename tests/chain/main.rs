@@ -23,3 +23,4 @@ mod stages;
 mod streamline;
 mod supply;
 mod verify;
+mod watch;

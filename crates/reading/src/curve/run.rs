@@ -27,13 +27,20 @@ pub fn read(folder: &Path) -> Result<(Curve, Vec<String>)> {
     if torn {
         warnings.push(format!("{}: dropped a torn last line of metrics.jsonl", folder.display()));
     }
-    let points = lines.iter().map(point).collect();
-    let (setting, conditions) = (record.setting(), conditions(&record));
-    let seed = Some(record.config.seed);
-    let critical_lr = record.config.schedule_parameters.get("critical_lr").and_then(Value::as_f64);
-    let (source, classes) = (record.name, Some(record.classes));
-    let curve = Curve { source, classes, seed, setting, critical_lr, conditions, points };
-    Ok((curve, warnings))
+    Ok((of(&record, &lines), warnings))
+}
+
+/// The curve of a range test, out of what its program recorded: the setting, and the steps so far.
+pub fn of(record: &RunRecord, lines: &[Metrics]) -> Curve {
+    Curve {
+        source: record.name.clone(),
+        classes: Some(record.classes),
+        seed: Some(record.config.seed),
+        setting: record.setting(),
+        critical_lr: record.config.schedule_parameters.get("critical_lr").and_then(Value::as_f64),
+        conditions: conditions(record),
+        points: lines.iter().map(point).collect(),
+    }
 }
 
 fn point(line: &Metrics) -> Point {
