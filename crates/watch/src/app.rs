@@ -99,6 +99,7 @@ enum Drawn {
 }
 
 /// What the user looks at.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, with a key of its own")]
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) snapshot: Snapshot,
@@ -243,7 +244,7 @@ impl App {
             Key::Letter('X') | Key::Left => self.along = Some(next(&Along::ALL, self.along(), -1)),
             Key::Letter('m') | Key::Tab => self.measure = (self.measure + 1) % Measure::ALL.len(),
             Key::Letter('M') | Key::BackTab => {
-                self.measure = (self.measure + Measure::ALL.len() - 1) % Measure::ALL.len()
+                self.measure = (self.measure + Measure::ALL.len() - 1) % Measure::ALL.len();
             }
             Key::Letter('l') => self.log_loss = !self.log_loss,
             Key::Letter('r') => self.log_rate = !self.log_rate,

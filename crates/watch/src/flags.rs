@@ -16,6 +16,7 @@ Exit codes:
 
 /// Watch runs in a terminal, in progress or finished: curves, where each run is, how long it still takes, and what the rule
 /// says of range tests so far. Only reads: it cannot stop or slow a run. Press ? for the keys
+#[expect(clippy::struct_excessive_bools, reason = "a command line")]
 #[derive(Debug, Parser)]
 #[command(name = "sc-watch", version, about, after_help = EXIT_CODES)]
 pub(crate) struct Flags {

@@ -144,7 +144,9 @@ impl History {
     fn halve(&mut self) {
         let merged = self.points.chunks(2).map(|pair| {
             let mut gathered = Gathered::default();
-            pair.iter().for_each(|point| gathered.add(*point, self.per_point.0));
+            for point in pair {
+                gathered.add(*point, self.per_point.0);
+            }
             gathered.point()
         });
         self.points = merged.collect();

@@ -146,7 +146,7 @@ impl Watcher {
     fn snapshot(&self, unread: u64, faults: Vec<String>) -> Snapshot {
         let place = common_folder(self.runs.keys());
         let mut runs: Vec<Seen> = self.runs.iter().map(|(folder, run)| seen(folder, &place, run)).collect();
-        runs.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)));
+        runs.sort_by_cached_key(|run| natural(&run.name));
         let left = pace::of_study(&runs.iter().map(share).collect::<Vec<_>>());
         Snapshot { runs, place: display_path(&place), left, unread, faults }
     }

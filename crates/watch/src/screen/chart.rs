@@ -159,7 +159,9 @@ fn stretches(app: &App, measure: Measure, along: Along, run: &Seen) -> Vec<Vec<(
     if is_measured(measure) {
         let points: usize = all.iter().map(Vec::len).sum();
         let reach = (points as f64 * app.smoothing() / 2.0) as usize;
-        all.iter_mut().for_each(|stretch| smooth(stretch, reach));
+        for stretch in &mut all {
+            smooth(stretch, reach);
+        }
     }
     all
 }

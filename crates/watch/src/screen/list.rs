@@ -101,9 +101,12 @@ fn layout(runs: &[&Seen], width: usize, longest_name: usize) -> (usize, Vec<(&'s
 }
 
 fn cells(columns: &[(&Column, usize)], text: impl Fn(&Column) -> String) -> String {
-    let cell = |(column, width): &(&Column, usize)| match column.is_text {
-        true => format!("{:GAP$}{:width$}", "", text(column)),
-        false => format!("{:GAP$}{:>width$}", "", text(column)),
+    let cell = |(column, width): &(&Column, usize)| {
+        if column.is_text {
+            format!("{:GAP$}{:width$}", "", text(column))
+        } else {
+            format!("{:GAP$}{:>width$}", "", text(column))
+        }
     };
     columns.iter().map(cell).collect()
 }
