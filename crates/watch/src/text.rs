@@ -164,7 +164,7 @@ mod tests {
         LineWriter::open::<Metrics>(format!("{stopped}/{FILE}").as_ref(), 20).unwrap().flush().unwrap();
         fs::write(format!("{stopped}/.lock"), format!("sc-train 0, process 4000000000 on {}", host())).unwrap();
         let old = fs::File::options().append(true).open(format!("{stopped}/{FILE}")).unwrap();
-        let past = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+        let past = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
         for name in [FILE, RUN_FILE] {
             fs::File::options().append(true).open(format!("{stopped}/{name}")).unwrap().set_modified(past).unwrap();
         }

@@ -157,7 +157,7 @@ mod tests {
             canvas.draw(points.iter().copied());
         }
         canvas.render(area, &mut buffer);
-        let symbols: Vec<&str> = buffer.content().iter().map(|cell| cell.symbol()).collect();
+        let symbols: Vec<&str> = buffer.content().iter().map(ratatui_core::buffer::Cell::symbol).collect();
         symbols.chunks(10).map(<[&str]>::concat).collect()
     }
 
