@@ -161,11 +161,11 @@ endef
 probe = $(call probe_on,$1,$(data_file),$(call init_file,$2),--batch-size $(strip $(BATCH)) --optimizer $(strip $(OPTIMIZER)) \
   --momentum $(strip $(MOMENTUM)) --weight-decay $(strip $(WEIGHT_DECAY)) --seed $2 --device $(strip $(DEVICE)))
 
-# 1: file of the suggestion, 2: folders of range tests
+# 1: file of the suggestion, 2: folders of range tests, 3: flags
 define suggest
-$1: $(addsuffix /result.json,$2) $(call unless_same,$1,$2) | $(BIN)/sc-analyze
-	@$(BIN)/sc-analyze suggest $2 --out $1
-	@printf '%s\n' '$(strip $2)' > $1.args
+$1: $(addsuffix /result.json,$2) $(call unless_same,$1,$2 $3) | $(BIN)/sc-analyze
+	@$(BIN)/sc-analyze suggest $2 $3 --out $1
+	@printf '%s\n' '$(strip $2 $3)' > $1.args
 endef
 
 # 1: file of the choice, 2: folders of the grid's runs

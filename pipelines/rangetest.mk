@@ -31,7 +31,9 @@ $(eval $(call run,$(linear_runs),sc-rangetest,$(firstword $(RANGE_SEEDS)),--scal
 $(foreach s,$(RANGE_AROUND_SEEDS),$(eval $(call probe,$(range_folder)/probe-seed$s.json,$s)) \
   $(eval $(call run,$(range_folder)/around-seed$s,sc-rangetest,$s,--around $(range_folder)/probe-seed$s.json \
   $(range_flags),$(range_folder)/probe-seed$s.json)))
-$(eval $(call suggest,$(range_suggestion),$(range_runs)))
+# The length of the training, where the user names one: by default there are several, set later.
+range_for := $(if $(filter undefined,$(origin LENGTHS)),,$(if $(filter 1,$(words $(LENGTHS))),--for-iterations $(strip $(LENGTHS))))
+$(eval $(call suggest,$(range_suggestion),$(range_runs),$(range_for)))
 $(eval $(call report,reports/rangetest_$(setting),$(range_runs),$(range_suggestion),\
   Range test: $(strip $(NET)) on $(strip $(DATA))$(,) batch $(strip $(BATCH))))
 

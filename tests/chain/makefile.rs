@@ -26,6 +26,12 @@ fn a_study_settles_and_a_changed_variable_reruns_what_it_touches() {
     assert_eq!(planned.iter().filter(|line| line.contains("sc-rangetest ")).count(), 2 + 3);
     assert_eq!(planned.iter().filter(|line| line.contains("sc-train ")).count(), 2 * 2 + 2 * (2 + 2));
 
+    // A training of one length is what the suggestion is for; of several it is for none.
+    let asked_for = |planned: &[String]| planned.iter().find(|line| line.contains("suggest ")).cloned().unwrap();
+    assert!(!asked_for(&planned).contains("--for-iterations"), "{planned:#?}");
+    let of_one_length = commands(folder, &[study, "LENGTHS=12"]);
+    assert!(asked_for(&of_one_length).contains(" --for-iterations 12 --out "), "{of_one_length:#?}");
+
     let output = make(folder, &["-j2", study]);
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}\n{errors}");

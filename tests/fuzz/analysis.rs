@@ -12,7 +12,7 @@ use artifacts::run::{Config, Kind, MODEL_FILE, RESULT_FILE, RUN_FILE, ResultReco
 use artifacts::sha256;
 use artifacts::weights::{self, Origin};
 use end_to_end::made_up;
-use reading::curve::{self, csv};
+use reading::curve::{self, Given};
 use reading::suggest::suggest;
 use serde_json::json;
 
@@ -27,7 +27,8 @@ const MIB: usize = 1 << 20;
 pub(crate) fn readers() -> Vec<Reader> {
     let reader = |name, inputs, one_in, bound, prepare| Reader { name, inputs, one_in, bound, prepare };
     vec![
-        reader("csv, and suggest", 1_000, 1, 16 * MIB, curve_csv),
+        reader("table, and suggest", 1_000, 1, 16 * MIB, curve_table),
+        reader("JSON, and suggest", 1_000, 1, 16 * MIB, curve_json),
         reader("run, and suggest", 1_000, 1, 16 * MIB, range_test),
         reader("summary.json", 2_000, 1, 4 * MIB, earlier_summary),
         reader("verify", 1_000, 1, 4 * MIB, verified),
@@ -68,23 +69,42 @@ fn to_lines(steps: u64) -> Vec<u8> {
     metric_lines(steps).iter().flat_map(|line| [to_json(line), vec![b'\n']].concat()).collect()
 }
 
-fn curve_csv() -> Prepared {
-    let scratch = Scratch::new();
+/// Tables of several kinds, under a name that says nothing.
+fn curve_table() -> Prepared {
+    let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     let row = |mut text: String, line: metrics::Metrics| {
         let metrics::Metrics { iteration, lr, train_loss, train_accuracy, .. } = line;
-        let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         writeln!(text, "{iteration},{lr},{},{},note", number(train_loss), number(train_accuracy)).expect("text grows");
         text
     };
-    let head = "iteration,lr,test_loss,test_accuracy,note\n".to_owned();
+    let head = "iteration,lr,train_loss,train_accuracy,note\n".to_owned();
+    let table = metric_lines(24).into_iter().fold(head, row);
+    let german = table.replace(',', ";").replace('.', ",");
+    let wide = table.encode_utf16().flat_map(u16::to_le_bytes);
+    let table = format!("# superconv: critical_lr=0.5 optimizer=sgd momentum=0.9\n{table}");
+    curve_file(vec![[0xff, 0xfe].into_iter().chain(wide).collect(), german.into_bytes(), table.into_bytes()])
+}
+
+/// A history as JSON: lists by name, objects, lines.
+fn curve_json() -> Prepared {
+    let lines = metric_lines(24);
+    let lists = json!({"results": {
+        "lr": lines.iter().map(|line| line.lr).collect::<Vec<_>>(),
+        "loss": lines.iter().map(|line| line.train_loss).collect::<Vec<_>>(),
+    }});
+    curve_file(vec![to_json(&lists), to_json(&json!({"log_history": lines})), to_lines(24)])
+}
+
+fn curve_file(valid: Vec<Vec<u8>>) -> Prepared {
+    let scratch = Scratch::new();
     Prepared {
-        valid: vec![metric_lines(24).into_iter().fold(head, row).into_bytes()],
+        valid,
         mutate: mutate::lines,
-        place: "mutated.csv".into(),
+        place: "mutated".into(),
         read: Box::new(move |input| {
-            let path = scratch.write("mutated.csv", input);
-            let read = csv::read(&path, None).map_err(|error| error.to_string())?;
-            suggest(&[read.curve]).map(|_| ()).map_err(|refusal| refusal.to_string())
+            let path = scratch.write("mutated", input);
+            let (curve, _) = curve::read(&path, &Given::default()).map_err(|error| error.to_string())?;
+            suggest(&[curve]).map(|_| ()).map_err(|refusal| refusal.to_string())
         }),
     }
 }

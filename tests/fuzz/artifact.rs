@@ -223,6 +223,7 @@ pub(crate) fn suggestion() -> Suggestion {
         reasons: vec!["because".to_owned().into()],
         other_rules: BTreeMap::from([("steepest".into(), Some(0.1)), ("valley".into(), None)]),
         setting: Setting { net: Some("resnet8".into()), batch_size: Some(64), ..Setting::default() },
+        for_iterations: Some(600),
         sources: vec!["range".into()],
     }
 }

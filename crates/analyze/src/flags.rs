@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use analyze::table::Vary;
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use cli::arguments::EXIT_CODES;
+use reading::curve::Given;
 
 /// What to make of runs: suggest learning rates, draw reports, choose, compare, verify.
 #[derive(Debug, Parser)]
@@ -50,10 +51,9 @@ pub(crate) struct Moved {
 }
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("output").args(["out", "json"]).multiple(true).required(true)))]
 pub(crate) struct SuggestFlags {
-    /// Range tests: folders of sc-rangetest runs, or CSV files from any tool (columns iteration, lr, test_accuracy, test_loss)
-    #[arg(required = true, value_name = "RUN|FILE.csv")]
+    /// Range tests: folders of sc-rangetest runs, or files of any tool (CSV or JSON, with learning rate and loss)
+    #[arg(required = true, value_name = "RUN|FILE")]
     pub(crate) curves: Vec<PathBuf>,
     /// Write the suggestion to this file
     #[arg(long, value_name = "FILE")]
@@ -61,9 +61,73 @@ pub(crate) struct SuggestFlags {
     /// Print the suggestion as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Number of classes behind the CSV files, if the accuracy before training does not show it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
-    pub(crate) classes: Option<u32>,
+    #[command(flatten)]
+    pub(crate) given: GivenFlags,
+}
+
+/// What a curve holds for, where its file does not say. A first line such as `# superconv: critical_lr=0.5 optimizer=sgd` says
+/// the same.
+#[derive(Debug, Args)]
+pub(crate) struct GivenFlags {
+    /// Number of classes, if the accuracy before training does not show it
+    #[arg(long, help_heading = SETTING, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    classes: Option<u32>,
+    /// Critical rate of the first step, as sc-probe and integrations/superconv_lr.py measure it: with it the judged rule answers
+    #[arg(long, help_heading = SETTING, value_name = "F", value_parser = positive)]
+    critical_lr: Option<f64>,
+    /// Gradient noise scale, in images
+    #[arg(long, help_heading = SETTING, value_name = "F", value_parser = not_negative)]
+    noise_scale: Option<f64>,
+    /// The optimizer: sgd, nesterov, adagrad, adadelta, rmsprop, adam, adamw, or another
+    #[arg(long, help_heading = SETTING, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    optimizer: Option<String>,
+    /// Its momentum; of Adam the first beta
+    #[arg(long, help_heading = SETTING, value_name = "F", value_parser = below_one)]
+    momentum: Option<f64>,
+    /// Its weight decay
+    #[arg(long, help_heading = SETTING, value_name = "F", value_parser = not_negative)]
+    weight_decay: Option<f64>,
+    /// Images per step
+    #[arg(long, help_heading = SETTING, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    batch_size: Option<u64>,
+    /// Steps of the training that the rates are for
+    #[arg(long, help_heading = SETTING, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    for_iterations: Option<u64>,
+}
+
+const SETTING: &str = "What the curves hold for, where they do not say";
+
+impl GivenFlags {
+    /// What was given.
+    pub(crate) fn given(&self) -> Given {
+        Given {
+            classes: self.classes.map(|classes| classes as usize),
+            critical_lr: self.critical_lr,
+            noise_scale: self.noise_scale,
+            optimizer: self.optimizer.as_ref().map(|name| name.to_lowercase()),
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            batch_size: self.batch_size.map(|size| size as usize),
+            for_iterations: self.for_iterations,
+        }
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    number(text, |number| number > 0.0, "above 0")
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    number(text, |number| number >= 0.0, "of 0 or more")
+}
+
+fn below_one(text: &str) -> Result<f64, String> {
+    number(text, |number| (0.0..1.0).contains(&number), "of 0 or more, and below 1")
+}
+
+fn number(text: &str, is_right: fn(f64) -> bool, which: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && is_right(*number));
+    number.ok_or_else(|| format!("expected a number {which}"))
 }
 
 #[derive(Debug, Args)]

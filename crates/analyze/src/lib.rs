@@ -13,6 +13,7 @@ pub mod glob;
 mod grid;
 mod overfit;
 pub mod plot;
+pub mod printed;
 pub mod report;
 mod study;
 pub mod table;

@@ -10,12 +10,12 @@ use analyze::report::search::SearchReport;
 use analyze::report::{PAGE, Report};
 use analyze::table::Vary;
 use analyze::verify::{Sources, Verification};
-use analyze::{Result, choose, glob, table, unfinished, unreadable, verify};
+use analyze::{Result, choose, glob, printed, table, unfinished, unreadable, verify};
 use artifacts::finished::{self, Run};
 use artifacts::suggestion::Suggestion;
 use artifacts::{json, number, recipe, suggestion};
 use cli::{FAILED, Failure, arguments, output};
-use reading::curve::{Curve, csv, run};
+use reading::curve::{self, Curve, Given};
 use reading::suggest::{name_of, suggest};
 
 mod flags;
@@ -60,24 +60,34 @@ fn warn(warnings: &[String]) {
 }
 
 fn suggest_command(flags: &SuggestFlags) -> Result<()> {
-    let curves = flags.curves.iter().map(|path| read_curve(path, flags.classes)).collect::<Result<Vec<_>>>()?;
+    let given = flags.given.given();
+    let curves = flags.curves.iter().map(|path| read_curve(path, &given)).collect::<Result<Vec<_>>>()?;
     let suggestion = suggest(&curves).map_err(unreadable)?;
     if let Some(path) = &flags.out {
         json::write(path, &suggestion)?;
     }
-    if flags.json { output::json(&suggestion) } else { print_suggestion(&suggestion) }
+    if flags.json {
+        output::json(&suggestion)
+    } else if flags.out.is_some() {
+        print_suggestion(&suggestion)
+    } else {
+        print_answer(&suggestion)
+    }
 }
 
-fn read_curve(path: &Path, classes: Option<u32>) -> Result<Curve> {
-    let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-    if is_csv {
-        let read = csv::read(path, classes.map(|classes| classes as usize)).map_err(unreadable)?;
-        warn(&read.warnings);
-        return Ok(read.curve);
-    }
-    let (curve, warnings) = run::read(&finished::folder_of(path)).map_err(unreadable)?;
+fn read_curve(path: &Path, given: &Given) -> Result<Curve> {
+    let (curve, warnings) = curve::read(path, given).map_err(unreadable)?;
     warn(&warnings);
     Ok(curve)
+}
+
+/// What somebody reads who asked for no file.
+fn print_answer(suggestion: &Suggestion) -> Result<()> {
+    let mut lines = output::Lines::new();
+    for line in printed::lines(suggestion, output::is_styled()) {
+        lines.line(line)?;
+    }
+    lines.finish()
 }
 
 fn print_suggestion(suggestion: &Suggestion) -> Result<()> {

@@ -106,6 +106,9 @@ pub struct Suggestion {
     pub other_rules: BTreeMap<String, Option<f64>>,
     /// The setting that it holds for; null where the curve does not say (a CSV of another tool's).
     pub setting: Setting,
+    /// Steps of the training that it was asked for, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_iterations: Option<u64>,
     /// The runs or files that it was read from.
     pub sources: Vec<String>,
 }

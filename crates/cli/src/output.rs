@@ -7,7 +7,7 @@
 //! stay on stdout.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
@@ -36,6 +36,14 @@ impl Quiet {
 /// Whether progress and notes are to be left out.
 pub fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
+}
+
+/// Whether results may be set in bold: where stdout is a terminal that can, and nobody asked for plain text
+/// (<https://no-color.org>).
+pub fn is_styled() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
 /// A line on stderr, if it can be written and `--quiet` was not given.

@@ -1,9 +1,15 @@
 //! The curve of a range test: what was measured at each rate of a rising ramp, from whatever file.
 
-pub mod csv;
+pub mod file;
 pub mod run;
 
+use std::path::{Path, PathBuf};
+
+use artifacts::error::display_path;
 use artifacts::setting::Setting;
+use artifacts::{metrics, run as records};
+
+pub use file::Given;
 
 use crate::error::{Error, Result};
 
@@ -41,7 +47,7 @@ pub struct Point {
 const AROUND_TOLERANCE: f64 = 0.7;
 
 /// One range test.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
     /// Run or file that it was read from.
     pub source: String,
@@ -53,10 +59,44 @@ pub struct Curve {
     pub setting: Setting,
     /// The critical rate of the first step, where the ramp was laid around one.
     pub critical_lr: Option<f64>,
+    /// The gradient noise scale, in images, where known.
+    pub noise_scale: Option<f64>,
+    /// Steps of the training that the rates are asked for, where known.
+    pub for_iterations: Option<u64>,
     /// What else must agree between curves that are read together: name and value.
     pub conditions: Vec<(&'static str, String)>,
     /// In order of iteration and of rate.
     pub points: Vec<Point>,
+}
+
+/// Reads a range test: the folder of a run (or one of its records), or a file of any tool. Says what the reader should be told about it.
+///
+/// # Errors
+/// When it cannot be read, or what is `given` contradicts the record of a run.
+pub fn read(path: &Path, given: &Given) -> Result<(Curve, Vec<String>)> {
+    let Some(folder) = run_folder(path) else {
+        return file::read(path, given);
+    };
+    if path.is_dir() && !folder.join(records::RUN_FILE).exists() {
+        let what = format!("{}: this folder is not a run: it holds no {}", display_path(path), records::RUN_FILE);
+        return Err(Error::curve(
+            what,
+            "name the file that holds the range test, or the folder of a run of sc-rangetest",
+        ));
+    }
+    let (mut curve, warnings) = run::read(&folder)?;
+    given.complete(&mut curve)?;
+    Ok((curve, warnings))
+}
+
+/// The folder of the run that a path names, if it names one: make names runs by their `result.json`.
+fn run_folder(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        return Some(path.to_owned());
+    }
+    let is_a_record = [records::RUN_FILE, records::RESULT_FILE, metrics::FILE].iter().any(|name| path.ends_with(name));
+    let folder = path.parent().filter(|folder| is_a_record && folder.join(records::RUN_FILE).is_file())?;
+    Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() })
 }
 
 /// What can be read along a curve.
@@ -225,8 +265,7 @@ mod tests {
     use super::*;
 
     fn curve(points: Vec<Point>) -> Curve {
-        let (source, setting) = ("curve.csv".to_owned(), Setting::default());
-        Curve { source, classes: None, seed: None, setting, critical_lr: None, conditions: Vec::new(), points }
+        Curve { source: "curve.csv".to_owned(), points, ..Curve::default() }
     }
 
     fn ramp(n: usize, loss: impl Fn(usize) -> f64) -> Vec<Point> {

@@ -1,4 +1,4 @@
-//! Reads range tests: curves from runs and from CSV files, their smoothing, what happened along them, the rates that they
+//! Reads range tests: curves from runs and from files of any tool, their smoothing, what happened along them, the rates that they
 //! suggest, and what other tools' rules answer.
 //!
 //! Knows the files that runs leave behind (crate `artifacts`) and nothing of nets, training, flags or terminals.

@@ -64,6 +64,7 @@ pub fn suggest(curves: &[Curve]) -> Result<Suggestion> {
     } else {
         sentences.extend(no_rate_sentence(outcome, curves));
     }
+    sentences.extend(weaker_rule_sentence(curves, rates.is_some()));
     sentences.extend(super_convergence_sentence(outcome));
     confidence.weigh_end_of_ramp(&reads, &mut sentences);
     sentences.extend(other_measures(&reads, outcome));
@@ -81,6 +82,7 @@ pub fn suggest(curves: &[Curve]) -> Result<Suggestion> {
         reasons,
         other_rules: other_rules_of_all(curves, rates.as_ref()),
         setting,
+        for_iterations: common_length(curves),
         sources: curves.iter().map(|curve| curve.source.clone()).collect(),
     })
 }
@@ -117,6 +119,12 @@ fn common_setting(curves: &[Curve]) -> Result<Setting> {
         }
     }
     Ok(setting)
+}
+
+/// The length of training that all curves are asked for.
+fn common_length(curves: &[Curve]) -> Option<u64> {
+    let asked = curves.first()?.for_iterations;
+    asked.filter(|_| curves.iter().all(|curve| curve.for_iterations == asked))
 }
 
 /// The first thing in which two curves differ, by its key, of what both say: a CSV says nothing, and may stand beside
@@ -284,6 +292,24 @@ fn no_rate_sentence(outcome: Outcome, curves: &[Curve]) -> Option<String> {
             "no rate is suggested: nothing was learnt up to {}; test higher rates, more iterations, or another start.",
             rate(highest)
         )
+    })
+}
+
+/// What the judged rule lacks, where it did not answer.
+fn weaker_rule_sentence(curves: &[Curve], is_answered: bool) -> Option<String> {
+    let is_known = |curve: &Curve| curve.critical_lr.is_some();
+    if curves.iter().any(|curve| is_known(curve) && curve.has(Measure::TrainLoss)) {
+        return None;
+    }
+    let measured = "sc-rangetest and integrations/superconv_lr.py measure it, --critical-lr gives it";
+    Some(if curves.iter().any(is_known) {
+        "the critical rate goes unused: the stronger rule reads the training loss of the steps beside it.".to_owned()
+    } else if is_answered {
+        format!(
+            "this is the weaker rule, by the shape of the curve alone: the stronger one takes the critical rate of the first step ({measured})."
+        )
+    } else {
+        format!("the critical rate of the first step would give an answer ({measured}).")
     })
 }
 

@@ -17,6 +17,7 @@ fn commands(runs: &Runs) -> Vec<Vec<String>> {
     };
     let (choice, report) = (runs.path("choice.json"), runs.path("report"));
     vec![
+        command("suggest", std::slice::from_ref(&ramp), &[]),
         command("suggest", std::slice::from_ref(&ramp), &["--json"]),
         command("suggest", std::slice::from_ref(&ramp), &["--out", &runs.path("suggestion.json")]),
         command("report", &[&grid[..], std::slice::from_ref(&ramp)].concat(), &["--out", &report]),

@@ -40,6 +40,7 @@ pub fn of(record: &RunRecord, lines: &[Metrics]) -> Curve {
         critical_lr: record.config.schedule_parameters.get("critical_lr").and_then(Value::as_f64),
         conditions: conditions(record),
         points: lines.iter().map(point).collect(),
+        ..Curve::default()
     }
 }
 

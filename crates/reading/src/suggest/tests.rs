@@ -1,10 +1,9 @@
 //! Suggestions on made-up curves of every outcome, through noise, sparse validation, both scales, few and many steps.
 
-use artifacts::setting::Setting;
 use artifacts::suggestion::Outcome;
 
 use super::*;
-use crate::curve::{Curve, Point};
+use crate::curve::{Curve, Given, Point};
 
 const CHANCE: f64 = 0.1;
 const TOP: f64 = 0.85;
@@ -102,8 +101,7 @@ fn ours(shape: Shape, ramp: Ramp, seed: u64) -> Curve {
 }
 
 fn curve(points: Vec<Point>) -> Curve {
-    let (source, setting) = ("made-up".to_owned(), Setting::default());
-    Curve { source, classes: Some(10), seed: None, setting, critical_lr: None, conditions: Vec::new(), points }
+    Curve { source: "made-up".to_owned(), classes: Some(10), points, ..Curve::default() }
 }
 
 fn outcome_of(curve: Curve) -> Outcome {
@@ -322,7 +320,7 @@ fn the_authors_curves_are_read_right_at_all_and_at_half_the_points() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let expected = if name.contains("Clip") { Outcome::Hill } else { Outcome::Plateau };
-        let whole = crate::curve::csv::read(&path, None).unwrap().curve;
+        let (whole, _) = crate::curve::read(&path, &Given::default()).unwrap();
         for start in [0, 1] {
             let half = Curve { points: whole.points.iter().copied().skip(start).step_by(2).collect(), ..whole.clone() };
             assert_eq!(outcome_of(half), expected, "{name}, half from {start}");
