@@ -146,6 +146,7 @@ rule_half = $(foreach t,$(RULE_SETTINGS),$(if $(filter $1,$(call part,$t,2)),$(c
 rule-bench-runs: $(addsuffix /result.json,$(rule_runs))
 rule-bench: rule-bench-runs | $(BIN)/rule-bench
 	@$(BIN)/rule-bench $(rule_folder) --tuning $(call rule_half,F O P) --judging $(call rule_half,J) --out $(rule_results)
+	@$(BIN)/rule-bench $(rule_results) --by-curve $(rule_folder)
 endif
 
 ifeq ($(filter rule-bench%,$(MAKECMDGOALS)),)

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 const CAFFE_OVERFLOW: f64 = 87.3365;
 
 /// Whether a loss says nothing but that it overflowed.
-fn overflows(loss: f64) -> bool {
+pub(crate) fn overflows(loss: f64) -> bool {
     !loss.is_finite() || (loss - CAFFE_OVERFLOW).abs() < 1e-3
 }
 /// Fewest rates that a curve can be read from.

@@ -7,6 +7,8 @@
 
 pub mod curve;
 mod error;
+mod mended;
+mod noise;
 mod smooth;
 pub mod stats;
 pub mod suggest;

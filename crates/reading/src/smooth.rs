@@ -164,19 +164,6 @@ fn neighbours(points: &[(f64, f64)], x: f64, window: f64) -> (usize, usize) {
     (from, to)
 }
 
-/// Standard deviation of the points about a curve, from the median of their distances: outliers do not count.
-pub(crate) fn scatter(points: &[(f64, f64)], curve: &Smooth) -> f64 {
-    let distances: Vec<f64> = points.iter().map(|(x, y)| (y - curve.at(10f64.powf(*x))).abs()).collect();
-    // Of a normal distribution the median distance is 0.6745 standard deviations.
-    median(&distances) / 0.6745
-}
-
-/// The number of points that a smoothed value rests on, at a rate.
-pub(crate) fn support(points: &[(f64, f64)], rate: f64, window: f64) -> usize {
-    let (from, to) = neighbours(&thinned(points), rate.log10(), window);
-    to - from
-}
-
 /// The middle value; 0 of none.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();

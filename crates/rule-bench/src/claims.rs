@@ -13,6 +13,7 @@ use reading::stats;
 
 use crate::regret::bench::PROBE;
 use crate::regret::{BY_MOMENTUM, CRITICAL, OURS};
+use crate::{by_curve, confidence};
 use read::{Answers, TableSetting, Tables};
 use table_rule::TableRule;
 
@@ -52,6 +53,8 @@ pub(crate) fn report(tables: &Tables) -> String {
     textbook(&mut text, tables);
     noisy_batch_norm(&mut text, tables);
     without_measurement(&mut text, tables, (ours, base), &tuning, &judging);
+    by_curve::report(&mut text, tables);
+    confidence::report(&mut text, tables);
     text
 }
 

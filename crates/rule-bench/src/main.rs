@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use analyze::Result;
@@ -9,11 +10,13 @@ use analyze::plot::render;
 use artifacts::atomic;
 use cli::{arguments, output};
 
+mod by_curve;
 mod claims;
+mod confidence;
 mod flags;
 mod regret;
 
-use claims::read::Tables;
+use claims::read::{BY_CURVE, Tables};
 use flags::Flags;
 use regret::bench::{Bench, Role};
 use regret::{drawing, tables};
@@ -28,6 +31,9 @@ fn main() -> ExitCode {
 fn measure(flags: &Flags) -> Result<()> {
     if flags.claims {
         return output::text(claims::report(&Tables::read(&flags.folder)?));
+    }
+    if let Some(runs) = &flags.by_curve {
+        return measure_by_curve(flags, runs);
     }
     let Some(out) = &flags.out else { return Ok(()) };
     let bench = Bench::read(&flags.folder, &flags.tuning, &flags.judging)?;
@@ -56,4 +62,14 @@ fn measure(flags: &Flags) -> Result<()> {
         atomic::write(&out.join(name), &bytes)?;
     }
     output::text(summaries.join("\n"))
+}
+
+/// The rule without a critical rate: its table into the folder of the others, and what it costs.
+fn measure_by_curve(flags: &Flags, runs: &Path) -> Result<()> {
+    let mut tables = Tables::read(&flags.folder)?;
+    tables.by_curve = by_curve::answers(runs, &flags.arm, &tables)?;
+    atomic::write(&flags.folder.join(BY_CURVE), &by_curve::table(&tables.by_curve))?;
+    let mut text = String::new();
+    by_curve::report(&mut text, &tables);
+    output::text(text.trim_start())
 }

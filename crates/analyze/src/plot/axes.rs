@@ -10,6 +10,10 @@ pub const TICK_SIZE: f64 = 12.5;
 /// Size of titles and labels.
 pub const LABEL_SIZE: f64 = 13.5;
 
+/// Radius of the rings on a series.
+const RING_RADIUS: f64 = 3.2;
+/// Pixels between them.
+const RING_DISTANCE: f64 = 36.0;
 /// How values become positions along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AxisScale {
@@ -281,6 +285,19 @@ impl Panel {
         }
     }
 
+    /// Puts rings on a series, [`RING_DISTANCE`] apart along the axis.
+    pub fn rings(&self, figure: &mut Figure, series: &[(f64, f64)], color: RGBColor) {
+        for stretch in self.stretches(series) {
+            let mut last = f64::NEG_INFINITY;
+            for (x, y) in stretch {
+                if x - last >= RING_DISTANCE {
+                    last = x;
+                    figure.ring((x, y), RING_RADIUS, color);
+                }
+            }
+        }
+    }
+
     /// Fills the band between two curves over the same positions.
     pub fn band(&self, figure: &mut Figure, x: &[f64], low: &[f64], high: &[f64], color: RGBColor) {
         let inside = |(px, py): (f64, f64)| (px.clamp(self.left, self.right), py.clamp(self.top, self.bottom));
@@ -342,6 +359,8 @@ pub struct Entry {
     pub color: RGBColor,
     /// Whether the sample is dashed.
     pub dashed: bool,
+    /// Whether the series carries rings.
+    pub marked: bool,
 }
 
 /// Draws a legend from the left, in as many rows as it needs, centred vertically on the first row's `y`. Returns the
@@ -361,6 +380,9 @@ pub fn legend(figure: &mut Figure, entries: &[Entry], left: f64, right: f64, y: 
             figure.dashed(sample, entry.color, 2.0);
         } else {
             figure.line(sample, entry.color, 2.5);
+        }
+        if entry.marked {
+            figure.ring((x + SAMPLE / 2.0, row), RING_RADIUS, entry.color);
         }
         figure.text(entry.text.as_str(), (x + SAMPLE + 6.0, row), Anchor::Start, LABEL_SIZE, palette::INK);
         x += width + 16.0;

@@ -138,7 +138,7 @@ pub(crate) fn ramps(name: &str, what: &str, curves: &[(String, bool, &Curve)]) -
 fn entries<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Entry> {
     let entry = |(i, name): (usize, &str)| {
         let (color, dashed) = style(i);
-        Entry { text: name.to_owned(), color, dashed }
+        Entry { text: name.to_owned(), color, dashed, marked: false }
     };
     names.enumerate().map(entry).collect()
 }

@@ -25,7 +25,12 @@ pub(crate) fn figure(points: &[GridPoint]) -> Option<Figure> {
     let entries: Vec<Entry> = lengths
         .iter()
         .enumerate()
-        .map(|(i, length)| Entry { text: format!("{} steps", count(*length)), color: color(i), dashed: false })
+        .map(|(i, length)| Entry {
+            text: format!("{} steps", count(*length)),
+            color: color(i),
+            dashed: false,
+            marked: false,
+        })
         .collect();
     let taken = legend(&mut figure, &entries, LEFT, RIGHT, LEGEND_TOP);
     let top = LEGEND_TOP + taken + TITLE_ROOM;

@@ -37,6 +37,11 @@ impl RampShape {
         }
     }
 
+    /// Whether its curves carry rings: in print without colours they are told apart by them.
+    fn is_marked(self) -> bool {
+        self == Self::Linear
+    }
+
     fn color(self) -> RGBColor {
         match self {
             Self::Linear => palette::GREEN,
@@ -92,10 +97,20 @@ fn entries(curves: &[Curve]) -> Vec<Entry> {
         let of_ramp: Vec<&Curve> = curves.iter().filter(|curve| RampShape::of(curve) == ramp).collect();
         let measured = |measures: [Measure; 2]| of_ramp.iter().any(|curve| measures.iter().any(|m| curve.has(*m)));
         if measured([Measure::TrainAccuracy, Measure::TrainLoss]) {
-            entries.push(Entry { text: format!("{}, training", ramp.name()), color: ramp.color(), dashed: false });
+            entries.push(Entry {
+                text: format!("{}, training", ramp.name()),
+                color: ramp.color(),
+                dashed: false,
+                marked: ramp.is_marked(),
+            });
         }
         if measured([Measure::ValAccuracy, Measure::ValLoss]) {
-            entries.push(Entry { text: format!("{}, validation", ramp.name()), color: ramp.color(), dashed: true });
+            entries.push(Entry {
+                text: format!("{}, validation", ramp.name()),
+                color: ramp.color(),
+                dashed: true,
+                marked: ramp.is_marked(),
+            });
         }
     }
     entries
@@ -121,15 +136,22 @@ fn loss_axis(curves: &[Curve]) -> Axis {
 
 /// Training drawn solid over its raw values, validation dashed over its own where there is no training.
 fn draw(figure: &mut Figure, panel: &Panel, curve: &Curve, training: Measure, held_out: Measure) {
-    let color = RampShape::of(curve).color();
+    let shape = RampShape::of(curve);
+    let color = shape.color();
     let has_training = curve.has(training);
     let raw = if has_training { training } else { held_out };
     panel.series(figure, &raw_points(curve, raw), color, 0.8, 0.28);
     if let Some(smooth) = smoothed(curve, training, WINDOW_DECADES) {
         panel.series(figure, &line(&smooth), color, 2.2, 1.0);
+        if shape.is_marked() {
+            panel.rings(figure, &line(&smooth), color);
+        }
     }
     if let Some(smooth) = smoothed(curve, held_out, WINDOW_DECADES) {
         panel.dashed_series(figure, &line(&smooth), color, if has_training { 1.4 } else { 2.2 });
+        if shape.is_marked() && !has_training {
+            panel.rings(figure, &line(&smooth), color);
+        }
     }
 }
 

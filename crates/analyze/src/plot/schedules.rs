@@ -29,8 +29,10 @@ pub(crate) fn figure(lines: &[ScheduleLine]) -> Option<Figure> {
     }
     let mut figure =
         Figure::new("schedules", "Learning rate and momentum over the steps, one line per arm", WIDTH, 0.0);
-    let entries: Vec<Entry> =
-        lines.iter().map(|line| Entry { text: line.arm.clone(), color: line.color, dashed: false }).collect();
+    let entries: Vec<Entry> = lines
+        .iter()
+        .map(|line| Entry { text: line.arm.clone(), color: line.color, dashed: false, marked: false })
+        .collect();
     let taken = legend(&mut figure, &entries, LEFT, RIGHT, LEGEND_TOP);
     let (lowest, highest) = span(lines.iter().flat_map(|line| &line.momentum));
     let x = Axis::linear(0.0, last, false);

@@ -5,9 +5,9 @@
 //!
 //! | outcome | progress, as the rate rises |
 //! |---|---|
-//! | `no-learning` | the best itself is less than [`MIN_LEARNT`] of the distance from chance to 1 (a loss: falls by less than that share), or less than [`MIN_STANDARD_ERRORS`] standard errors, above it |
-//! | `collapse-and-recovery` | comes to [`HALFWAY`], falls below [`COLLAPSED_BELOW`], and comes back to [`RECOVERED_FROM`] |
-//! | `divergence` | ends with losses that overflow or are not finite; or falls from [`CLIFF_FROM`] to below [`CLIFF_TO`] within a factor of [`CLIFF_FACTOR`] in rate (or fewer than [`CLIFF_MEASUREMENTS`] measurements) and stays there |
+//! | `no-learning` | the best itself is less than [`MIN_LEARNT`] of the distance from chance to 1 (a loss: falls by less than that share), or no stretch of the ramp stands out of the noise ([`least_errors`]) |
+//! | `collapse-and-recovery` | comes to [`HALFWAY`], falls below [`COLLAPSED_BELOW`], and comes back to [`RECOVERED_FROM`], in the curve smoothed twice as wide too |
+//! | `divergence` | ends with losses that overflow, are not finite or have grown manyfold (`mended`); or falls from [`CLIFF_FROM`] to below [`CLIFF_TO`] within a factor of [`CLIFF_FACTOR`] in rate (or fewer than [`CLIFF_MEASUREMENTS`] measurements) and stays there |
 //! | `plateau` | is still at [`PLATEAU_PROGRESS`] at the highest rate tried; or stays there over a factor of [`PLATEAU_FACTOR`] in rate, falling later |
 //! | `hill` | falls below [`PLATEAU_PROGRESS`] sooner than that |
 //!
@@ -15,11 +15,12 @@
 
 use artifacts::suggestion::Outcome;
 
-use crate::curve::{Curve, Measure};
-use crate::smooth::{Smooth, median, scatter, smooth, support};
+use crate::curve::{Curve, Measure, overflows};
+use crate::noise::{MOST_BLOCKS, difference_noise, stands_out, start_count, start_of};
+use crate::smooth::{MIN_POINTS, Smooth, median, smooth};
 
 /// Share of the distance from chance to 1 that counts as learning.
-pub(crate) const MIN_LEARNT: f64 = 0.05;
+pub(crate) const MIN_LEARNT: f64 = 0.03;
 /// Progress that a first rise must reach before a fall can be a collapse.
 pub(crate) const HALFWAY: f64 = 0.5;
 /// Progress below which the curve has collapsed to chance.
@@ -38,8 +39,8 @@ pub(crate) const CLIFF_MEASUREMENTS: usize = 5;
 pub(crate) const PLATEAU_PROGRESS: f64 = 0.7;
 /// Factor in rate over which a plateau that ends must reach.
 pub(crate) const PLATEAU_FACTOR: f64 = 30.0;
-/// Standard errors of the smoothed value that a rise must stand above noise.
-pub(crate) const MIN_STANDARD_ERRORS: f64 = 6.0;
+/// Chance that some stretch of a ramp of noise is taken for learning.
+const MOST_FALSE: f64 = 0.005;
 /// Decades of the rate that a dip may last and be bridged, where the curve comes back to the level of a plateau.
 pub(crate) const MAX_DIP_DECADES: f64 = 0.25;
 /// Decades of the rate that a fall or a rise must last.
@@ -50,6 +51,14 @@ const END_DECADES: f64 = 0.15;
 const MIN_END_GAIN: f64 = 0.04;
 /// Losses below this are as good as any: the logarithm must not run away with them.
 const MIN_LOSS: f64 = 1e-3;
+/// Share of the losses that, below 0, says that they are no cross-entropy: their logarithms say nothing.
+const MOST_BELOW_0: f64 = 0.05;
+/// Times what was learnt that such a loss counts above its start at most.
+const MOST_ABOVE_START: f64 = 2.0;
+/// Factor between an accuracy's start and its end that says that it had learnt at its start.
+const FAR_BELOW_THE_START: f64 = 1.5;
+/// A loss that starts lower than this share of what guessing costs has learnt before the ramp, or was averaged wrongly.
+const LOW_START: f64 = 0.85;
 
 /// One curve as it is read: smoothed, and put on the scale of progress.
 #[derive(Clone, Debug)]
@@ -72,11 +81,21 @@ pub(super) struct Reading {
 
 /// The curve of a measure, smoothed over `window` decades. Losses are smoothed in their logarithm: they grow by factors.
 pub fn smoothed(curve: &Curve, measure: Measure, window: f64) -> Option<Smooth> {
-    if !curve.has(measure) {
+    let mut series = curve.series(measure);
+    if series.len() < MIN_POINTS {
         return None;
     }
-    let mut series = curve.series(measure);
     if !measure.is_loss() {
+        return smooth(&series, window);
+    }
+    if is_no_cross_entropy(&series) {
+        let values: Vec<f64> = series.iter().map(|point| point.1).collect();
+        let start = start_of(&values);
+        let least = values.windows(3).map(median).fold(start, f64::min);
+        let most = start + MOST_ABOVE_START * (start - least);
+        for point in &mut series {
+            point.1 = point.1.min(most);
+        }
         return smooth(&series, window);
     }
     for point in &mut series {
@@ -89,33 +108,51 @@ pub fn smoothed(curve: &Curve, measure: Measure, window: f64) -> Option<Smooth> 
     Some(smooth)
 }
 
+/// Whether losses go below 0 and stay there.
+fn is_no_cross_entropy(series: &[(f64, f64)]) -> bool {
+    series.iter().filter(|point| point.1 < 0.0).count() as f64 > MOST_BELOW_0 * series.len() as f64
+}
+
+/// Whether a loss of the curve is below 0 where no cross-entropy can be.
+pub(super) fn has_negative_loss(curve: &Curve) -> bool {
+    [Measure::TrainLoss, Measure::ValLoss].into_iter().any(|measure| is_no_cross_entropy(&curve.series(measure)))
+}
+
+/// What progress is measured from.
+struct Floor {
+    /// Its value: chance, or the loss at the start.
+    value: f64,
+    /// Its standard error, as a share of the noise of a value.
+    error: f64,
+}
+
 impl Reading {
     /// Reads one measure of a curve; `None` where it was taken at too few rates.
     pub(super) fn of(curve: &Curve, measure: Measure, window: f64) -> Option<Self> {
         let smoothed = smoothed(curve, measure, window)?;
-        let (floor, peak, least_rise) = if measure.is_loss() {
-            let start = starting_loss(curve, &smoothed);
-            (start, smoothed.argmin(), MIN_LEARNT * start)
-        } else {
-            let chance = chance(curve, measure);
-            (chance, smoothed.argmax(), MIN_LEARNT * (1.0 - chance))
-        };
-        let best = smoothed.value[peak];
         let series = curve.series(measure);
-        let noise = scatter(&series, &smoothed) / (support(&series, smoothed.rate(peak), window) as f64).sqrt();
-        let rise = if measure.is_loss() { floor - best } else { best - floor };
-        let learnt = rise >= least_rise.max(MIN_STANDARD_ERRORS * noise);
+        let values: Vec<f64> = series.iter().map(|point| point.1).collect();
+        let from = floor(curve, measure, &values);
+        let sign = if measure.is_loss() { -1.0 } else { 1.0 };
+        let (floor, peak) = (from.value, if measure.is_loss() { smoothed.argmin() } else { smoothed.argmax() });
+        let best = smoothed.value[peak];
+        let least_rise = MIN_LEARNT * if measure.is_loss() { floor.abs() } else { 1.0 - floor };
+        let noise = noise(curve, measure, &series, smoothed.rate(peak), floor);
+        let signed: Vec<f64> = values.iter().map(|value| sign * value).collect();
+        let learnt = sign * (best - floor) >= least_rise
+            && stands_out(&signed, sign * floor, noise, noise * from.error) >= least_errors(values.len());
         let scale = if best == floor { 1.0 } else { best - floor };
-        let mut progress = smoothed.clone();
-        for value in &mut progress.value {
-            *value = (*value - floor) / scale;
-        }
-        let blown = curve.blown_from().is_some();
-        let outcome = if learnt {
-            classify(&progress, blown, &series.iter().map(|point| point.0).collect::<Vec<_>>())
-        } else {
-            Outcome::NoLearning
+        let on_progress = |mut smooth: Smooth| {
+            for value in &mut smooth.value {
+                *value = (*value - floor) / scale;
+            }
+            smooth
         };
+        let progress = on_progress(smoothed.clone());
+        let wide = self::smoothed(curve, measure, 2.0 * window).map(on_progress);
+        let rates: Vec<f64> = series.iter().map(|point| point.0).collect();
+        let outcome =
+            if learnt { classify(&progress, wide.as_ref(), ends_blown_up(curve), &rates) } else { Outcome::NoLearning };
         let still_rising_at = (learnt && still_rising(&progress)).then(|| curve.highest_rate());
         Some(Self { measure, curve: smoothed, progress, floor, best, outcome, still_rising_at })
     }
@@ -137,11 +174,9 @@ impl Reading {
         self.progress.rate(kept(&self.progress, level).0)
     }
 
-    /// The reading of the curve up to a rate: what comes after a fall is another story.
-    #[must_use]
-    pub(super) fn before(&self, rate: f64) -> Self {
-        let last = self.progress.log_rate.partition_point(|x| *x <= rate.log10()).clamp(1, self.progress.len()) - 1;
-        Self { curve: self.curve.up_to(last), progress: self.progress.up_to(last), ..self.clone() }
+    /// Whether the curve ends below `level` of its progress.
+    pub(super) fn ends_below(&self, level: f64) -> bool {
+        self.progress.value[self.progress.len() - 1] < level
     }
 
     /// The rate from which on progress is below [`HALFWAY`] for as long as counts, after the best; the end of the ramp where
@@ -149,6 +184,12 @@ impl Reading {
     pub(super) fn falls_at(&self) -> Option<f64> {
         let half = first_run(&self.progress, 0, |progress| progress >= HALFWAY)?;
         first_run(&self.progress, half, |progress| progress < HALFWAY).map(|index| self.progress.rate(index))
+    }
+
+    /// The same after the best: where half of what was learnt is lost for good.
+    pub(super) fn lost_at(&self) -> Option<f64> {
+        let best = self.progress.argmax();
+        first_run(&self.progress, best, |progress| progress < HALFWAY).map(|index| self.progress.rate(index))
     }
 
     /// The rate at which learning starts: where progress first comes to `level` and stays for as long as counts.
@@ -162,19 +203,67 @@ pub(super) fn chance(curve: &Curve, measure: Measure) -> f64 {
     if let Some(classes) = curve.classes {
         return 1.0 / classes as f64;
     }
-    let values = curve.points.iter().filter_map(|point| measure.of(point)).filter(|value| value.is_finite());
-    let first = curve.points.iter().find(|point| point.lr == 0.0).and_then(|point| measure.of(point));
-    let lowest = first.unwrap_or(1.0).min(values.fold(1.0, f64::min)).max(1e-3);
-    1.0 / (1.0 / lowest).round().max(2.0)
+    let at_zero = curve.points.iter().find(|point| point.lr == 0.0).and_then(|point| measure.of(point));
+    let values: Vec<f64> = curve.series(measure).into_iter().map(|point| point.1).collect();
+    // Single batches of few images may score anything, and nothing: the start is the middle of several.
+    let start = at_zero.unwrap_or_else(|| guessing_at_the_start(&values).min(guessing_at_the_end(&values))).max(1e-3);
+    1.0 / (1.0 / start).round().max(2.0)
 }
 
-/// The loss before anything was learnt: that of a guess at random where the classes are known, or of the first rates.
-fn starting_loss(curve: &Curve, smoothed: &Smooth) -> f64 {
-    curve.classes.map_or(smoothed.value[0], |classes| (classes as f64).ln())
+/// What a curve guesses at its start: of one that has learnt within its first values, the first three of them.
+fn guessing_at_the_start(values: &[f64]) -> f64 {
+    let (start, first) = (start_of(values), median(&values[..values.len().min(3)]));
+    if first * FAR_BELOW_THE_START < start { first } else { start }
 }
 
-fn classify(progress: &Smooth, blown: bool, rates: &[f64]) -> Outcome {
-    if recovers(progress) {
+/// What a curve that ends far below its start guesses at its end: a linear ramp may have learnt by its first measurement, and
+/// what has come apart guesses, the better part of its second half above chance.
+fn guessing_at_the_end(values: &[f64]) -> f64 {
+    let mut end = values[values.len() / 2..].to_vec();
+    if median(&end) * FAR_BELOW_THE_START > start_of(values) {
+        return f64::INFINITY;
+    }
+    end.sort_by(f64::total_cmp);
+    end[end.len() / 10]
+}
+
+fn floor(curve: &Curve, measure: Measure, values: &[f64]) -> Floor {
+    if !measure.is_loss() {
+        return Floor { value: chance(curve, measure), error: 0.0 };
+    }
+    let start = start_of(values);
+    match curve.classes.map(|classes| (classes as f64).ln()) {
+        // What nets cost at first lies at what guessing costs or above it, by their initial weights.
+        Some(guess) if start < LOW_START * guess => Floor { value: guess, error: 0.0 },
+        _ => Floor { value: start, error: 1.0 / (start_count(values.len()) as f64).sqrt() },
+    }
+}
+
+/// Standard deviation of a value's noise: of an accuracy on a batch of known size that of a guess, else by neighbours. Losses
+/// are looked at up to the best: they jump where training comes apart.
+fn noise(curve: &Curve, measure: Measure, series: &[(f64, f64)], best: f64, floor: f64) -> f64 {
+    if let (Some(images), Measure::TrainAccuracy) = (curve.setting.batch_size, measure) {
+        return (floor * (1.0 - floor) / images as f64).sqrt();
+    }
+    let until = if measure.is_loss() { series.partition_point(|point| point.0 <= best.log10()) } else { series.len() };
+    let values: Vec<f64> = series[..until.max(MIN_POINTS).min(series.len())].iter().map(|point| point.1).collect();
+    difference_noise(&values)
+}
+
+/// Standard errors that the stretch which stands out most of `n` values must lie above chance. Of so many stretches of noise
+/// (about n of them differ) none does so but with a probability of [`MOST_FALSE`]: sqrt(2 ln(n / p)) bounds the quantile.
+fn least_errors(n: usize) -> f64 {
+    (2.0 * (n.min(MOST_BLOCKS) as f64 / MOST_FALSE).ln()).sqrt()
+}
+
+/// Whether the last loss that was measured, the one of training where there is one, is none.
+fn ends_blown_up(curve: &Curve) -> bool {
+    let last = |measure: Measure| curve.points.iter().rev().find_map(|point| measure.of(point));
+    last(Measure::TrainLoss).or_else(|| last(Measure::ValLoss)).is_some_and(overflows)
+}
+
+fn classify(progress: &Smooth, wide: Option<&Smooth>, blown: bool, rates: &[f64]) -> Outcome {
+    if recovers(progress) && wide.is_none_or(recovers) {
         return Outcome::CollapseAndRecovery;
     }
     if blown || falls_abruptly(progress, rates) {

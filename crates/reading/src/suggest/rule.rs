@@ -1,18 +1,10 @@
 //! The rule: from one range test to the lowest and the highest useful rate. This file alone decides them, so that a
 //! better rule replaces it.
 //!
-//! A first, careful version. Trained with 1cycle at a grid of maximum rates, nets end about equally well over a factor of
-//! 10 to 60 and then fall off a cliff: the costly mistake is a rate past the cliff. A rising ramp reaches rates before
-//! the weights have had the time to blow up at them, so what it shows just below the cliff is too hopeful:
-//!
-//! - **plateau**: the end of the plateau, where accuracy, and training loss where there is one, fall below
-//!   [`PLATEAU_END_SHARE`] of the plateau's level; the highest rate tried, where they do not. Where accuracy then falls
-//!   within the ramp, divided by [`PLATEAU_SAFETY`];
-//! - **hill**, and **collapse-and-recovery** up to its collapse: the minimum of the smoothed loss, or the end of the top
-//!   of the hill where that comes first;
-//! - **divergence**: where the smoothed loss is last near its minimum ([`NEAR_MINIMUM_PROGRESS`]), before the cliff, divided by
-//!   [`CLIFF_SAFETY`]: where the loss is flat its minimum may lie anywhere;
-//! - **no-learning**: none.
+//! - a curve that **falls** again, however (hill, divergence, collapse-and-recovery): [`by_curve`](super::by_curve);
+//! - one that **does not fall** within the ramp (a plateau to its end): where accuracy, and training loss where there is one,
+//!   fall below [`PLATEAU_END_SHARE`] of the plateau's level; the highest rate tried, where they do not;
+//! - **no-learning**: where the loss first rises all the same; none where it does not.
 //!
 //! Where the critical rate of the first step is known (`sc-rangetest` measures it) another rule decides, found and judged by
 //! measurement (`make rule-bench`, `docs/the-rule.md`): see `by_the_critical_rate`.
@@ -26,22 +18,21 @@ use std::fmt::Write as _;
 
 use artifacts::suggestion::{Interval, Outcome};
 
-use super::outcome::{Reading, smoothed};
+use super::by_curve;
+use super::outcome::{PLATEAU_PROGRESS, Reading, smoothed};
 use crate::curve::{Curve, Measure};
+use crate::mended::mended;
+use crate::noise::start_of;
 use crate::smooth::WINDOW_DECADES;
 
 /// Progress at which learning has started.
 pub(crate) const START_PROGRESS: f64 = 0.10;
 /// Progress that the end of a plateau, or of a hill's top, still has.
 pub(crate) const PLATEAU_END_SHARE: f64 = 0.90;
-/// Progress of a loss that is near its minimum.
-pub(crate) const NEAR_MINIMUM_PROGRESS: f64 = 0.95;
-/// Factor to stay below the last rate near the loss's minimum where a cliff follows.
-pub(crate) const CLIFF_SAFETY: f64 = 2.0;
-/// The same below the end of a plateau: what a ramp of some hundred steps shows there is a net that survives, not one
-/// that learns. Measured: ResNet-20 on CIFAR-10 (JPEG), batch 128, a log ramp of 300 steps with its plateau's end at 2.15;
-/// 1cycle of 400 steps ends at .556, .553 and .372 (test accuracy) with highest rates of 0.2, 0.6 and 2.15.
-pub(crate) const PLATEAU_SAFETY: f64 = 4.0;
+/// Without a critical rate, where no learning shows: what the rate at which the loss rises is multiplied by.
+const UNSEEN_FACTOR: f64 = 0.4;
+/// And the share of the distance from chance to 1 from which on an accuracy that proves nothing is still the better hint.
+const LEAST_HINT: f64 = 0.01;
 
 /// Around a critical rate: the first minimum of the smoothed training loss ends where the loss has risen by this share.
 pub(crate) const FIRST_MINIMUM_RISE: f64 = 0.1;
@@ -68,27 +59,49 @@ pub(crate) const MIN_MINIMUM_RATIO: f64 = 1.0 / 3.0;
 
 /// Another choice of the rule's constants: the interval is the span of the answers under all of them.
 #[derive(Clone, Copy, Debug)]
-struct Constants {
+pub(super) struct Constants {
     window: f64,
     start: f64,
     keep: f64,
     rise: f64,
+    /// Added to the share of what was learnt.
+    pub(super) share: f64,
 }
 
-const DEFAULTS: Constants =
-    Constants { window: WINDOW_DECADES, start: START_PROGRESS, keep: PLATEAU_END_SHARE, rise: FIRST_MINIMUM_RISE };
+const DEFAULTS: Constants = Constants {
+    window: WINDOW_DECADES,
+    start: START_PROGRESS,
+    keep: PLATEAU_END_SHARE,
+    rise: FIRST_MINIMUM_RISE,
+    share: 0.0,
+};
 const VARIATIONS: [Constants; 4] = [
     Constants { window: WINDOW_DECADES / 2.0, ..DEFAULTS },
     Constants { window: WINDOW_DECADES * 2.0, ..DEFAULTS },
-    Constants { start: START_PROGRESS / 2.0, keep: 0.85, rise: FIRST_MINIMUM_RISE / 2.0, ..DEFAULTS },
-    Constants { start: START_PROGRESS * 2.0, keep: 0.95, rise: FIRST_MINIMUM_RISE * 4.0, ..DEFAULTS },
+    Constants { start: START_PROGRESS / 2.0, keep: 0.85, rise: FIRST_MINIMUM_RISE / 2.0, share: 0.1, ..DEFAULTS },
+    Constants { start: START_PROGRESS * 2.0, keep: 0.95, rise: FIRST_MINIMUM_RISE * 4.0, share: -0.1, ..DEFAULTS },
 ];
+
+/// Where the lowest rate comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Learning starts there.
+    Seen,
+    /// Learning had started at the lowest rate tried.
+    BeforeTheRamp,
+    /// No learning was seen: it is the lowest rate tried.
+    Unseen,
+    /// Learning shows above the highest rate only, which stands for both.
+    AboveHighest,
+}
 
 /// What the rule says of one curve.
 #[derive(Clone, Debug)]
 pub struct Rates {
     /// The lowest useful rate.
     pub min: f64,
+    /// Where that comes from.
+    pub start: Start,
     /// Its span under other constants.
     pub min_interval: Interval,
     /// The highest useful rate.
@@ -116,19 +129,24 @@ pub(super) fn read(curve: &Curve) -> Option<Reading> {
 
 /// The rates that a curve suggests; `None` where nothing was learnt.
 pub fn rates(curve: &Curve) -> Option<Rates> {
-    let (min, max, max_reason) = answer(curve, DEFAULTS)?;
+    rates_of(curve, &mended(curve).curve)
+}
+
+/// The same of a curve that was mended already.
+pub(super) fn rates_of(curve: &Curve, mended: &Curve) -> Option<Rates> {
+    let Answer { min, start, max, reason } = answer(curve, mended, DEFAULTS)?;
     let mut min_interval = Interval { low: min, high: min };
     let mut max_interval = Interval { low: max, high: max };
     if let Some(critical) = curve.critical_lr {
         max_interval = include(max_interval, base_rate(curve, critical));
     }
     for constants in VARIATIONS {
-        if let Some((min, max, _)) = answer(curve, constants) {
+        if let Some(Answer { min, max, .. }) = answer(curve, mended, constants) {
             min_interval = include(min_interval, min);
             max_interval = include(max_interval, max);
         }
     }
-    Some(Rates { min, min_interval, max, max_interval, max_reason })
+    Some(Rates { min, start, min_interval, max, max_interval, max_reason: reason })
 }
 
 /// The smallest interval that holds both.
@@ -136,15 +154,48 @@ pub(super) fn include(interval: Interval, rate: f64) -> Interval {
     Interval { low: interval.low.min(rate), high: interval.high.max(rate) }
 }
 
-fn answer(curve: &Curve, constants: Constants) -> Option<(f64, f64, String)> {
-    let by_critical = curve.critical_lr.and_then(|critical| by_the_critical_rate(curve, critical, constants));
-    let Some((max, reason)) = by_critical else {
-        return read_off(curve, constants);
+/// What the rule says under one choice of its constants.
+struct Answer {
+    min: f64,
+    start: Start,
+    max: f64,
+    reason: String,
+}
+
+/// The critical rate's rule reads the curve as it was measured: it was judged so, and it looks no further than a first minimum.
+fn answer(curve: &Curve, mended: &Curve, constants: Constants) -> Option<Answer> {
+    let seen = main_measure(mended).and_then(|measure| Reading::of(mended, measure, constants.window));
+    let learnt = seen.clone().filter(|reading| reading.outcome != Outcome::NoLearning);
+    let by_critical = curve.critical_lr.map(|critical| {
+        by_the_critical_rate(curve, critical, constants).unwrap_or_else(|| without_a_ramp(curve, critical))
+    });
+    let (max, reason) = match by_critical {
+        Some(answer) => answer,
+        None => read_off(mended, (seen.as_ref(), learnt.as_ref()), constants)?,
     };
-    let starts = Reading::of(curve, main_measure(curve)?, constants.window)
-        .filter(|reading| reading.outcome != Outcome::NoLearning)
-        .map_or(curve.lowest_rate()?, |reading| reading.starts_at(constants.start));
-    Some((starts.min(max), max, reason))
+    let lowest = curve.lowest_rate()?;
+    let (min, start) = match learnt.map(|reading| reading.starts_at(constants.start)) {
+        None => (lowest, Start::Unseen),
+        Some(rate) if rate > max => (rate, Start::AboveHighest),
+        Some(rate) if rate <= 1.01 * lowest => (rate, Start::BeforeTheRamp),
+        Some(rate) => (rate, Start::Seen),
+    };
+    Some(Answer { min: min.min(max), start, max, reason })
+}
+
+/// What the critical rate says alone, where no training loss was measured that could say more.
+fn without_a_ramp(curve: &Curve, critical: f64) -> (f64, String) {
+    let base = base_rate(curve, critical);
+    (base, format!("{}; without a training loss the ramp adds nothing to that", first_step(curve, critical, base)))
+}
+
+/// What the critical rate stands for, as a clause.
+fn first_step(curve: &Curve, critical: f64, base: f64) -> String {
+    let mut clause = format!("the first step overshoots at {}", show(critical));
+    if (base / critical - 1.0).abs() > 1e-9 {
+        let _ = write!(clause, ", which momentum {} makes {}", momentum(curve), show(base));
+    }
+    clause
 }
 
 /// The rule where the critical rate c of the first step is known: b^(1-w) r^w, with b the rate [`by_momentum`] that c
@@ -167,10 +218,7 @@ fn by_the_critical_rate(curve: &Curve, critical: f64, constants: Constants) -> O
     let first = 10f64.powf(log_first).clamp(least, f64::INFINITY);
     let weight = weight(curve.points.len() as f64, momentum);
     let max = base.powf(1.0 - weight) * first.min(MAX_MINIMUM_RATIO * base).powf(weight);
-    let mut reason = format!("the first step overshoots at {}", show(critical));
-    if (base / critical - 1.0).abs() > 1e-9 {
-        let _ = write!(reason, ", which momentum {momentum} makes {}", show(base));
-    }
+    let mut reason = first_step(curve, critical, base);
     if weight == 0.0 {
         reason.push_str("; a ramp of so few steps, or without momentum, adds nothing to that");
     } else {
@@ -239,33 +287,50 @@ fn first_minimum(values: &[f64], rise: f64) -> usize {
     least
 }
 
-/// What the shape of the curve alone says.
-fn read_off(curve: &Curve, constants: Constants) -> Option<(f64, f64, String)> {
-    let reading = Reading::of(curve, main_measure(curve)?, constants.window)?;
-    let (max, reason) = match reading.outcome {
-        Outcome::NoLearning => return None,
-        Outcome::Plateau => plateau_end(curve, &reading, constants),
-        Outcome::Hill | Outcome::CollapseAndRecovery => {
-            let (loss, loss_reason) = least_loss(curve, &reading, constants);
-            let top = reading.kept_until(constants.keep);
-            if loss <= top {
-                (loss, loss_reason)
-            } else {
-                (
-                    top,
-                    format!(
-                        "{} keeps {:.0}% of its progress up to {}",
-                        reading.measure.name(),
-                        100.0 * constants.keep,
-                        show(top)
-                    ),
-                )
-            }
-        }
-        Outcome::Divergence => below_the_cliff(curve, &reading, constants),
+/// What the shape of the curve alone says. `learnt`: its reading, where it shows learning.
+fn read_off(
+    curve: &Curve,
+    (seen, learnt): (Option<&Reading>, Option<&Reading>),
+    constants: Constants,
+) -> Option<(f64, String)> {
+    let Some(reading) = learnt else {
+        // Where nothing comes apart nothing happens at all. Where something does, little accuracy says more than that.
+        let rise = first_rise(curve, constants)?;
+        let accuracy = seen.filter(|reading| {
+            !reading.measure.is_loss() && reading.best - reading.floor >= LEAST_HINT * (1.0 - reading.floor)
+        });
+        return Some(accuracy.map_or(rise, |reading| by_curve::highest(reading, constants)));
     };
-    let min = reading.starts_at(constants.start).min(max);
-    Some((min, max, reason))
+    let falls = reading.outcome != Outcome::Plateau || reading.ends_below(PLATEAU_PROGRESS);
+    Some(if falls { by_curve::highest(reading, constants) } else { plateau_end(curve, reading, constants) })
+}
+
+/// Below where a loss that shows no learning rises by [`FIRST_MINIMUM_RISE`] above its start, or is no longer finite, by the factor
+/// [`UNSEEN_FACTOR`]: a ramp too short or too noisy to show what it learns shows at least where it comes apart. None where nothing
+/// happens at all.
+fn first_rise(curve: &Curve, constants: Constants) -> Option<(f64, String)> {
+    let measure = LOSSES.into_iter().find(|measure| smoothed(curve, *measure, constants.window).is_some())?;
+    let loss = smoothed(curve, measure, constants.window)?;
+    let values: Vec<f64> = curve.series(measure).iter().map(|point| point.1).collect();
+    let start = start_of(&values);
+    let limit = start + FIRST_MINIMUM_RISE * start.abs();
+    let least = first_minimum(&loss.value, FIRST_MINIMUM_RISE);
+    let rise = (least..loss.len()).find(|index| loss.value[*index] > limit).map(|index| loss.rate(index));
+    let name = measure.name();
+    let (from, what) = match (rise, curve.blown_from()) {
+        (Some(rate), _) => (
+            rate,
+            format!(
+                "the smoothed {name} rises by {:.0}% above its start at {}",
+                100.0 * FIRST_MINIMUM_RISE,
+                show(rate)
+            ),
+        ),
+        (None, Some(rate)) => (rate, format!("the {name} blows up at {}", show(rate))),
+        (None, None) => return None,
+    };
+    let max = UNSEEN_FACTOR * from;
+    Some((max, format!("{what}; {} is {UNSEEN_FACTOR} times that", show(max))))
 }
 
 fn plateau_end(curve: &Curve, reading: &Reading, constants: Constants) -> (f64, String) {
@@ -280,52 +345,20 @@ fn plateau_end(curve: &Curve, reading: &Reading, constants: Constants) -> (f64, 
     if end >= 0.99 * highest {
         return (
             highest,
-            format!("{} keeps {:.0}% of its level up to the highest rate tried", measure.name(), 100.0 * keep),
+            format!(
+                "{} keeps {:.0}% of the plateau's middle level up to the highest rate tried",
+                measure.name(),
+                100.0 * keep
+            ),
         );
     }
     let ends = format!(
-        "the plateau ends at {}, where {} falls below {:.0}% of its level",
+        "the plateau ends at {}, where {} falls below {:.0}% of the plateau's middle level",
         show(end),
         measure.name(),
         100.0 * keep
     );
-    if reading.falls_at().is_none() {
-        return (end, ends);
-    }
-    let max = end / PLATEAU_SAFETY;
-    (max, format!("{ends}; {} is {PLATEAU_SAFETY} times below, for a fall follows", show(max)))
-}
-
-/// The last rate near the minimum of the loss (of the accuracy's peak where no loss was measured), with a margin.
-fn below_the_cliff(curve: &Curve, reading: &Reading, constants: Constants) -> (f64, String) {
-    let loss = LOSSES.into_iter().find_map(|measure| Reading::of(curve, measure, constants.window));
-    let loss = loss.unwrap_or_else(|| reading.clone());
-    let until = reading.falls_at().unwrap_or_else(|| curve.highest_rate());
-    let near = loss.before(until).kept_until(NEAR_MINIMUM_PROGRESS);
-    let max = near / CLIFF_SAFETY;
-    let name = loss.measure.name();
-    (
-        max,
-        format!(
-            "{name} stays near its best up to {}; {} is {CLIFF_SAFETY} times below, for a cliff follows",
-            show(near),
-            show(max)
-        ),
-    )
-}
-
-/// The minimum of the smoothed loss before the curve falls; the peak of the accuracy where no loss was measured.
-fn least_loss(curve: &Curve, reading: &Reading, constants: Constants) -> (f64, String) {
-    let loss = LOSSES.into_iter().find_map(|measure| Some((smoothed(curve, measure, constants.window)?, measure)));
-    let Some((loss, measure)) = loss else {
-        let peak = reading.progress.rate(reading.progress.argmax());
-        return (peak, format!("{} peaks at {}", reading.measure.name(), show(peak)));
-    };
-    let until = reading.falls_at().unwrap_or_else(|| curve.highest_rate());
-    let last = loss.log_rate.partition_point(|x| *x <= until.log10()).clamp(1, loss.len()) - 1;
-    let loss = loss.up_to(last);
-    let least = loss.rate(loss.argmin());
-    (least, format!("the smoothed {} is least at {}", measure.name(), show(least)))
+    (end, ends)
 }
 
 /// A rate as people write it, three digits.

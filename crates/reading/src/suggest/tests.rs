@@ -169,11 +169,8 @@ fn rates_lie_where_the_shape_was_drawn() {
                 assert!(rate >= low && rate <= high, "{what}: {rate}, not in {low} to {high}; {ramp:?}, seed {seed}");
             };
             let of = |shape| suggest(&[ours(shape, ramp, seed)]).unwrap();
-            // The plateau, of level 0.99 or so, falls below nine tenths of it at 10^(1 - ln(8.2)/6) = 4.5.
-            // A hundred noisy steps leave it open to a factor of two.
-            let (least, most) = (if ramp.steps > 100 { 3.0 } else { 1.5 }, 7.0);
-            let below = rule::PLATEAU_SAFETY;
-            near(of(plateau_that_ends).max_lr, least / below, most / below, "below the end of a plateau");
+            // Of what is learnt from 0.01 to 10 three quarters (squared) are learnt below 1.8 or so; half of that.
+            near(of(plateau_that_ends).max_lr, 0.5, 1.6, "below the end of a plateau");
             near(of(plateau).max_lr, 8.0, 30.0, "plateau to the end");
             // The hill's top lies at 10^-1.25.
             near(of(hill).max_lr, 0.025, 0.12, "hill");
@@ -303,8 +300,224 @@ fn a_curve_of_losses_alone_is_read() {
     }
     let suggestion = suggest(&[losses]).unwrap();
     assert_eq!(suggestion.outcome, Outcome::Plateau);
-    let end = suggestion.max_lr.unwrap() * rule::PLATEAU_SAFETY;
-    assert!((2.0..6.0).contains(&end), "{suggestion:?}");
+    // Half of what is learnt from 0.01 to 10 is learnt below 0.32, four times which is 1.3.
+    assert!((0.7..2.4).contains(&suggestion.max_lr.unwrap()), "{suggestion:?}");
+}
+
+/// A loss as most tools leave it, alone: a log ramp from 1e-5 to 50 that learns from 1e-3 on and blows up at 20, through noise.
+fn losses_alone(steps: usize, every: usize) -> Curve {
+    let ramp = Ramp { log: true, steps, low: 1e-5, high: 50.0 };
+    let mut random = Noise(11);
+    let points = (1..=steps).map(|step| {
+        let lr = ramp.lr(step);
+        let x = lr.log10();
+        let fall = 1.0 * sigmoid(4.0 * (x + 3.0)) * sigmoid(-4.0 * (x - 1.0));
+        let loss = 2.3 - fall + 0.1 * random.normal() + if x > 1.2 { 10f64.powf(10.0 * (x - 1.2)) } else { 0.0 };
+        Point { iteration: step as u64, lr, train_loss: Some(loss), ..Point::default() }
+    });
+    let points: Vec<Point> = points.collect();
+    Curve { classes: None, ..curve(points.into_iter().step_by(every).collect()) }
+}
+
+#[test]
+fn a_loss_that_grows_manyfold_diverges_in_every_thinning() {
+    let whole = suggest(&[losses_alone(2000, 1)]).unwrap();
+    for (every, classes) in [(1, Some(10)), (2, None), (20, None), (30, None), (80, None), (80, Some(10))] {
+        let thin = suggest(&[Curve { classes, ..losses_alone(2000, every) }]).unwrap();
+        assert_eq!(thin.outcome, Outcome::Divergence, "every {every}: {:?}", thin.reasons);
+        let moved = thin.max_lr.unwrap() / whole.max_lr.unwrap();
+        assert!((0.5..2.0).contains(&moved), "every {every}, classes {classes:?}: {moved}");
+    }
+    // Half of what is learnt between 0.001 and 10 is learnt below 0.1.
+    assert!((0.15..0.9).contains(&whole.max_lr.unwrap()), "{whole:?}");
+    assert!(whole.reasons[0].contains("grows manyfold from"), "{:?}", whole.reasons);
+}
+
+/// Single batches of two classes: from half of them right up to 87%, one batch with none.
+#[test]
+fn chance_comes_from_the_start_and_not_from_one_batch() {
+    let mut random = Noise(3);
+    let points = (0..60).map(|i| {
+        let x = -3.0 + 3.0 * f64::from(i) / 59.0;
+        let accuracy = 0.5 + 0.37 * sigmoid(5.0 * (x + 1.4)) + 0.04 * random.normal();
+        let accuracy = if i == 12 { 0.0 } else { accuracy };
+        Point { iteration: i as u64 + 1, lr: 10f64.powf(x), train_accuracy: Some(accuracy), ..Point::default() }
+    });
+    let suggestion = suggest(&[Curve { classes: None, ..curve(points.collect()) }]).unwrap();
+    assert!(suggestion.reasons[0].contains("from 50.0%"), "{:?}", suggestion.reasons);
+}
+
+/// Accuracies of two classes in batches of 128, that reach 63% and fall to 53% for a while.
+#[test]
+fn a_dip_of_a_noisy_curve_is_no_collapse() {
+    let mut random = Noise(5);
+    let points = (0..300).map(|i| {
+        let x = -3.0 + 4.5 * f64::from(i) / 299.0;
+        let dip = 0.6 * (-((x + 1.1) / 0.2).powi(2)).exp();
+        let progress = sigmoid(8.0 * (x + 2.7)) * sigmoid(-12.0 * x) * (1.0 - dip);
+        let accuracy = 0.5 + 0.12 * progress + 0.044 * random.normal();
+        let (lr, loss) = (10f64.powf(x), 0.69 - 0.05 * progress + 0.02 * random.normal());
+        let (train_accuracy, train_loss) = (Some(accuracy), Some(loss));
+        Point { iteration: i as u64 + 1, lr, train_accuracy, train_loss, ..Point::default() }
+    });
+    let points: Vec<Point> = points.collect();
+    for classes in [None, Some(2)] {
+        let suggestion = suggest(&[Curve { classes, ..curve(points.clone()) }]).unwrap();
+        assert_ne!(suggestion.outcome, Outcome::CollapseAndRecovery, "{:?}", suggestion.reasons);
+        assert!((0.05..0.6).contains(&suggestion.max_lr.unwrap()), "{suggestion:?}");
+    }
+}
+
+#[test]
+fn small_batches_show_learning_by_all_their_images() {
+    let mut random = Noise(9);
+    let points = (0..100).map(|i| {
+        let share = if i < 30 { 0.1 } else { 0.21 };
+        let right = (0..16).filter(|_| random.uniform() < share).count();
+        let lr = 1e-3 * 10f64.powf(3.0 * f64::from(i) / 99.0);
+        let (train_accuracy, train_loss) = (Some(right as f64 / 16.0), Some(2.3 + 0.2 * random.normal()));
+        Point { iteration: i as u64 + 1, lr, train_accuracy, train_loss, ..Point::default() }
+    });
+    let mut quiet = curve(points.collect());
+    quiet.setting.batch_size = Some(16);
+    let suggestion = suggest(&[quiet]).unwrap();
+    assert!(suggestion.outcome != Outcome::NoLearning && suggestion.max_lr.is_some(), "{suggestion:?}");
+}
+
+/// Too few and too noisy steps to show learning, but the loss comes apart at 1.
+#[test]
+fn where_the_loss_rises_is_an_answer_of_its_own() {
+    let points = (0..14).map(|i| {
+        let x = -4.0 + 5.0 * f64::from(i) / 13.0;
+        let wobble = if i % 2 == 0 { 0.05 } else { -0.05 };
+        let loss = 2.4 + wobble + if x > 0.0 { 2.0 * x } else { 0.0 };
+        let (train_accuracy, train_loss) = (Some(CHANCE + 0.3 * wobble), Some(loss));
+        Point { iteration: i as u64 + 1, lr: 10f64.powf(x), train_accuracy, train_loss, ..Point::default() }
+    });
+    let suggestion = suggest(&[curve(points.collect())]).unwrap();
+    assert_eq!(suggestion.outcome, Outcome::NoLearning);
+    assert!((0.1..1.5).contains(&suggestion.max_lr.unwrap()), "{suggestion:?}");
+    let says = |what: &str| suggestion.reasons.iter().any(|reason| reason.contains(what));
+    assert!(says("rests on where the loss rises") && !says("no rate is suggested"), "{:?}", suggestion.reasons);
+}
+
+/// A linear ramp flat to 3, and log ramps of which one ends at 8: one curve that falls at 10.
+#[test]
+fn ramps_that_end_sooner_agree_with_those_that_see_the_fall() {
+    let to = |high: f64, log: bool| Ramp { log, high, ..if log { RAMPS[1] } else { RAMPS[3] } };
+    let falls = |x: f64| rise(x) * sigmoid(-9.0 * (x - 1.0)) * sigmoid(-1.2 * (x + 0.7));
+    let curves = [to(30.0, true), to(8.0, true), to(3.0, false)].map(|ramp| ours(falls, ramp, 1));
+    let seen = suggest(&curves[..1]).unwrap().outcome;
+    let together = suggest(&curves).unwrap();
+    assert_eq!(together.outcome, seen);
+    assert!(
+        together.reasons.iter().any(|reason| reason.contains("3 of 3 range tests agree")),
+        "{:?}",
+        together.reasons
+    );
+    let other = ours(plateau, RAMPS[1], 1);
+    let [a, b, _] = curves;
+    let differing = suggest(&[a.clone(), a, b, other]).unwrap();
+    assert!(
+        differing.reasons.iter().any(|reason| reason.contains("3 of 4 range tests agree")),
+        "{:?}",
+        differing.reasons
+    );
+}
+
+#[test]
+fn super_convergence_is_said_of_sgd_alone_and_at_high_rates() {
+    let of = |shape, optimizer: &str, scale: f64| {
+        let mut curve = ours(shape, RAMPS[1], 1);
+        curve.setting.optimizer = Some(optimizer.to_owned());
+        for point in &mut curve.points {
+            point.lr *= scale;
+        }
+        let reasons = suggest(&[curve]).unwrap().reasons;
+        reasons.into_iter().map(|reason| reason.sentence).find(|sentence| sentence.contains("super-convergence"))
+    };
+    assert!(of(plateau, "sgd", 1.0).unwrap().contains("may be had"));
+    assert!(of(hill, "sgd", 1.0).unwrap().contains("no sign"));
+    assert_eq!(of(plateau, "sgd", 1e-3), None, "rates up to 0.03 say nothing of it");
+    assert_eq!(of(plateau, "rmsprop", 1e-3), None);
+    assert_eq!(of(plateau, "adam", 1.0), None);
+}
+
+/// What sentences must never say, of every shape: gains that turn round, empty clauses, a lag where statistics were re-estimated.
+#[test]
+fn sentences_are_true_of_their_curves() {
+    let shapes: [Shape; 7] = [hill, plateau, plateau_that_ends, cliff, collapse_and_recovery, nothing, rise];
+    for (i, shape) in shapes.into_iter().enumerate() {
+        for alone in [false, true] {
+            let mut one = ours(shape, RAMPS[1], 4);
+            if alone {
+                for point in &mut one.points {
+                    (point.train_accuracy, point.val_accuracy) = (None, None);
+                }
+            }
+            one.conditions = vec![("bn_reestimate", "4".to_owned())];
+            for point in &mut one.points {
+                point.val_accuracy = point.val_accuracy.map(|_| CHANCE + 0.3 * hill(point.lr.log10() + 0.8));
+            }
+            for reason in suggest(&[one]).unwrap().reasons {
+                for untrue in
+                    ["loss rises to", "; .", ": .", "-0%", "% are left, -", "statistics", "--bn-reestimate", "NaN"]
+                {
+                    assert!(!reason.contains(untrue), "shape {i}, losses alone {alone}: {:?}", reason.sentence);
+                }
+                assert!(reason.ends_with('.'), "{:?}", reason.sentence);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_loss_below_0_is_read_and_said_to_be_none() {
+    let mut negative = losses_alone(400, 1);
+    for point in &mut negative.points {
+        point.train_loss = point.train_loss.map(|loss| loss - 2.6);
+    }
+    let suggestion = suggest(&[negative]).unwrap();
+    assert!((0.1..1.5).contains(&suggestion.max_lr.unwrap()), "{suggestion:?}");
+    assert!(suggestion.reasons.iter().any(|reason| reason.contains("no cross-entropy")), "{:?}", suggestion.reasons);
+}
+
+/// Other tools' curves, where a folder with them is at hand: `SUPERCONV_OTHER_TOOLS` names it. What is right is in its README.
+#[test]
+fn other_tools_curves_are_read_right_whole_and_thinned() {
+    /// Name, classes, the lowest and the highest answer that is right, and the rows of which every so many are read.
+    type Case = (&'static str, Option<usize>, f64, f64, &'static [usize]);
+    let Some(folder) = std::env::var_os("SUPERCONV_OTHER_TOOLS") else {
+        eprintln!("skipped: other_tools_curves_are_read_right (SUPERCONV_OTHER_TOOLS is not set)");
+        return;
+    };
+    let folder = std::path::Path::new(&folder).join("curves");
+    let cases: [Case; 13] = [
+        ("log-sgd-momentum.csv", None, 0.2, 0.6, &[1, 2, 20, 30, 80]),
+        ("log-sgd-momentum.csv", Some(10), 0.2, 0.6, &[1, 2, 20, 30, 80]),
+        ("blowup-98rows.csv", None, 0.1, 20.0, &[1, 2]),
+        ("dogs-range.csv", Some(2), 0.1, 0.5, &[1]),
+        ("dogs-range.csv", None, 0.1, 0.5, &[1]),
+        ("inflated-start.csv", None, 0.06, 0.24, &[1]),
+        ("low-start.csv", None, 0.02, 0.2, &[1]),
+        ("keras-rates.csv", None, 0.01, 0.05, &[1]),
+        ("keras-corrected.csv", None, 0.01, 0.05, &[1]),
+        ("lightning-as-saved.csv", None, 0.02, 0.2, &[1]),
+        ("lightning-unsmoothed.csv", None, 0.01, 0.06, &[1]),
+        ("negative.csv", None, 0.003, 0.7, &[1]),
+        ("pl21141-noisy.csv", None, 0.5, 2.0, &[1]),
+    ];
+    for (name, classes, low, high, thinnings) in cases {
+        for every in thinnings {
+            let given = Given { classes, ..Given::default() };
+            let (whole, _) = crate::curve::read(&folder.join(name), &given).unwrap();
+            let thin = Curve { points: whole.points.into_iter().step_by(*every).collect(), ..whole };
+            let suggestion = suggest(&[thin]).unwrap();
+            let (rate, what) =
+                (suggestion.max_lr.unwrap_or(f64::NAN), format!("{name}, classes {classes:?}, every {every}"));
+            assert!((low..=high).contains(&rate), "{what}: {rate}, not in {low} to {high}: {:?}", suggestion.reasons);
+        }
+    }
 }
 
 /// The author's curves, where a folder with them is at hand: `SUPERCONV_REFERENCE` names it.
@@ -388,12 +601,12 @@ fn a_ramp_that_shows_no_learning_leaves_the_answer_of_the_critical_rate() {
         point.train_accuracy = Some(CHANCE);
     }
     let seen = suggest(&[Curve { critical_lr: None, ..quiet.clone() }]).unwrap();
-    assert_eq!((seen.outcome, seen.max_lr), (Outcome::NoLearning, None));
+    assert_eq!(seen.outcome, Outcome::NoLearning);
     let suggestion = suggest(&[quiet]).unwrap();
     assert_eq!(suggestion.outcome, Outcome::NoLearning);
     // 0.8 x 2 sqrt(0.1): of so short a ramp nothing else counts.
     assert!((suggestion.max_lr.unwrap() / 0.50596 - 1.0).abs() < 1e-3, "{suggestion:?}");
-    assert!(suggestion.max_lr_interval.is_some() && suggestion.confidence < 0.5 * seen.confidence + 1e-9);
+    assert!(suggestion.max_lr_interval.is_some());
     let says = |what: &str| suggestion.reasons.iter().any(|reason| reason.contains(what));
     assert!(says("rests on the critical rate") && !says("no rate is suggested"), "{:?}", suggestion.reasons);
 }

@@ -29,6 +29,8 @@ pub(crate) struct TableSetting {
     pub(crate) optimizer: String,
     /// Its momentum.
     pub(crate) momentum: f64,
+    /// Steps of its trainings.
+    pub(crate) iterations: u64,
     /// What was measured.
     pub(crate) ground_truth: GroundTruth,
 }
@@ -71,7 +73,27 @@ pub(crate) struct Tables {
     pub(crate) settings: Vec<TableSetting>,
     /// The answers, by rule and kind of range test.
     pub(crate) answers: BTreeMap<(String, String), Answers>,
+    /// The answers by the curve alone; none where there is no such table.
+    pub(crate) by_curve: Vec<CurveAnswer>,
 }
+
+/// A line of [`BY_CURVE`]: what the rule without a critical rate answers on one range test.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct CurveAnswer {
+    /// The setting.
+    pub(crate) setting: String,
+    /// What of the curve was shown to it.
+    pub(crate) curve: String,
+    /// Seed of the range test.
+    pub(crate) seed: u64,
+    /// Steps of the range test.
+    pub(crate) steps: u64,
+    /// The rate; none where it has no answer.
+    pub(crate) max_lr: Option<f64>,
+}
+
+/// The table of answers by the curve alone.
+pub(crate) const BY_CURVE: &str = "by-curve.csv";
 
 impl Tables {
     /// Reads `settings.csv`, `truth.csv` and `answers.csv` in a folder.
@@ -100,6 +122,7 @@ impl Tables {
                 net: row.net,
                 optimizer: row.optimizer,
                 momentum: row.momentum,
+                iterations: row.iterations,
                 ground_truth,
             });
         }
@@ -112,7 +135,9 @@ impl Tables {
                 index.ok_or_else(|| ArtifactError::content(&path, "settings that settings.csv has", &row.setting))?;
             answers.entry((row.rule, row.range_test)).or_default().entry(index).or_default().push(rate);
         }
-        Ok(Self { settings, answers })
+        let path = folder.join(BY_CURVE);
+        let by_curve = if path.exists() { rows(&path)? } else { Vec::new() };
+        Ok(Self { settings, answers, by_curve })
     }
 
     /// The answers of a rule on a kind of range test.
@@ -150,6 +175,7 @@ struct SettingRow {
     net: String,
     optimizer: String,
     momentum: f64,
+    iterations: u64,
 }
 
 /// A line of `truth.csv`.
@@ -196,6 +222,7 @@ mod tests {
             net: "resnet8".to_owned(),
             optimizer: "sgd".to_owned(),
             momentum: 0.9,
+            iterations: 100,
             ground_truth,
         };
         let (low, high) = setting.stretch(5.0);

@@ -8,7 +8,7 @@ use super::bench::{Bench, MeasuredSetting, Role};
 use super::{Answer, RuleScore, floor};
 
 /// A header and rows as CSV.
-fn csv(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
+pub(crate) fn csv(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     // Nothing is refused but a disk, and this is memory.
     let _ = writer.write_record(header);
