@@ -60,7 +60,7 @@ unless_same = $(if $(call same,$(file <$1.args),$2),,FORCE)
 # ------------------------------------------------------------------------------------------------------- the programs
 CARGO ?= cargo
 BIN := target/release
-PROGRAMS := $(addprefix $(BIN)/sc-,prep init rangetest train probe search analyze watch)
+PROGRAMS := $(addprefix $(BIN)/sc-,prep init rangetest train probe search analyze watch predict eval export)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name '*.c' -o -name '*.cu' \
   -o -name Cargo.toml -o -path '*/assets/*' -type f)
 
@@ -185,9 +185,12 @@ endef
 # ------------------------------------------------------------------------------------------------------------ the data
 mnist5k_sources := $(wildcard data/mnist5k/*.gz)
 $(eval $(call prep,mnist5k,mnist data/mnist5k,$(mnist5k_sources)))
+# A file that was made by hand, by sc-prep, stays as it is.
 ifneq ($(strip $(DATA)),mnist5k)
-prep_kind := $(or $(filter cifar10 cifar100 mnist,$(strip $(DATA))),folder)
-$(eval $(call prep,$(strip $(DATA)),$(prep_kind) $(or $(strip $(SOURCE)),--download),))
+published := $(filter cifar10 cifar100 mnist,$(strip $(DATA)))
+ifneq ($(published)$(strip $(SOURCE)),)
+$(eval $(call prep,$(strip $(DATA)),$(or $(published),folder) $(or $(strip $(SOURCE)),--download),))
+endif
 endif
 
 # --------------------------------------------------------------------------------------------------------- the studies

@@ -68,7 +68,7 @@ fn a_full_disk_keeps_what_was_measured() {
     failed(&output, "runs/a/checkpoint.safetensors: cannot write: ");
     let (lines, torn) = metrics::read::<Metrics>(&folder.join("runs/a").join(metrics::FILE)).unwrap();
     assert_eq!((lines.len(), torn), (40, false));
-    assert_eq!(names(&folder.join("runs/a")), [".lock", "metrics.jsonl", "run.json", "timing.jsonl"]);
+    assert_eq!(names(&folder.join("runs/a")), [".lock", "batch.png", "metrics.jsonl", "run.json", "timing.jsonl"]);
 
     succeed(folder, "sc-train", &train("a", "--checkpoint-every 40"));
     same(folder, "straight", "a");
@@ -124,7 +124,7 @@ fn a_file_system_without_room_is_a_full_disk() {
     failed(&inside(&script).unwrap(), "checkpoint.safetensors: cannot write: No space left on device");
     let (lines, torn) = metrics::read::<Metrics>(&folder.join("kept").join(metrics::FILE)).unwrap();
     assert_eq!((lines.len(), torn), (30, false));
-    assert_eq!(names(&folder.join("kept")), [".lock", "metrics.jsonl", "run.json", "timing.jsonl"]);
+    assert_eq!(names(&folder.join("kept")), [".lock", "batch.png", "metrics.jsonl", "run.json", "timing.jsonl"]);
 }
 
 #[test]

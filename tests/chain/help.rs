@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use end_to_end::succeed;
 
 /// Programs, with the subcommand if there are any.
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 12] = [
     "sc-prep cifar10",
     "sc-prep mnist",
     "sc-prep folder",
@@ -14,6 +14,9 @@ const COMMANDS: [&str; 9] = [
     "sc-rangetest",
     "sc-train",
     "sc-watch",
+    "sc-predict",
+    "sc-eval",
+    "sc-export onnx",
     "sc-prep",
 ];
 
@@ -100,6 +103,7 @@ fn help_says_what_exit_codes_mean() {
         let expected = match command {
             "sc-rangetest" | "sc-train" => "0 1 2 3 130",
             "sc-watch" => "0 1 2 130",
+            "sc-predict" => "0 1 2 4",
             _ => "0 1 2",
         };
         assert_eq!(found.join(" "), expected, "{command}");

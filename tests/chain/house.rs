@@ -8,8 +8,10 @@ use end_to_end::{metadata, workspace};
 use serde_json::Value;
 
 /// The libraries, each with those of the workspace that it may depend on, directly or not. Programs may use any.
-const LIBRARIES: [(&str, &[&str]); 9] = [
+const LIBRARIES: [(&str, &[&str]); 11] = [
     ("artifacts", &[]),
+    ("pages", &["artifacts", "pictures"]),
+    ("pictures", &["artifacts"]),
     ("schedules", &[]),
     ("kernels", &[]),
     // The GPU's kernels compiled for the processor, for the tests of the kernels alone.
@@ -17,13 +19,24 @@ const LIBRARIES: [(&str, &[&str]); 9] = [
     ("learner", &["artifacts", "kernels", "schedules"]),
     ("reading", &["artifacts", "schedules"]),
     ("cli", &["artifacts"]),
-    ("launch", &["artifacts", "cli", "kernels", "learner", "schedules"]),
+    ("launch", &["artifacts", "cli", "kernels", "learner", "pages", "pictures", "schedules"]),
     ("end-to-end", &["artifacts"]),
 ];
 /// Libraries that meet the user: they may parse flags, print, exit, and read the clock and the environment.
 const AT_THE_EDGE: [&str; 3] = ["cli", "launch", "end-to-end"];
 /// The packages that may be built from candle.
-const WITH_CANDLE: [&str; 7] = ["kernels", "learner", "launch", "sc-init", "sc-probe", "sc-rangetest", "sc-train"];
+const WITH_CANDLE: [&str; 10] = [
+    "kernels",
+    "learner",
+    "launch",
+    "sc-eval",
+    "sc-export",
+    "sc-init",
+    "sc-predict",
+    "sc-probe",
+    "sc-rangetest",
+    "sc-train",
+];
 /// The packages that may be built from polars and plotters.
 const WITH_FRAMES: [&str; 2] = ["sc-analyze", "rule-bench"];
 

@@ -6,7 +6,7 @@ use std::fs;
 use artifacts::batches::{self, Batches};
 use artifacts::checkpoint::{self, Checkpoint};
 use artifacts::choice::{self, Candidate, Choice};
-use artifacts::dataset::{self, DataSet, Images};
+use artifacts::dataset::{self, DataSet, Fit, Fitting, Images};
 use artifacts::metrics::{self, Line, LineWriter, Metrics, TestMetrics, Timing};
 use artifacts::names;
 use artifacts::probe::{self, Critical, Noise, Probe};
@@ -16,7 +16,7 @@ use artifacts::setting::Setting;
 use artifacts::suggestion::{self, Interval, Outcome, Suggestion};
 use artifacts::tensors::TensorFile;
 use artifacts::torch;
-use artifacts::weights::{self, Origin};
+use artifacts::weights::{self, Origin, Task};
 use learner::{nets, samples};
 use serde_json::json;
 
@@ -61,8 +61,13 @@ fn data_set() -> Prepared {
         classes: vec!["a".into(), "b".into()],
         mean: vec![0.5],
         std: vec![0.25],
-        train: Images { pixels: (0..12).collect(), labels: vec![0, 1, 1] },
-        test: Images { pixels: vec![9; 4], labels: vec![0] },
+        train: Images {
+            pixels: (0..12).collect(),
+            labels: vec![0, 1, 1],
+            files: ["train/a/1.png", "train/b/1.png", "train/b/2.png"].map(String::from).into(),
+        },
+        test: Images { pixels: vec![9; 4], labels: vec![0], files: Vec::new() },
+        pictures: Some(Fitting { fit: Fit::Crop, orient: true }),
         sources: vec![("x.gz".into(), "00".into())],
         skipped: vec!["a.png: empty".into()],
     };
@@ -76,6 +81,7 @@ fn data_set() -> Prepared {
             let data = dataset::read(&path).map_err(|error| error.to_string())?;
             let size: usize = data.shape.iter().product();
             assert!(size > 0 && data.train.pixels.len() == size * data.train.labels.len());
+            assert!(data.train.files.is_empty() || data.train.files.len() == data.train.labels.len());
             // What a run does next with it.
             let _ = nets::build("resnet8", "a", data.shape, data.classes.len());
             let _ = samples::divide(&data.train.labels, data.classes.len(), 0.1, None);
@@ -95,7 +101,17 @@ fn named() -> weights::Named {
 fn initial_weights() -> Prepared {
     let scratch = Scratch::new();
     let path = scratch.path().join("mutated");
-    let origin = Origin { net: "lenet".into(), seed: "1".into(), scheme: "kaiming".into(), ..Origin::default() };
+    let task = Task {
+        classes: vec!["a".into(), "b".into()],
+        shape: [1, 28, 28],
+        mean: vec![0.5],
+        std: vec![0.25],
+        pictures: Some(Fitting { fit: Fit::Crop, orient: false }),
+        data_name: "tiny".into(),
+        data_sha256: "00".into(),
+    };
+    let (net, seed, scheme) = ("lenet".into(), "1".into(), "kaiming".into());
+    let origin = Origin { net, seed, scheme, task: Some(task), ..Origin::default() };
     weights::write(&path, &origin, named()).expect("the sample can be written");
     Prepared {
         valid: vec![fs::read(&path).expect("it was written")],
@@ -104,6 +120,12 @@ fn initial_weights() -> Prepared {
         read: Box::new(move |input| {
             let path = scratch.write("mutated", input);
             let (origin, file) = weights::open(&path).map_err(|error| error.to_string())?;
+            if let Some(task) = &origin.task {
+                // What a prediction does next with it.
+                let [channels, height, width] = task.shape;
+                assert!(channels * height * width > 0 && task.mean.len() == channels && task.std.len() == channels);
+                assert!(!task.classes.is_empty());
+            }
             let _ = nets::build(&origin.net, &origin.shortcut, [1, 28, 28], 10);
             let values = weights::take(file, WANTED.into_iter(), &origin.net).map_err(|error| error.to_string())?;
             assert!(values.iter().flatten().all(|value| value.is_finite()));

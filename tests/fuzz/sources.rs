@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use image::ExtendedColorType::{L16, Rgba8};
+use pictures::picture::{self, Conversion};
 use prep::archive::Tree;
 use prep::bounded::read_up_to;
 use prep::cifar::{self, CIFAR10, CIFAR100};
 use prep::folder;
 use prep::idx::{self, Idx};
-use prep::picture::{self, Conversion};
 use prep::progress::Silent;
 use prep::set::Set;
 

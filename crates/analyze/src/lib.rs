@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 pub mod choose;
-mod escape;
 pub mod export;
 mod frame;
 pub mod glob;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::tensors::{self, Taking, TensorFile, Values};
 use crate::{ArtifactError, Result};
 
@@ -12,6 +14,28 @@ pub struct Images {
     pub pixels: Vec<u8>,
     /// Class of each image, `[N]`, below the number of classes.
     pub labels: Vec<u32>,
+    /// Path of each image's picture below the folder or archive that the set was read from, `[N]`, without control
+    /// characters; empty where images were no files of their own, and in files of earlier versions. In the file: the tensor
+    /// `SPLIT.files`, the paths as UTF-8 text, each ended by a line feed.
+    pub files: Vec<String>,
+}
+
+/// How pictures become images of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fitting {
+    /// How they are brought to one size.
+    pub fit: Fit,
+    /// Whether they are turned upright first, as their EXIF orientation says.
+    pub orient: bool,
+}
+
+/// How pictures are brought to one size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// The centre part of the wanted proportions, scaled.
+    Crop,
 }
 
 /// A prepared data set.
@@ -31,6 +55,8 @@ pub struct DataSet {
     pub train: Images,
     /// The test images.
     pub test: Images,
+    /// How pictures became these images; none where they were no pictures, and in files of earlier versions.
+    pub pictures: Option<Fitting>,
     /// Name and SHA-256 of every source file, in order of name.
     pub sources: Vec<(String, String)>,
     /// Pictures that were left out because they cannot be read, and why: a line each.
@@ -41,6 +67,9 @@ const SOURCE: &str = "sha256:";
 
 /// Key of what was left out; absent where nothing was.
 const SKIPPED: &str = "skipped";
+
+/// Key of how pictures became images, here and in files of weights.
+pub(crate) const PICTURES: &str = "pictures";
 
 /// Writes a data set, atomically; equal content gives equal bytes.
 ///
@@ -56,19 +85,41 @@ pub fn write(path: &Path, data: DataSet) -> Result<()> {
     if !data.skipped.is_empty() {
         file.metadata.insert(SKIPPED.to_owned(), json(&data.skipped));
     }
+    if let Some(fitting) = &data.pictures {
+        file.metadata.insert(PICTURES.to_owned(), fitting.text());
+    }
     for (name, hash) in data.sources {
         file.metadata.insert(format!("{SOURCE}{name}"), hash);
     }
     let [c, h, w] = data.shape;
-    for (split, Images { pixels, labels }) in [("train", data.train), ("test", data.test)] {
+    for (split, Images { pixels, labels, files }) in [("train", data.train), ("test", data.test)] {
         let count = labels.len();
         file.insert(format!("{split}.images"), &[count, c, h, w], Values::U8(pixels));
         file.insert(format!("{split}.labels"), &[count], Values::U32(labels));
+        if !files.is_empty() {
+            assert_eq!(files.len(), count, "one path for each image");
+            let text: String = files.iter().flat_map(|path| [path.as_str(), "\n"]).collect();
+            file.insert(format!("{split}.files"), &[text.len()], Values::U8(text.into_bytes()));
+        }
     }
     file.write(path)
 }
 
-fn json<T: serde::Serialize>(list: &[T]) -> String {
+impl Fitting {
+    /// As metadata hold it.
+    pub(crate) fn text(self) -> String {
+        serde_json::to_string(&self).expect("a name and a flag are JSON")
+    }
+
+    /// Takes it out of a file's metadata, where it is there.
+    pub(crate) fn take(file: &mut Taking) -> Result<Option<Self>> {
+        let Some(text) = file.file.metadata.remove(PICTURES) else { return Ok(None) };
+        let wrong = |_| file.wrong("metadata \"pictures\": how pictures were fitted, as this version knows it", &text);
+        serde_json::from_str(&text).map(Some).map_err(wrong)
+    }
+}
+
+pub(crate) fn json<T: Serialize>(list: &[T]) -> String {
     serde_json::to_string(list).expect("lists of text and numbers are JSON")
 }
 
@@ -90,9 +141,9 @@ pub fn read_with_hash(path: &Path) -> Result<(DataSet, String)> {
     file.refuse_other_than(tensors::DATA_SET)?;
     let sha256 = file.sha256.clone();
     let name = file.metadata("name")?;
-    let classes: Vec<String> = list(&mut file, "classes")?;
-    let mean: Vec<f64> = list(&mut file, "mean")?;
-    let std: Vec<f64> = list(&mut file, "std")?;
+    let classes: Vec<String> = file.list("classes")?;
+    let mean: Vec<f64> = file.list("mean")?;
+    let std: Vec<f64> = file.list("std")?;
     let (train_shape, train) = images(&mut file, "train", classes.len())?;
     let (test_shape, test) = images(&mut file, "test", classes.len())?;
     if train_shape != test_shape {
@@ -101,22 +152,24 @@ pub fn read_with_hash(path: &Path) -> Result<(DataSet, String)> {
     if train.labels.is_empty() {
         return Err(file.wrong("at least one training image", "none"));
     }
-    for (key, values, least) in [("mean", &mean, 0.0), ("std", &std, f64::MIN_POSITIVE)] {
-        if values.len() != train_shape[0] || values.iter().any(|v| !(*v >= least && *v <= 1.0)) {
-            let expected = format!("metadata {key:?}: {} numbers from {least:e} to 1", train_shape[0]);
-            return Err(file.wrong(&expected, &format!("{values:?}")));
-        }
-    }
-    let skipped = if file.file.metadata.contains_key(SKIPPED) { list(&mut file, SKIPPED)? } else { Vec::new() };
+    check_statistics(&file, train_shape[0], &mean, &std)?;
+    let skipped = if file.file.metadata.contains_key(SKIPPED) { file.list(SKIPPED)? } else { Vec::new() };
+    let pictures = Fitting::take(&mut file)?;
     let sources = file.file.metadata.iter();
     let sources = sources.filter_map(|(k, v)| Some((k.strip_prefix(SOURCE)?.to_owned(), v.clone()))).collect();
     file.finish("a data set")?;
-    Ok((DataSet { name, shape: train_shape, classes, mean, std, train, test, sources, skipped }, sha256))
+    Ok((DataSet { name, shape: train_shape, classes, mean, std, train, test, pictures, sources, skipped }, sha256))
 }
 
-fn list<T: serde::de::DeserializeOwned>(file: &mut Taking, key: &str) -> Result<Vec<T>> {
-    let text = file.metadata(key)?;
-    serde_json::from_str(&text).map_err(|_| file.wrong(&format!("metadata {key:?}: a JSON array"), &text))
+/// Refuses means and deviations that are not one a channel, on the 0 to 1 scale.
+pub(crate) fn check_statistics(file: &Taking, channels: usize, mean: &[f64], std: &[f64]) -> Result<()> {
+    for (key, values, least) in [("mean", mean, 0.0), ("std", std, f64::MIN_POSITIVE)] {
+        if values.len() != channels || values.iter().any(|v| !(*v >= least && *v <= 1.0)) {
+            let expected = format!("metadata {key:?}: {channels} numbers from {least:e} to 1");
+            return Err(file.wrong(&expected, &format!("{values:?}")));
+        }
+    }
+    Ok(())
 }
 
 fn images(file: &mut Taking, split: &str, classes: usize) -> Result<([usize; 3], Images)> {
@@ -137,7 +190,24 @@ fn images(file: &mut Taking, split: &str, classes: usize) -> Result<([usize; 3],
         let expected = format!("{split}.labels below {classes}, the number of classes");
         return Err(file.wrong(&expected, &format!("{} at position {position}", labels[position])));
     }
-    Ok(([c, h, w], Images { pixels, labels }))
+    let files = files(file, split, count)?;
+    Ok(([c, h, w], Images { pixels, labels, files }))
+}
+
+/// The paths of a split's pictures, where they are recorded.
+fn files(file: &mut Taking, split: &str, count: usize) -> Result<Vec<String>> {
+    let name = format!("{split}.files");
+    if !file.file.tensors.contains_key(&name) {
+        return Ok(Vec::new());
+    }
+    let (_, bytes) = file.u8s(&name)?;
+    let wanted = || format!("{name}: {count} paths, each ended by a line feed");
+    let text = String::from_utf8(bytes).map_err(|_| file.wrong(&wanted(), "bytes that are no UTF-8 text"))?;
+    let paths: Vec<String> = text.split_terminator('\n').map(str::to_owned).collect();
+    if paths.len() != count || !(text.is_empty() || text.ends_with('\n')) {
+        return Err(file.wrong(&wanted(), &format!("{} of them", paths.len())));
+    }
+    Ok(paths)
 }
 
 /// Refuses a file that is no data set with a hint at what makes one.
@@ -149,6 +219,10 @@ pub fn hint(error: &ArtifactError) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    fn paths(count: usize) -> Vec<String> {
+        (0..count).map(|number| format!("train/a/é {number}.png")).collect()
+    }
+
     fn sample() -> DataSet {
         DataSet {
             name: "tiny".into(),
@@ -156,8 +230,9 @@ mod tests {
             classes: vec!["a".into(), "b".into()],
             mean: vec![0.5],
             std: vec![0.25],
-            train: Images { pixels: (0..12).collect(), labels: vec![0, 1, 1] },
-            test: Images { pixels: vec![9; 4], labels: vec![0] },
+            train: Images { pixels: (0..12).collect(), labels: vec![0, 1, 1], files: paths(3) },
+            test: Images { pixels: vec![9; 4], labels: vec![0], files: paths(1) },
+            pictures: Some(Fitting { fit: Fit::Crop, orient: true }),
             sources: vec![("x.gz".into(), "00".into())],
             skipped: vec!["a.png: empty".into()],
         }
@@ -171,6 +246,37 @@ mod tests {
         write(&b, sample()).unwrap();
         assert_eq!(read(&a).unwrap(), sample());
         assert_eq!(std::fs::read(a).unwrap(), std::fs::read(b).unwrap());
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_names_no_pictures() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("old");
+        let mut data = sample();
+        (data.train.files, data.test.files, data.pictures) = (Vec::new(), Vec::new(), None);
+        write(&path, data.clone()).unwrap();
+        let file = TensorFile::read(&path).unwrap();
+        assert_eq!(file.tensors.len(), 4, "{:?}", file.tensors.keys());
+        assert!(!file.metadata.contains_key(PICTURES));
+        assert_eq!(read(&path).unwrap(), data);
+    }
+
+    #[test]
+    fn paths_are_text_that_any_reader_splits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        write(&path, sample()).unwrap();
+        let mut file = TensorFile::read(&path).unwrap();
+        let Values::U8(bytes) = &file.tensors["train.files"].values else { panic!("bytes") };
+        assert_eq!(std::str::from_utf8(bytes).unwrap().lines().collect::<Vec<_>>(), paths(3));
+        for (bytes, found) in
+            [(&b"a\nb\n"[..], "2 of them"), (b"a\nb\nc", "3 of them"), (b"\xff\n\n\n", "no UTF-8 text")]
+        {
+            file.insert("train.files", &[bytes.len()], Values::U8(bytes.to_vec()));
+            file.write(&path).unwrap();
+            let message = read(&path).unwrap_err().to_string();
+            assert!(message.contains("train.files: 3 paths") && message.contains(found), "{message}");
+        }
     }
 
     type Spoil = fn(&mut DataSet);

@@ -250,6 +250,15 @@ impl Taking {
         found.ok_or_else(|| self.wrong(&format!("metadata {key:?}"), "none"))
     }
 
+    /// The metadata of this key, a JSON array.
+    ///
+    /// # Errors
+    /// When there is none, or it is no array of such things.
+    pub(crate) fn list<T: serde::de::DeserializeOwned>(&mut self, key: &str) -> Result<Vec<T>> {
+        let text = self.metadata(key)?;
+        serde_json::from_str(&text).map_err(|_| self.wrong(&format!("metadata {key:?}: a JSON array"), &text))
+    }
+
     /// Refuses a file that is recognised as something else than `wanted`, by the metadata of each kind that we write.
     ///
     /// # Errors

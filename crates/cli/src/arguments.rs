@@ -14,6 +14,14 @@ Exit codes:
   1    failed, for example because the disk is full or the network is down
   2    arguments or input cannot be used; nothing was written";
 
+/// The exit codes of a program that reads many files and goes on without those that cannot be read.
+pub const EXIT_CODES_OF_PREDICTIONS: &str = "\
+Exit codes:
+  0    success
+  1    failed, for example because the disk is full
+  2    arguments or input cannot be used; nothing was written
+  4    some pictures could not be read; their lines say why, the others are predicted";
+
 /// The exit codes of programs that run a net for hours.
 pub const EXIT_CODES_OF_A_RUN: &str = "\
 Exit codes:

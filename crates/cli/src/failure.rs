@@ -13,6 +13,8 @@ pub const FAILED: u8 = 1;
 pub const UNUSABLE: u8 = 2;
 /// A run diverged, where `--fail-on-divergence` asks for this exit code.
 pub const DIVERGED: u8 = 3;
+/// Some of the input could not be read; the output says which and why, and holds the rest.
+pub const SOME_UNREADABLE: u8 = 4;
 /// Interrupted by a signal; progress was saved.
 pub const INTERRUPTED: u8 = 130;
 

@@ -12,4 +12,4 @@ pub mod output;
 pub mod progress;
 pub mod signals;
 
-pub use failure::{DIVERGED, FAILED, Failure, INTERRUPTED, UNUSABLE, run};
+pub use failure::{DIVERGED, FAILED, Failure, INTERRUPTED, SOME_UNREADABLE, UNUSABLE, run};

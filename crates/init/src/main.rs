@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use artifacts::weights::{self, Origin};
+use artifacts::weights::{self, Origin, Task};
 use artifacts::{ArtifactError, torch};
 use clap::Parser;
 use cli::arguments::FILES;
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<u8, Failure> {
     arguments.quiet.apply();
     let Arguments { net, data, out, .. } = arguments;
-    let (file, _) = inputs::data_set(data)?;
+    let (file, sha256) = inputs::data_set(data)?;
     let shortcut = arguments.shortcut.clone().unwrap_or_else(|| nets::default_shortcut(net).to_owned());
     let graph = nets::build(net, &shortcut, file.shape, file.classes.len()).map_err(Failure::unusable)?;
     let mut origin = Origin {
@@ -73,6 +73,8 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
         seed: String::new(),
         scheme: "torch-file".to_owned(),
         tool: format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION")),
+        task: Some(Task::of(&file, &sha256)),
+        val_from_train: String::new(),
     };
     let (parameters, buffers) = if let Some(path) = &arguments.from_torch {
         from_torch(&graph, path, net)?

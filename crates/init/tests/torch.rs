@@ -20,7 +20,7 @@ fn sc_init(dir: &Path, arguments: &str) -> Output {
 /// A folder with a data set and a file of weights.
 fn made() -> TempDir {
     let dir = tempdir().unwrap();
-    let images = Images { pixels: vec![7; 2 * 64], labels: vec![0, 1] };
+    let images = Images { pixels: vec![7; 2 * 64], labels: vec![0, 1], files: Vec::new() };
     let data = DataSet {
         name: "tiny".into(),
         shape: [1, 8, 8],

@@ -30,29 +30,46 @@ impl Input {
     pub(crate) fn gather(&self, threads: &Threads, images: &Images, batch: &Batch, out: &mut [f32]) {
         let len: usize = self.shape.iter().product();
         for_each_chunk(threads, out, len, |i, out| {
-            let index = batch.indices[i] as usize;
-            let augmentation = batch.augmentations.get(i).copied().unwrap_or(Augmentation::NONE);
-            self.normalise(&images.pixels[index * len..][..len], augmentation, out);
+            place(self.shape, &self.tables, images, batch, i, out);
         });
     }
+}
 
-    fn normalise(&self, pixels: &[u8], augmentation: Augmentation, out: &mut [f32]) {
-        let [channels, height, width] = self.shape;
-        for (channel, table) in self.tables.iter().enumerate() {
-            let plane = &pixels[channel * height * width..][..height * width];
-            for y in 0..height {
-                let source = (y + usize::from(augmentation.crop_y)).checked_sub(PADDING).filter(|row| *row < height);
-                let row = &mut out[y * width * channels..][..width * channels];
-                let Some(source) = source else {
-                    row.iter_mut().skip(channel).step_by(channels).for_each(|value| *value = table[0]);
-                    continue;
-                };
-                let source = &plane[source * width..][..width];
-                for x in 0..width {
-                    let cropped = if augmentation.flip { width - 1 - x } else { x };
-                    let column = (cropped + usize::from(augmentation.crop_x)).wrapping_sub(PADDING);
-                    row[x * channels + channel] = table[usize::from(source.get(column).copied().unwrap_or(0))];
-                }
+/// The images of a batch as the net sees them but for the normalisation: raw pixels [N, H, W, C], cropped and mirrored.
+///
+/// # Errors
+/// Where the batch does not point into its half.
+pub fn seen(data: &DataSet, batch: &Batch) -> Result<Vec<u8>, EngineError> {
+    check(data, batch)?;
+    let size: usize = data.shape.iter().product();
+    let as_it_is = vec![std::array::from_fn(|value| value as u8); data.shape[0]];
+    let mut seen = vec![0; batch.indices.len() * size];
+    for (i, out) in seen.chunks_exact_mut(size).enumerate() {
+        place(data.shape, &as_it_is, images(data, batch.split), batch, i, out);
+    }
+    Ok(seen)
+}
+
+/// Image `i` of a batch, cropped and mirrored, each raw value turned into what the table of its channel says.
+fn place<T: Copy>(shape: [usize; 3], tables: &[[T; 256]], images: &Images, batch: &Batch, i: usize, out: &mut [T]) {
+    let [channels, height, width] = shape;
+    let size: usize = shape.iter().product();
+    let pixels = &images.pixels[batch.indices[i] as usize * size..][..size];
+    let augmentation = batch.augmentations.get(i).copied().unwrap_or(Augmentation::NONE);
+    for (channel, table) in tables.iter().enumerate() {
+        let plane = &pixels[channel * height * width..][..height * width];
+        for y in 0..height {
+            let source = (y + usize::from(augmentation.crop_y)).checked_sub(PADDING).filter(|row| *row < height);
+            let row = &mut out[y * width * channels..][..width * channels];
+            let Some(source) = source else {
+                row.iter_mut().skip(channel).step_by(channels).for_each(|value| *value = table[0]);
+                continue;
+            };
+            let source = &plane[source * width..][..width];
+            for x in 0..width {
+                let cropped = if augmentation.flip { width - 1 - x } else { x };
+                let column = (cropped + usize::from(augmentation.crop_x)).wrapping_sub(PADDING);
+                row[x * channels + channel] = table[usize::from(source.get(column).copied().unwrap_or(0))];
             }
         }
     }
@@ -135,6 +152,13 @@ mod tests {
                     out,
                     [expected(&data, 1, augmentations[0]), expected(&data, 0, Augmentation::NONE)].concat()
                 );
+                // What people are shown is what the net is shown.
+                let shown = seen(&data, &batch).unwrap();
+                let normalised = |(at, raw): (usize, &u8)| {
+                    let channel = at % shape[0];
+                    (f32::from(*raw) / 255.0 - data.mean[channel]) / data.std[channel]
+                };
+                assert_eq!(shown.iter().enumerate().map(normalised).collect::<Vec<_>>(), out);
             }
         }
     }

@@ -17,7 +17,7 @@ mod flat;
 mod gemm;
 pub mod gpu;
 pub mod graph;
-mod input;
+pub mod input;
 pub mod isa;
 pub mod linear;
 pub mod optimizer;

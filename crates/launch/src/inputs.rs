@@ -5,7 +5,7 @@ use std::path::Path;
 
 use artifacts::dataset;
 use artifacts::run::Source;
-use artifacts::weights::{self, Origin};
+use artifacts::weights::{self, Origin, Task};
 use kernels::engine::{Buffers, DataSet};
 use kernels::graph::Graph;
 use learner::state::{self, Parameters};
@@ -24,6 +24,8 @@ pub struct Inputs {
     pub data: DataSet,
     /// Its name.
     pub data_name: String,
+    /// What the net learns to tell apart, as the weights that come of a run record it.
+    pub task: Task,
     /// The net's parameters.
     pub parameters: Parameters,
     /// The net's buffers.
@@ -55,8 +57,9 @@ impl Inputs {
             Failure::from(error).hint(hint)
         })?;
         let (data_source, init_source) = (Source::new(data, data_sha256), Source::new(init, init_sha256));
-        let data_name = file.name.clone();
-        Ok(Self { origin, graph, data: data::of_file(file), data_name, parameters, buffers, data_source, init_source })
+        let (data_name, task) = (file.name.clone(), Task::of(&file, &data_source.sha256));
+        let data = data::of_file(file);
+        Ok(Self { origin, graph, data, data_name, task, parameters, buffers, data_source, init_source })
     }
 }
 

@@ -24,7 +24,7 @@ use crate::flags::{Flags, value_name};
 use crate::folder::{self, Existing, RunFolder, START_OVER, Task};
 use crate::inputs::Inputs;
 use crate::observer::{Cadence, Recorder};
-use crate::{critical, machine, recipe, summary};
+use crate::{critical, machine, recipe, sheet, summary};
 
 /// What a program adds to the shared flags.
 pub struct Request {
@@ -201,7 +201,10 @@ impl Prepared {
                 };
                 return self.report(&record, &run::read_result(&path)?.ok_or_else(gone)?);
             }
-            Task::Start => None,
+            Task::Start => {
+                sheet::write(&path, &spec, &division, inputs)?;
+                None
+            }
             Task::GoOn { saved, kernels } => {
                 self.warn_of_other_kernels(&record, &kernels);
                 Some(*saved)
@@ -301,7 +304,12 @@ impl Prepared {
         if spec.config.kind == Kind::RangeTest {
             return Ok(()); // weights after a ramp to the edge are of no use to anybody
         }
-        let origin = Origin { tool: tool(self.request.program), ..self.inputs.origin.clone() };
+        let origin = Origin {
+            tool: tool(self.request.program),
+            task: Some(self.inputs.task.clone()),
+            val_from_train: spec.config.val_from_train.to_string(),
+            ..self.inputs.origin.clone()
+        };
         let tensors = state::named(&self.inputs.graph, parameters, measured.buffers.clone());
         Ok(weights::write(&path.join(run::MODEL_FILE), &origin, tensors)?)
     }

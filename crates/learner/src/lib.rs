@@ -11,6 +11,7 @@ pub mod initial;
 pub mod nets;
 pub mod probe;
 pub mod samples;
+pub mod scores;
 pub mod spec;
 pub mod state;
 pub mod stream;

@@ -6,9 +6,9 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use artifacts::magic::{self, Magic};
+use pictures::litter::is_litter;
 
 use crate::bounded::{self, Bounded};
-use crate::litter::is_litter;
 use crate::{Refusal, Result};
 
 /// No file of a data set is larger. CIFAR's largest has 154 MB; an image has far less, and says so itself.

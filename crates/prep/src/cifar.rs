@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use artifacts::dataset::Images;
 use artifacts::sha256;
+use pictures::names::is_picture_name;
 
 use crate::archive::{MAX_FILE_BYTES, Tree, Visitor};
 use crate::class_list;
-use crate::folder::is_picture_name;
 use crate::progress::Progress;
 use crate::set::Set;
 use crate::{Refusal, Result};
@@ -157,7 +157,7 @@ pub fn read(format: &'static Format, tree: &Tree, max_bytes: u64, progress: &dyn
     }
     let test = images.remove(format.test).ok_or_else(|| missing(format.test))?;
     let classes = classes.ok_or_else(|| missing(format.list))?;
-    Ok(Set { shape: SHAPE, classes, train, test, sources, skipped: Vec::new() })
+    Ok(Set { shape: SHAPE, classes, train, test, pictures: None, sources, skipped: Vec::new() })
 }
 
 fn wanted_names(format: &Format) -> String {

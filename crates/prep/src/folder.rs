@@ -10,11 +10,11 @@ mod load;
 mod plan;
 mod survey;
 
-use artifacts::dataset::Images;
+use artifacts::dataset::{Fit, Fitting, Images};
+use pictures::picture::Conversion;
 
 use crate::archive::Tree;
 use crate::fault::Faults;
-use crate::picture::Conversion;
 use crate::progress::Progress;
 use crate::set::{Limits, Set};
 use crate::{Refusal, Result};
@@ -62,12 +62,14 @@ pub fn read(tree: &Tree, options: Options, progress: &dyn Progress) -> Result<Se
     tree.visit(&mut load)?;
     let [train, test] = load.pixels()?;
     let [train_labels, test_labels] = plan.labels;
-    let Conversion { channels, width, height, .. } = plan.conversion;
+    let [train_files, test_files] = plan.files;
+    let Conversion { channels, width, height, orient } = plan.conversion;
     Ok(Set {
         shape: [channels, height as usize, width as usize],
         classes: plan.classes,
-        train: Images { pixels: train, labels: train_labels },
-        test: Images { pixels: test, labels: test_labels },
+        train: Images { pixels: train, labels: train_labels, files: train_files },
+        test: Images { pixels: test, labels: test_labels, files: test_files },
+        pictures: Some(Fitting { fit: Fit::Crop, orient }),
         sources: survey.manifests(),
         skipped: survey.faults.lines().map(str::to_owned).collect(),
     })
@@ -101,33 +103,4 @@ fn damaged(tree: &Tree, faults: &Faults) -> Refusal {
 
 fn changed(place: &str) -> Refusal {
     Refusal::at(place, "its files changed while it was read").hint("rerun once nothing writes to it")
-}
-
-/// Whether a file is named as JPEG and PNG files are.
-pub(crate) fn is_picture_name(file: &str) -> bool {
-    matches!(extension(file).as_deref(), Some("jpg" | "jpeg" | "jpe" | "jfif" | "png"))
-}
-
-/// The extension of a file's name, in lower case.
-fn extension(file: &str) -> Option<String> {
-    file.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase())
-}
-
-/// Extensions of pictures that are not read.
-const OTHER_PICTURES: [&str; 12] =
-    ["webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "avif", "jxl", "jp2", "ppm", "pgm"];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_pictures() {
-        for name in ["a.jpg", "b.JPEG", "c.d.png", "e.jfif"] {
-            assert!(is_picture_name(name), "{name}");
-        }
-        for name in ["jpg", "Thumbs.db", "a.jpg.txt", "a.webp"] {
-            assert!(!is_picture_name(name), "{name}");
-        }
-    }
 }

@@ -60,7 +60,7 @@ pub fn read_mnist(folder: &Path, names: Option<Vec<String>>, max_bytes: u64, pro
     }
     let classes = labels.names(names, folder)?;
     let (shape, train, test) = (train.shape, labels.shifted(train)?, labels.shifted(test)?);
-    Ok(Set { shape, classes, train, test, sources, skipped: Vec::new() })
+    Ok(Set { shape, classes, train, test, pictures: None, sources, skipped: Vec::new() })
 }
 
 /// Whether a file has its official name, or that and .gz.
@@ -152,7 +152,7 @@ fn read_split(
     let labels = labels.values.into_iter().map(u32::from).collect();
     Ok(Half {
         shape: [1, height, width],
-        images: Images { pixels: images.values, labels },
+        images: Images { pixels: images.values, labels, files: Vec::new() },
         files: [(image_path, image_name), (label_path, label_name)],
     })
 }

@@ -17,8 +17,6 @@ pub mod download;
 pub mod fault;
 pub mod folder;
 pub mod idx;
-pub mod litter;
-pub mod picture;
 pub mod progress;
 pub mod refusal;
 pub mod set;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use artifacts::dataset::{DataSet, Images};
+use artifacts::dataset::{DataSet, Fitting, Images};
 
 use crate::split::first_of_each_class;
 use crate::statistics::mean_and_std;
@@ -19,6 +19,8 @@ pub struct Set {
     pub train: Images,
     /// The test images.
     pub test: Images,
+    /// How pictures became these images, where they are pictures.
+    pub pictures: Option<Fitting>,
     /// Name and SHA-256 of every source file, unpacked.
     pub sources: Vec<(String, String)>,
     /// What was left out because it cannot be read, and why.
@@ -50,9 +52,13 @@ impl Set {
             for (to, &from) in kept.iter().enumerate() {
                 split.pixels.copy_within(from * size..(from + 1) * size, to * size);
                 split.labels[to] = split.labels[from];
+                if !split.files.is_empty() {
+                    split.files.swap(to, from);
+                }
             }
             split.pixels.truncate(kept.len() * size);
             split.labels.truncate(kept.len());
+            split.files.truncate(kept.len());
         }
     }
 
@@ -94,7 +100,7 @@ impl Set {
     /// When there is one class, a class has no image in a split, or a channel is the same everywhere: none of these can be
     /// trained on.
     pub fn finish(self, name: &str, place: &str) -> Result<DataSet> {
-        let Self { shape, classes, train, test, mut sources, skipped } = self;
+        let Self { shape, classes, train, test, pictures, mut sources, skipped } = self;
         if let [only] = classes.as_slice() {
             return Err(Refusal::at(place, format!("a single class, {only:?}: there is nothing to tell apart"))
                 .hint("a classifier needs two classes or more"));
@@ -110,7 +116,7 @@ impl Set {
             return Err(Refusal::at(place, problem));
         }
         sources.sort();
-        Ok(DataSet { name: name.to_owned(), shape, classes, mean, std, train, test, sources, skipped })
+        Ok(DataSet { name: name.to_owned(), shape, classes, mean, std, train, test, pictures, sources, skipped })
     }
 }
 
@@ -131,8 +137,13 @@ mod tests {
         Set {
             shape: [1, 1, 2],
             classes: vec!["a".into(), "b".into()],
-            train: Images { pixels: vec![0, 1, 2, 3, 4, 5], labels: vec![1, 1, 0] },
-            test: Images { pixels: vec![6, 7, 8, 9], labels: vec![0, 1] },
+            train: Images {
+                pixels: vec![0, 1, 2, 3, 4, 5],
+                labels: vec![1, 1, 0],
+                files: ["b/1.png", "b/2.png", "a/1.png"].map(String::from).into(),
+            },
+            test: Images { pixels: vec![6, 7, 8, 9], labels: vec![0, 1], files: Vec::new() },
+            pictures: None,
             sources: Vec::new(),
             skipped: Vec::new(),
         }
@@ -142,7 +153,8 @@ mod tests {
     fn a_limit_keeps_the_first_of_each_class() {
         let mut set = sample();
         set.limit_per_class(Limits { train: 1, ..Limits::default() });
-        assert_eq!(set.train, Images { pixels: vec![0, 1, 4, 5], labels: vec![1, 0] });
+        let files = vec!["b/1.png".to_owned(), "a/1.png".to_owned()];
+        assert_eq!(set.train, Images { pixels: vec![0, 1, 4, 5], labels: vec![1, 0], files });
         assert_eq!(set.test, sample().test);
     }
 

@@ -102,7 +102,7 @@ struct World {
 impl World {
     fn new(slowness: f64) -> Self {
         let world = Self { runs: Runs::new(), asked: Vec::new(), slowness, cliff_of_32: f64::INFINITY };
-        let images = |count: usize| Images { pixels: vec![0; count * 4], labels: vec![0; count] };
+        let images = |count: usize| Images { pixels: vec![0; count * 4], labels: vec![0; count], files: Vec::new() };
         let data = DataSet {
             name: "digits".to_owned(),
             shape: [1, 2, 2],
@@ -111,8 +111,7 @@ impl World {
             std: vec![0.2],
             train: images(2000),
             test: images(500),
-            sources: Vec::new(),
-            skipped: Vec::new(),
+            ..DataSet::default()
         };
         dataset::write(Path::new(&world.runs.path("data.safetensors")), data).unwrap();
         world

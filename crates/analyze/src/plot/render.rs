@@ -24,14 +24,13 @@ const FINE: f64 = 6.0;
 /// Pixels of a PNG for each pixel of a figure.
 const PNG_SCALE: u32 = 2;
 
-static INTER: &[u8] = include_bytes!("../../assets/Inter-Regular.otf");
 static REGISTER: Once = Once::new();
 
 /// Makes the embedded font known to plotters.
 pub(super) fn register_font() {
     REGISTER.call_once(|| {
         // A font that came with the program is readable: a test sees to it.
-        let _ = plotters_register(FONT, FontStyle::Normal, INTER);
+        let _ = plotters_register(FONT, FontStyle::Normal, pages::INTER);
     });
 }
 
@@ -51,7 +50,7 @@ pub fn svg(figure: &Figure) -> Result<String> {
     let head = text.find('>').map_or(0, |at| at + 1);
     // Where the font is not installed a browser takes another without feet.
     let text = text.replace("font-family=\"Inter\"", "font-family=\"Inter, Helvetica, Arial, sans-serif\"");
-    let title = format!("<title>{}</title>", crate::escape::html(&figure.description));
+    let title = format!("<title>{}</title>", pages::escape(&figure.description));
     Ok(format!("{}{title}{}", &text[..head], &text[head..]))
 }
 

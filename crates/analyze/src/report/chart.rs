@@ -1,10 +1,10 @@
 //! The numbers behind a figure: for the page's script, which makes the figure answer, and as a table for everybody.
 
+use pages::escape;
 use plotters::style::RGBColor;
 use serde::Serialize;
 
 use super::page;
-use crate::escape::html as escape;
 
 /// Rows of a table behind a figure at most: it is to be read, and the records have all.
 const ROWS: usize = 24;

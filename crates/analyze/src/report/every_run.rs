@@ -8,13 +8,13 @@ use artifacts::finished::Run;
 use artifacts::metrics::{self, Metrics};
 use artifacts::number::rate;
 use artifacts::run::RUN_FILE;
+use pages::escape;
 use plotters::style::RGBColor;
 use serde::Serialize;
 
 use super::chart::{Short, hex};
 use super::charts::per_step;
 use super::page;
-use crate::escape::html as escape;
 use crate::plot::palette;
 use crate::table::{self, Table};
 use crate::{Result, frame};

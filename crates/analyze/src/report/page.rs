@@ -2,23 +2,23 @@
 //! drawn without a script; a script makes them answer.
 
 use std::fmt::Write as _;
-use std::ops::Deref;
 
 use artifacts::finished::Run;
 use artifacts::number::{count, percent, rate};
 use artifacts::suggestion::{Interval, Suggestion};
 use cli::Failure;
+use pages::{STYLE, escape};
 use reading::suggest::name_of;
 use serde_json::json;
 
 use super::chart::Chart;
 use super::{Report, answer, every_run};
 use crate::Result;
-use crate::escape::html as escape;
 use crate::plot::palette;
 use crate::study::{BASELINE_ARM, Cell, Comparison, GridPoint, Verdict};
 
-pub(super) const STYLE: &str = include_str!("page.css");
+pub(super) use pages::{figure, list, table};
+
 const SCRIPT: &str = include_str!("page.js");
 
 /// What the page may load: nothing, from nowhere.
@@ -144,15 +144,6 @@ pub(super) fn dark_plots() -> String {
     style
 }
 
-pub(super) fn list(class: &str, items: &[impl Deref<Target = str>]) -> String {
-    let mut list = format!("<ul class=\"{class}\">\n");
-    for item in items {
-        let _ = writeln!(list, "<li>{}</li>", escape(item));
-    }
-    list.push_str("</ul>\n");
-    list
-}
-
 /// What the runs have in common, in a line.
 fn setting(report: &Report) -> String {
     let runs: Vec<&Run> = report.study.runs().iter().collect();
@@ -174,31 +165,6 @@ fn setting(report: &Report) -> String {
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     format!("<p class=\"setting\">{}; {} runs</p>", escape(&parts.join(", ")), runs.len())
-}
-
-pub(super) fn figure(svg: Option<&str>, caption: &str) -> String {
-    svg.map_or_else(String::new, |svg| {
-        format!("<figure>\n{svg}<figcaption>{}</figcaption>\n</figure>\n", escape(caption))
-    })
-}
-
-pub(super) fn table(head: &[(&str, bool)], rows: &[Vec<String>]) -> String {
-    let class = |is_text: bool| if is_text { " class=\"text\"" } else { "" };
-    let mut table = String::from("<div class=\"scroll\"><table>\n<thead><tr>");
-    for (name, is_text) in head {
-        let _ = write!(table, "<th{}>{}</th>", class(*is_text), escape(name));
-    }
-    table.push_str("</tr></thead>\n<tbody>\n");
-    for row in rows {
-        table.push_str("<tr>");
-        for (cell, (_, is_text)) in row.iter().zip(head) {
-            // Cells are made in this file: numbers, escaped names, and verdicts with their colour.
-            let _ = write!(table, "<td{}>{cell}</td>", class(*is_text));
-        }
-        table.push_str("</tr>\n");
-    }
-    table.push_str("</tbody></table></div>\n");
-    table
 }
 
 fn arms(report: &Report, drawn: &Drawn) -> String {

@@ -9,13 +9,13 @@ use artifacts::finished::{self, Run};
 use artifacts::number::{count, percent, rate};
 use artifacts::recipe::{Candidate, Decision, Recipe, Spent, Training, Unit};
 use artifacts::{atomic, json};
+use pages::escape;
 use reading::curve;
 use reading::suggest;
 use serde_json::json;
 
 use super::steps::{self, Steps, TRAIN_LOSS};
 use super::{PAGE, figures, page, summary};
-use crate::escape::html as escape;
 use crate::frame;
 use crate::plot::candidates::{self, Finals, Line};
 use crate::plot::figure::Figure;

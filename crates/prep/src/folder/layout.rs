@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use pictures::names::is_picture_name;
+
 use crate::archive::{Tree, Visitor};
 use crate::{Refusal, Result};
 
@@ -284,7 +286,7 @@ impl Listing {
         let is_class = |folder: &&&String| {
             let inside = format!("{folder}/");
             let mut files = self.files.range(inside.clone()..).take_while(|path| path.starts_with(&inside));
-            files.any(|path| super::is_picture_name(path))
+            files.any(|path| is_picture_name(path))
         };
         let classes = top_folders.iter().filter(|folder| !names_a_split(folder)).filter(is_class).count();
         let hint = if let Some(command) = self.other_form() {

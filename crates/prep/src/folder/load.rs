@@ -3,16 +3,17 @@
 use std::collections::HashSet;
 
 use artifacts::sha256;
+use pictures::names::is_picture_name;
+use pictures::picture::{self, MAX_FILE_BYTES};
 
 use crate::Result;
 use crate::archive::{Tree, Visitor};
 use crate::fault::Faults;
-use crate::picture::{self, MAX_FILE_BYTES};
 use crate::progress::Progress;
 
 use super::layout::{Layout, Role};
 use super::plan::Plan;
-use super::{changed, damaged, is_picture_name};
+use super::{changed, damaged};
 
 /// The pixels of both splits, as far as they are there.
 pub(super) struct Load<'a> {

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::picture::{Conversion, Header};
+use pictures::picture::{Conversion, Header};
+
 use crate::split::{self, Key, first_of_each_class, test_count};
 use crate::{Refusal, Result, few};
 
@@ -31,6 +32,8 @@ pub(super) struct Plan {
     pub(super) slots: HashMap<(Split, String), Slot>,
     /// Of the training and of the test images.
     pub(super) labels: [Vec<u32>; 2],
+    /// Their paths in the layout, likewise.
+    pub(super) files: [Vec<String>; 2],
     /// How many of either there are.
     pub(super) counts: [usize; 2],
     /// What users should know: a line each.
@@ -53,6 +56,7 @@ impl Plan {
             conversion,
             slots: HashMap::new(),
             labels: [vec![], vec![]],
+            files: [vec![], vec![]],
             counts: [0, 0],
             notes: Vec::new(),
         };
@@ -65,6 +69,7 @@ impl Plan {
                 let Member { path, label, key } = members[from];
                 plan.slots.insert(path.clone(), Slot { split, index, key });
                 plan.labels[split].push(label);
+                plan.files[split].push(survey.path(path));
                 plan.counts[split] += 1;
             }
         }

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use artifacts::sha256;
+use pictures::names::{foreign_extension, is_picture_name};
+use pictures::picture::{self, Header, MAX_FILE_BYTES};
 
 use crate::archive::{Tree, Visitor};
 use crate::fault::Faults;
-use crate::picture::{self, Header, MAX_FILE_BYTES};
 use crate::progress::Progress;
 use crate::split::Key;
 use crate::{Refusal, Result, few};
 
+use super::Options;
 use super::layout::{Layout, Role, Split};
-use super::{OTHER_PICTURES, Options, extension, is_picture_name};
 
 /// How far a picture is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,12 +152,12 @@ impl<'a> Survey<'a> {
     /// What a file is that is not named like a picture we read.
     fn set_aside(&mut self, split: Split, path: &str) {
         let class = path.split('/').next().unwrap_or_default();
-        match extension(path) {
-            Some(extension) if OTHER_PICTURES.contains(&extension.as_str()) => {
+        match foreign_extension(path) {
+            Some(extension) => {
                 let formats = self.foreign.entry((split, class.to_owned())).or_default();
                 *formats.entry(extension).or_default() += 1;
             }
-            _ => {
+            None => {
                 self.beside.insert(format!("{}/{path}", self.layout.folder(split)));
             }
         }

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::few;
-use crate::litter::is_litter;
 use crate::{Refusal, Result};
+use pictures::litter::is_litter;
 
 /// Files lie so many folders deep at most.
 const DEEPEST: usize = 2;

@@ -1,6 +1,6 @@
 //! What whole inputs give.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -89,7 +89,18 @@ fn without_a_test_folder_a_fixed_stratified_share_is_held_out() {
         files.iter().map(|(path, content)| (path.replace(".png", "z.png").replace("/0z", "/9z"), content.clone()));
     samples::write(&dir.path().join("renamed"), &renamed.collect());
     let (other, other_bytes) = prepared(dir.path(), "folder renamed");
-    assert_eq!((other.train, other.test), (set.train, set.test));
+    for (other, set) in [(&other.train, &set.train), (&other.test, &set.test)] {
+        assert_eq!((&other.pixels, &other.labels), (&set.pixels, &set.labels));
+        // The paths are those of these very pictures, in either folder.
+        let renamed = |path: &String| path.replace(".png", "z.png").replace("/0z", "/9z");
+        assert_eq!(other.files, set.files.iter().map(renamed).collect::<Vec<_>>());
+        for (label, path) in set.labels.iter().zip(&set.files) {
+            let class = path.strip_prefix("train/").and_then(|path| path.split('/').next());
+            assert_eq!(class, ["cat", "dog"].get(*label as usize).copied(), "{path}");
+        }
+    }
+    let paths: BTreeSet<&String> = set.train.files.iter().chain(&set.test.files).collect();
+    assert_eq!(paths, files.iter().map(|(path, _)| path).collect::<BTreeSet<_>>());
     assert!(other_bytes != bytes, "the listing differs");
 }
 
