@@ -25,12 +25,14 @@ BN_MOMENTUM ?= 0.1 ## batch norm: the weight of the new batch, as in PyTorch
 BN_REESTIMATE ?= 4 ## batch norm: training batches that its statistics are averaged over before an evaluation; 0: running ones
 DEVICE ?= cpu ## cpu, cuda or cuda:N (an NVIDIA GPU: docs/gpu.md)
 CUDNN ?= 1 ## with DEVICE=cuda, 1: convolutions by cuDNN; empty: by cuBLAS, which needs no cuDNN and is slower
+ENGINE ?= fast ## fast (our kernels), or candle (candle's own operations: slow, to hold the other's results against)
 PRECISION ?= float32 ## with DEVICE=cuda: float32 (TF32 off), tf32 or bf16
 THREADS ?= ## threads of a run; empty: all processors
 QUIET ?= ## 1: no progress on stderr
 
 # Names and numbers that cannot be right are refused before anything runs, with the nearest right one.
 NETS := lenet shallow resnet8 resnet20 resnet32 resnet44 resnet56 resnet110 bottleneck11 bottleneck29 bottleneck56 bottleneck164
+ENGINES := fast candle
 DATA_SETS := mnist5k cifar10 cifar100 mnist
 # 1: a word, 2: words to choose from
 nearest = $(shell awk -f pipelines/nearest.awk '$(subst ',,$1)' $2)
@@ -39,6 +41,9 @@ without_digits = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 
 is_count = $(if $(call without_digits,$1),,$(subst 0,,$1))
 ifeq ($(filter $(NET),$(NETS)),)
 $(error NET=$(strip $(NET)): no such net; did you mean NET=$(call nearest,$(strip $(NET)),$(NETS))? There are $(NETS))
+endif
+ifeq ($(filter $(ENGINE),$(ENGINES)),)
+$(error ENGINE=$(strip $(ENGINE)): no such engine; did you mean ENGINE=$(call nearest,$(strip $(ENGINE)),$(ENGINES))?)
 endif
 ifeq ($(filter $(DATA),$(DATA_SETS))$(strip $(SOURCE))$(wildcard data/$(strip $(DATA)).safetensors),)
 $(error DATA=$(strip $(DATA)): no such data set; did you mean DATA=$(call nearest,$(strip $(DATA)),$(DATA_SETS))? \
@@ -95,8 +100,13 @@ $(PROGRAMS) &: $(RUST_SOURCES)
 	@touch $(PROGRAMS)
 
 # ---------------------------------------------------------------------------------------------------------- the stages
+# Of candle's operations, those that go number by number take their threads from the environment alone.
+ifneq ($(and $(filter candle,$(ENGINE)),$(strip $(THREADS))),)
+export CANDLE_NUM_THREADS := $(strip $(THREADS))
+endif
 quiet := $(if $(strip $(QUIET)),--quiet)
 threads := $(if $(strip $(THREADS)),--threads $(strip $(THREADS)))
+engine := $(if $(filter-out fast,$(ENGINE)),--engine $(strip $(ENGINE)))
 precision := $(if $(filter-out float32,$(PRECISION)),--precision $(strip $(PRECISION)))
 shortcut := $(if $(filter resnet% bottleneck%,$(NET)),--shortcut $(strip $(SHORTCUT)))
 
@@ -130,7 +140,7 @@ init = $(call init_on,$(call init_file,$1),$(data_file),$1,$(strip $(NET)) $(sho
 
 common_flags := --batch-size $(strip $(BATCH)) --optimizer $(strip $(OPTIMIZER)) --momentum $(strip $(MOMENTUM)) \
   --weight-decay $(strip $(WEIGHT_DECAY)) --augment $(strip $(AUGMENT)) --bn-momentum $(strip $(BN_MOMENTUM)) \
-  --bn-reestimate $(strip $(BN_REESTIMATE)) --device $(strip $(DEVICE)) $(precision)
+  --bn-reestimate $(strip $(BN_REESTIMATE)) --device $(strip $(DEVICE)) $(precision) $(engine)
 
 # 1: folder of the run, 2: program, 3: data file, 4: file of initial weights, 5: all flags, 6: file that the rates come
 # from, if any
@@ -159,7 +169,7 @@ endef
 # The same for the setting that the shared variables describe.
 # 1: file of the probe, 2: seed
 probe = $(call probe_on,$1,$(data_file),$(call init_file,$2),--batch-size $(strip $(BATCH)) --optimizer $(strip $(OPTIMIZER)) \
-  --momentum $(strip $(MOMENTUM)) --weight-decay $(strip $(WEIGHT_DECAY)) --seed $2 --device $(strip $(DEVICE)))
+  --momentum $(strip $(MOMENTUM)) --weight-decay $(strip $(WEIGHT_DECAY)) --seed $2 --device $(strip $(DEVICE)) $(engine))
 
 # 1: file of the suggestion, 2: folders of range tests, 3: flags
 define suggest

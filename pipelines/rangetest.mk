@@ -14,7 +14,7 @@ RANGE_MAX_LR ?= 30 ## rangetest: where the log scale ends
 RANGE_LINEAR_MAX_LR ?= 3 ## rangetest: where the linear scale ends
 RANGE_VAL_EVERY ?= 4 ## rangetest: steps between measurements on the validation images
 
-setting := $(strip $(DATA))_$(strip $(NET))_bs$(strip $(BATCH))
+setting := $(strip $(DATA))_$(strip $(NET))_bs$(strip $(BATCH))$(if $(engine),_$(strip $(ENGINE)))
 range_folder := runs/rangetest_$(setting)
 range_suggestion := $(range_folder)/suggestion.json
 range_flags := --study rangetest --arm range-test --iterations $(strip $(RANGE_ITERATIONS)) --val-from-train 0.1 \

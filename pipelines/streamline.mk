@@ -35,7 +35,7 @@ endef
 define search_step
 $4: $3 $5 $9 $(foreach s,$7,$(subst SEED,$s,$6)) $(call unless_same,$4,$2 $3 $7 $8) | $(BIN)/sc-search $(addprefix $(RUN_BIN)/sc-,rangetest train probe)
 	$(need_libraries)
-	@pipelines/search-step $(BIN) $(RUN_BIN) --data $5 --device $(strip $(DEVICE)) $(threads) $(quiet) -- \
+	@pipelines/search-step $(BIN) $(RUN_BIN) --data $5 --device $(strip $(DEVICE)) $(engine) $(threads) $(quiet) -- \
 	  $2 --recipe $3 --init $(subst SEED,%,$6) --seeds $(subst $() ,$(,),$(strip $7)) --runs $1 $8 --out $$@
 	@printf '%s\n' '$(strip $2 $3 $7 $8)' > $4.args
 endef
@@ -66,7 +66,7 @@ $(eval $(call stream_step,rate,3-weight-decay,4-rate))
 $(eval $(call stream_step,length,4-rate,recipe,$(longest)))
 $(eval $(call run_on,$(stream_folder)/last,sc-train,$(data_file),$(call init_file,$(firstword $(SEARCH_SEEDS))),\
   --recipe $(stream_folder)/recipe.json --val-from-train 0 --val-every 0 --study streamline --arm 1cycle \
-  --device $(strip $(DEVICE)),$(stream_folder)/recipe.json))
+  --device $(strip $(DEVICE)) $(engine),$(stream_folder)/recipe.json))
 $(eval $(call search_report,reports/streamline_$(setting),$(stream_folder)/recipe.json,$(stream_folder)/last,\
   $(call stream_title,Streamlined search)))
 

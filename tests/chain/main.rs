@@ -7,6 +7,7 @@ mod commands;
 mod disk;
 mod divergence;
 mod docs;
+mod engines;
 mod evaluate;
 mod help;
 mod house;

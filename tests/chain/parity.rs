@@ -152,11 +152,12 @@ fn the_engine_is_pytorchs_on_every_instruction_set() {
 fn the_reference_engine_is_pytorchs() {
     for recorded in Recorded::all() {
         let name = recorded.name;
-        let (start, limits) = (recorded.start(), Limits::of_reference());
-        let device = candle_core::Device::Cpu;
-        let mut engine = CandleEngine::new(&start.graph, &start.data, start.batches.batch_size, device).unwrap();
+        let (start, limits) = (recorded.start(), Limits::of(&recorded.fixture.net));
+        let (device, batch_size) = (candle_core::Device::Cpu, start.batches.batch_size);
+        let mut engine = CandleEngine::new(&start.graph, &start.data, batch_size, device, 2).unwrap();
         let mut compare = Comparison::new(format!("{name} candle"));
         replay::first_step(&mut engine, &start, &recorded.fixture, &limits, &mut compare);
+        replay::later_steps(&mut engine, &start, &recorded.fixture, &limits, &mut compare);
         compare.finish();
     }
 }

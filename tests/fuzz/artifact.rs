@@ -290,6 +290,7 @@ fn probes() -> Prepared {
         optimizer: "sgd".into(),
         momentum: 0.9,
         weight_decay: 1e-4,
+        engine: "fast".into(),
         seed: 1,
         data,
         init,

@@ -123,6 +123,7 @@ pub fn config(kind: Kind, seed: u64, iterations: u64, schedule: &str, schedule_p
         test_every: 0,
         exact_conv: false,
         precision: "float32".to_owned(),
+        engine: "fast".to_owned(),
     }
 }
 

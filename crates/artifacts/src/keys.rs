@@ -15,7 +15,7 @@ pub enum Class {
 }
 
 /// Every key of [`crate::run::Config`].
-const CONFIG: [(&str, Class); 20] = [
+const CONFIG: [(&str, Class); 21] = [
     ("kind", Class::Shared),
     ("net", Class::Shared),
     ("shortcut", Class::OfNet),
@@ -36,6 +36,7 @@ const CONFIG: [(&str, Class); 20] = [
     ("test_every", Class::Shared),
     ("exact_conv", Class::Shared),
     ("precision", Class::Shared),
+    ("engine", Class::Shared),
 ];
 
 /// The parameter that says that a range test's rates were laid around the critical rate of its initial weights.

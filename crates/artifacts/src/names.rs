@@ -17,11 +17,12 @@ pub fn of_run(config: &Config, data_name: &str) -> String {
         Kind::RangeTest => format!("rangetest-{}", config.schedule.trim_start_matches("ramp-")),
         Kind::Train => config.schedule.clone(),
     };
-    let Config { net, batch_size, iterations, weight_decay, seed, optimizer, .. } = config;
+    let Config { net, batch_size, iterations, weight_decay, seed, optimizer, engine, .. } = config;
     let optimizer = if optimizer == "sgd" { String::new() } else { format!("_{optimizer}") };
+    let engine = if engine == "fast" { String::new() } else { format!("_{engine}") };
     let decay = number(*weight_decay);
     format!(
-        "{net}_{data_name}_{schedule}_bs{batch_size}{lr}_it{iterations}{optimizer}_m{momentum}_wd{decay}_seed{seed}"
+        "{net}_{data_name}_{schedule}_bs{batch_size}{lr}_it{iterations}{optimizer}_m{momentum}_wd{decay}{engine}_seed{seed}"
     )
 }
 
@@ -59,6 +60,8 @@ mod tests {
         (config.kind, config.schedule) = (Kind::RangeTest, "ramp-log".to_owned());
         config.schedule_parameters = json!({"min_lr": 1e-4, "max_lr": 10.0});
         assert_eq!(of_run(&config, "digits"), "resnet8_digits_rangetest-log_bs64_lr1e-4-10_it20_m0.9_wd1e-4_seed1");
+        config.engine = "candle".to_owned();
+        assert!(of_run(&config, "digits").ends_with("_wd1e-4_candle_seed1"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::format::Kind;
-use crate::run::Source;
+use crate::run::{Source, fast};
 use crate::setting::Setting;
 use crate::suggestion::Interval;
 use crate::{Result, json};
@@ -70,6 +70,9 @@ pub struct Probe {
     pub momentum: f64,
     /// Its weight decay.
     pub weight_decay: f64,
+    /// What computed: `fast` or `candle`. Older probes have none: they are of `fast`.
+    #[serde(default = "fast")]
+    pub engine: String,
     /// Seed of the images' order.
     pub seed: u64,
     /// The data set.
@@ -95,6 +98,7 @@ impl Probe {
             optimizer: Some(self.optimizer.clone()),
             momentum: Some(self.momentum),
             weight_decay: Some(self.weight_decay),
+            engine: Some(self.engine.clone()),
             ..Setting::default()
         }
     }

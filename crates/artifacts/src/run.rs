@@ -74,6 +74,9 @@ pub struct Config {
     /// they are float32.
     #[serde(default = "float32")]
     pub precision: String,
+    /// `fast` (our kernels) or `candle` (candle's operations): what computes. Older records have none: they are of `fast`.
+    #[serde(default = "fast")]
+    pub engine: String,
 }
 
 impl Config {
@@ -94,6 +97,11 @@ impl Config {
 
 fn float32() -> String {
     "float32".to_owned()
+}
+
+/// The engine of records from before there was a choice.
+pub(crate) fn fast() -> String {
+    "fast".to_owned()
 }
 
 /// A file that a run was made from.
@@ -191,6 +199,7 @@ impl RunRecord {
             optimizer: Some(config.optimizer.clone()),
             momentum: Some(config.momentum),
             weight_decay: Some(config.weight_decay),
+            engine: Some(config.engine.clone()),
             iterations: Some(config.iterations),
         }
     }
@@ -312,6 +321,7 @@ pub(crate) mod tests {
     #[test]
     fn the_instruction_set_is_the_recorded_one_or_that_of_an_older_records_description() {
         let old: RunRecord = serde_json::from_value(old_record()).unwrap();
+        assert_eq!((old.config.precision.as_str(), old.config.engine.as_str()), ("float32", "fast"));
         assert_eq!((old.isa.as_deref(), old.isa()), (None, Some("avx512")));
         let with = |isa: Option<&str>, kernels: &str| RunRecord {
             isa: isa.map(str::to_owned),

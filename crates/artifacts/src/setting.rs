@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 /// A setting: what the rate that trains best depends on. `None` is not said, and then not compared: a curve of another
 /// tool's says nothing, an older file less than a newer one.
 ///
-/// Compared are data, net, shortcut, batch size, optimizer, momentum and weight decay, and for a probe the weights. What runs
-/// may differ in besides is not: batch norm's momentum and re-estimation, and the validation images, act on measurements
+/// Compared are data, net, shortcut, batch size, optimizer, momentum, weight decay and engine, and for a probe the weights.
+/// Engines differ in rounding alone, but are there to be held against each other: what one measured is not taken for what
+/// the other did. What runs may differ in besides is not compared: batch norm's momentum and re-estimation, and the validation images, act on measurements
 /// alone; precision and exact convolutions on rounding; augmentation and the number of steps shift the best rate by less
 /// than its interval, and a range test is shorter than the training that it is made for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub struct Setting {
     pub momentum: Option<f64>,
     /// Weight decay.
     pub weight_decay: Option<f64>,
+    /// The engine.
+    pub engine: Option<String>,
     /// Steps of the runs that it was made from: for people to read, not compared.
     pub iterations: Option<u64>,
 }
@@ -54,6 +57,8 @@ pub enum Parameter {
     Momentum,
     /// Weight decay.
     WeightDecay,
+    /// The engine.
+    Engine,
 }
 
 impl Parameter {
@@ -68,6 +73,7 @@ impl Parameter {
             Self::Optimizer => "optimizer",
             Self::Momentum => "momentum",
             Self::WeightDecay => "weight_decay",
+            Self::Engine => "engine",
         }
     }
 
@@ -119,7 +125,7 @@ impl Setting {
     }
 
     /// What is compared. A key that is added to a setting has to be placed here, or left out on purpose.
-    fn compared(&self) -> [(Parameter, Option<String>); 8] {
+    fn compared(&self) -> [(Parameter, Option<String>); 9] {
         let Self {
             data_sha256,
             data_name: _,
@@ -130,6 +136,7 @@ impl Setting {
             optimizer,
             momentum,
             weight_decay,
+            engine,
             iterations: _,
         } = self;
         let number = |value: Option<f64>| value.map(|value| value.to_string());
@@ -142,6 +149,7 @@ impl Setting {
             (Parameter::Optimizer, optimizer.clone()),
             (Parameter::Momentum, number(*momentum)),
             (Parameter::WeightDecay, number(*weight_decay)),
+            (Parameter::Engine, engine.clone()),
         ]
     }
 }
@@ -161,6 +169,7 @@ mod tests {
             optimizer: Some("sgd".into()),
             momentum: Some(0.9),
             weight_decay: Some(1e-4),
+            engine: Some("fast".into()),
             iterations: Some(100),
         }
     }
@@ -169,7 +178,7 @@ mod tests {
 
     #[test]
     fn every_parameter_is_compared_and_shown() {
-        let cases: [(Change, Parameter, &str, &str); 8] = [
+        let cases: [(Change, Parameter, &str, &str); 9] = [
             (|s| s.data_sha256 = Some("c".repeat(64)), Parameter::Data, "aaaaaaaaaaaa", "cccccccccccc"),
             (|s| s.init_sha256 = Some("c".repeat(64)), Parameter::Init, "bbbbbbbbbbbb", "cccccccccccc"),
             (|s| s.net = Some("lenet".into()), Parameter::Net, "resnet8", "lenet"),
@@ -178,6 +187,7 @@ mod tests {
             (|s| s.optimizer = Some("adamw".into()), Parameter::Optimizer, "sgd", "adamw"),
             (|s| s.momentum = Some(0.95), Parameter::Momentum, "0.9", "0.95"),
             (|s| s.weight_decay = Some(0.0), Parameter::WeightDecay, "0.0001", "0"),
+            (|s| s.engine = Some("candle".into()), Parameter::Engine, "fast", "candle"),
         ];
         assert_eq!(full().differences(&full()), []);
         for (change, parameter, one, other) in cases {

@@ -7,6 +7,7 @@ use crate::cpu::{CpuEngine, CpuOptions};
 use crate::engine::{DataSet, Engine, EngineError};
 use crate::graph::Graph;
 use crate::isa::Isa;
+use crate::reference::CandleEngine;
 
 /// A device, as flags name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,37 @@ impl fmt::Display for Device {
             Self::Cpu => write!(f, "cpu"),
             Self::Cuda(number) => write!(f, "cuda:{number}"),
         }
+    }
+}
+
+/// Whose operations compute, on whichever device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EngineKind {
+    /// Our kernels.
+    #[default]
+    Fast,
+    /// candle's operations and autograd: slow, in float32 alone, and independent of our kernels.
+    Candle,
+}
+
+impl EngineKind {
+    /// Every kind, with the name that flags and records use.
+    pub const NAMES: [(&'static str, EngineKind); 2] = [("fast", EngineKind::Fast), ("candle", EngineKind::Candle)];
+}
+
+impl FromStr for EngineKind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let hit = Self::NAMES.into_iter().find(|(known, _)| *known == name);
+        hit.map(|(_, kind)| kind).ok_or_else(|| "expected fast or candle".to_owned())
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::NAMES.into_iter().find(|(_, kind)| kind == self).map_or("", |(name, _)| name);
+        write!(f, "{name}")
     }
 }
 
@@ -100,14 +132,22 @@ pub enum Unavailable {
         /// What the device has.
         reason: String,
     },
+    /// candle's operations do not compute in these numbers.
+    #[error("engine candle has no precision {0}: it computes in float32 alone")]
+    CandlePrecision(Precision),
+    /// candle's operations leave no choice of how to convolve.
+    #[error("engine candle has no exact convolutions to ask for: it never uses Winograd's algorithm")]
+    CandleExactConv,
 }
 
 /// How the device is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// Whose operations compute.
+    pub engine: EngineKind,
     /// Worker threads of the processor.
     pub threads: usize,
-    /// Instruction set, which the processor must support.
+    /// Instruction set of our kernels, which the processor must support; candle's operations choose for themselves.
     pub isa: Isa,
     /// Convolve directly, never by Winograd's algorithm.
     pub exact_conv: bool,
@@ -126,14 +166,35 @@ pub fn open(
     batch_size: usize,
     options: &Options,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    let Options { threads, isa, exact_conv, precision } = *options;
+    let Options { engine, threads, isa, exact_conv, precision } = *options;
     match device {
+        _ if engine == EngineKind::Candle => {
+            let device = candle_device(device, options)?;
+            Ok(Box::new(CandleEngine::new(graph, data, batch_size, device, threads)?))
+        }
         Device::Cpu if precision != Precision::Float32 => {
             let reason = "it computes in float32 alone".to_owned();
             Err(Unavailable::Precision { device: *device, precision, reason }.into())
         }
         Device::Cpu => Ok(Box::new(CpuEngine::new(graph, data, batch_size, CpuOptions { threads, isa, exact_conv })?)),
         Device::Cuda(number) => cuda(*number, graph, data, batch_size, options),
+    }
+}
+
+/// The device as candle has it, for a run that candle's operations can compute.
+fn candle_device(device: &Device, options: &Options) -> Result<candle_core::Device, EngineError> {
+    if options.precision != Precision::Float32 {
+        return Err(Unavailable::CandlePrecision(options.precision).into());
+    }
+    if options.exact_conv {
+        return Err(Unavailable::CandleExactConv.into());
+    }
+    match device {
+        Device::Cpu => Ok(candle_core::Device::Cpu),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(number) => Ok(candle_core::Device::Cuda(crate::gpu::cuda::open_device(*number)?)),
+        #[cfg(not(feature = "cuda"))]
+        Device::Cuda(_) => Err(Unavailable::NotBuilt(*device).into()),
     }
 }
 
@@ -172,5 +233,9 @@ mod tests {
             assert_eq!((name.parse(), precision.to_string().as_str()), (Ok(precision), name));
         }
         assert!("fp16".parse::<Precision>().is_err());
+        for (name, engine) in EngineKind::NAMES {
+            assert_eq!((name.parse(), engine.to_string().as_str()), (Ok(engine), name));
+        }
+        assert!("torch".parse::<EngineKind>().is_err());
     }
 }

@@ -1,9 +1,13 @@
 //! The reference engine: the same graph through candle's own operations and autograd, on any candle device.
 //!
-//! Where candle has no gradient (or a wrong one), the operation is put together from others that have (`ops`).
+//! Where candle has no gradient (or a wrong one), the operation is put together from others that have (`ops`). Where
+//! candle adds many float32 numbers one by one (batch norm's sums over a batch, the loss, the gradient's norm), they are
+//! float64.
 
 mod ops;
 mod update;
+
+use std::sync::Arc;
 
 use candle_core::{D, DType, Device, Tensor, Var};
 
@@ -45,8 +49,9 @@ pub struct CandleEngine {
     data: DataSet,
     batch_size: usize,
     device: Device,
+    description: String,
     input: Input,
-    threads: Threads,
+    threads: Arc<Threads>,
     parameters: Vec<Var>,
     buffers: Vec<Tensor>,
     gradients: Vec<Tensor>,
@@ -55,13 +60,20 @@ pub struct CandleEngine {
 }
 
 impl CandleEngine {
-    /// A net with parameters and buffers still 0. Evaluations go in parts of `batch_size` images.
+    /// A net for batches of up to `batch_size` images, with parameters and buffers still 0. On the processor, candle's
+    /// operations run on `threads` threads; their number changes no bit.
     ///
     /// # Errors
     /// When graph and data do not fit, or the device fails.
-    pub fn new(graph: &Graph, data: &DataSet, batch_size: usize, device: Device) -> Result<Self, EngineError> {
+    pub fn new(
+        graph: &Graph,
+        data: &DataSet,
+        batch_size: usize,
+        device: Device,
+        threads: usize,
+    ) -> Result<Self, EngineError> {
         check_graph(graph, data)?;
-        let threads = Threads::new(1).map_err(|error| EngineError::Device(format!("threads: {error}")))?;
+        let threads = Threads::new(threads).map_err(|error| EngineError::Device(format!("threads: {error}")))?;
         let zeros = |shape: &Vec<usize>| Tensor::zeros(shape.as_slice(), DType::F32, &device);
         let parameters = graph.parameters.iter().map(|spec| Var::from_tensor(&zeros(&spec.shape)?));
         Ok(Self {
@@ -72,7 +84,8 @@ impl CandleEngine {
             data: data.clone(),
             batch_size,
             input: Input::new(data),
-            threads,
+            threads: Arc::new(threads),
+            description: describe(&device),
             device,
             updates: 0,
             slots: Vec::new(),
@@ -95,6 +108,17 @@ impl CandleEngine {
         self.parameters[id.0].as_tensor()
     }
 
+    /// The weight of a convolution, so laid out that candle convolves by itself. Left to cuDNN, which takes whole kernels
+    /// alone, a card would round to TF32 and choose the algorithm.
+    fn kernel(&self, id: crate::graph::ParameterId) -> candle_core::Result<Tensor> {
+        let weight = self.parameter(id);
+        if !(cfg!(feature = "cudnn") && self.device.is_cuda()) {
+            return Ok(weight.clone());
+        }
+        let (first, second) = if weight.dim(2)? > 1 { (2, 3) } else { (0, 1) };
+        weight.transpose(first, second)?.contiguous()?.transpose(first, second)
+    }
+
     /// The logits [N, classes]; batch moments are pushed to `moments` where batch norm goes by the batch.
     fn forward(
         &self,
@@ -108,9 +132,12 @@ impl CandleEngine {
             let y = match &node.op {
                 Op::Input => input.clone(),
                 Op::Conv2d { x, weight, bias, stride, padding, .. } => {
-                    let y = of(*x).conv2d(self.parameter(*weight), *padding, *stride, 1, 1)?;
+                    let y = of(*x).conv2d(&self.kernel(*weight)?, *padding, *stride, 1, 1)?;
                     match bias {
-                        Some(bias) => y.broadcast_add(&by_channel(self.parameter(*bias))?)?,
+                        Some(bias) => {
+                            let channels = Channels::of(&y)?;
+                            channels.restore(&channels.flat.broadcast_add(&column(self.parameter(*bias))?)?)?
+                        }
                         None => y,
                     }
                 }
@@ -153,34 +180,91 @@ impl CandleEngine {
         let Op::BatchNorm { weight, bias, running_mean, running_var, .. } = op else {
             unreachable!("called for batch norm alone")
         };
+        let wide = |tensor: &Tensor| tensor.to_dtype(DType::F64);
+        let channels = Channels::of(x)?;
+        let x = wide(&channels.flat)?;
         let (mean, variance) = match statistics {
-            Statistics::Given(buffers) => (by_channel(&buffers[running_mean.0])?, by_channel(&buffers[running_var.0])?),
+            Statistics::Given(buffers) => {
+                (wide(&column(&buffers[running_mean.0])?)?, wide(&column(&buffers[running_var.0])?)?)
+            }
             Statistics::Batch => {
-                let mean = x.mean_keepdim((0, 2, 3))?;
-                let variance = x.broadcast_sub(&mean)?.sqr()?.mean_keepdim((0, 2, 3))?;
-                let rows = x.elem_count() / x.dim(1)?;
+                let mean = x.mean_keepdim(1)?;
+                let variance = x.broadcast_sub(&mean)?.sqr()?.mean_keepdim(1)?;
+                let rows = x.dim(1)?;
                 let unbiased = (variance.detach().flatten_all()? * (rows as f64 / (rows.max(2) - 1) as f64))?;
                 moments.push(BatchMoments {
                     running_mean: running_mean.0,
                     running_var: running_var.0,
-                    mean: mean.detach().flatten_all()?,
-                    variance: unbiased,
+                    mean: mean.detach().flatten_all()?.to_dtype(DType::F32)?,
+                    variance: unbiased.to_dtype(DType::F32)?,
                 });
                 (mean, variance)
             }
         };
         let normal = x.broadcast_sub(&mean)?.broadcast_div(&(variance + crate::batch_norm::EPSILON)?.sqrt()?)?;
-        let (weight, bias) = (by_channel(self.parameter(*weight))?, by_channel(self.parameter(*bias))?);
-        Ok(normal.broadcast_mul(&weight)?.broadcast_add(&bias)?)
+        let (weight, bias) = (wide(&column(self.parameter(*weight))?)?, wide(&column(self.parameter(*bias))?)?);
+        Ok(channels.restore(&normal.broadcast_mul(&weight)?.broadcast_add(&bias)?.to_dtype(DType::F32)?)?)
     }
 
-    /// Sum of the cross-entropies, as a tensor that can be differentiated.
+    /// Sum of the cross-entropies in float64, as a tensor that can be differentiated.
     fn loss_sum(&self, logits: &Tensor, labels: &[u32]) -> Result<Tensor, EngineError> {
         let labels = Tensor::from_slice(labels, (labels.len(), 1), &self.device)?;
+        let logits = logits.to_dtype(DType::F64)?;
         let max = logits.max_keepdim(D::Minus1)?.detach();
         let shifted = logits.broadcast_sub(&max)?;
         let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
         Ok((log_sum - shifted.gather(&labels, D::Minus1)?)?.sum_all()?)
+    }
+
+    /// [`Engine::train_step`], on the engine's threads.
+    fn step(&mut self, batch: &Batch, bn_momentum: f64, update: &Update) -> Result<StepOutcome, EngineError> {
+        let names = slots_of(update.optimizer);
+        if let Some((name, _)) = self.slots.iter().find(|(name, _)| !names.contains(name)) {
+            return Err(EngineError::Tensor {
+                name: (*name).to_string(),
+                expected: format!("state of {:?}: {}", update.optimizer, names.join(", ")),
+                found: "another optimizer's".to_string(),
+            });
+        }
+        let outcome = self.forward_backward(batch, bn_momentum)?;
+        self.updates += 1;
+        update::step(update, self.updates, &mut self.slots, &self.parameters, &self.gradients)?;
+        Ok(outcome)
+    }
+
+    /// [`Engine::gradients_of`], on the engine's threads.
+    fn forward_backward(&mut self, batch: &Batch, bn_momentum: f64) -> Result<StepOutcome, EngineError> {
+        if batch.indices.len() > self.batch_size || batch.indices.is_empty() {
+            let (found, most) = (batch.indices.len(), self.batch_size);
+            return Err(EngineError::Device(format!("batch: expected 1 to {most} images, found {found}")));
+        }
+        let (x, labels) = self.load(batch)?;
+        let mut moments = Vec::new();
+        let logits = self.forward(&x, Statistics::Batch, &mut moments)?;
+        let loss = (self.loss_sum(&logits, &labels)? / labels.len() as f64)?;
+        let mut store = loss.backward()?;
+        for (slot, parameter) in self.gradients.iter_mut().zip(&self.parameters) {
+            // Detached: a gradient remembers what it was computed from, all activations of its step.
+            *slot = match store.remove(parameter) {
+                Some(gradient) => gradient.detach(),
+                None => parameter.zeros_like()?,
+            };
+        }
+        for BatchMoments { running_mean, running_var, mean, variance } in moments {
+            for (buffer, new) in [(running_mean, mean), (running_var, variance)] {
+                self.buffers[buffer] = ((new * bn_momentum)? + (&self.buffers[buffer] * (1.0 - bn_momentum))?)?;
+            }
+        }
+        let mut squares = 0.0;
+        for gradient in &self.gradients {
+            squares += gradient.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?;
+        }
+        Ok(StepOutcome {
+            loss: loss.to_scalar::<f64>()?,
+            correct: count_correct(&values(&logits.detach())?, &labels, self.data.classes),
+            grad_norm: squares.sqrt(),
+            weights_finite: None,
+        })
     }
 
     /// Evaluates a batch of any size, part by part; `collect` gets each part's logits and labels.
@@ -188,7 +272,16 @@ impl CandleEngine {
         &self,
         batch: &Batch,
         statistics: Option<&Buffers>,
-        mut collect: impl FnMut(&Tensor, &[u32]) -> Result<(), EngineError>,
+        mut collect: impl FnMut(&Tensor, &[u32]) -> Result<(), EngineError> + Send,
+    ) -> Result<(), EngineError> {
+        self.threads.confine(|| self.evaluate_each(batch, statistics, &mut collect))
+    }
+
+    fn evaluate_each(
+        &self,
+        batch: &Batch,
+        statistics: Option<&Buffers>,
+        collect: &mut impl FnMut(&Tensor, &[u32]) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let statistics = match statistics {
             None => self.buffers.clone(),
@@ -215,9 +308,44 @@ impl CandleEngine {
     }
 }
 
-/// `[C]` as [1, C, 1, 1].
-fn by_channel(tensor: &Tensor) -> candle_core::Result<Tensor> {
-    tensor.reshape((1, (), 1, 1))
+/// What runs the numbers, for the record. candle picks its instructions by what the processor has.
+fn describe(device: &Device) -> String {
+    match device {
+        Device::Cpu => format!("candle cpu (processor: {})", Isa::detect()),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(cuda) => crate::gpu::cuda::Card::of(cuda)
+            .map_or_else(|error| format!("candle cuda, {error}"), |card| format!("candle cuda {}", card.name)),
+        other => format!("candle {:?}", other.location()),
+    }
+}
+
+/// Activations with all numbers of a channel in a row: candle's sums along rows take a hundredth of the time of those
+/// over other dimensions.
+struct Channels {
+    /// [C, N * H * W].
+    flat: Tensor,
+    images: usize,
+    height: usize,
+    width: usize,
+}
+
+impl Channels {
+    /// Of x [N, C, H, W].
+    fn of(x: &Tensor) -> candle_core::Result<Self> {
+        let (images, channels, height, width) = x.dims4()?;
+        let flat = x.transpose(0, 1)?.contiguous()?.reshape((channels, images * height * width))?;
+        Ok(Self { flat, images, height, width })
+    }
+
+    /// [C, N * H * W] as [N, C, H, W].
+    fn restore(&self, flat: &Tensor) -> candle_core::Result<Tensor> {
+        flat.reshape(((), self.images, self.height, self.width))?.transpose(0, 1)?.contiguous()
+    }
+}
+
+/// `[C]` as [C, 1].
+fn column(tensor: &Tensor) -> candle_core::Result<Tensor> {
+    tensor.reshape(((), 1))
 }
 
 fn values(tensor: &Tensor) -> candle_core::Result<Vec<f32>> {
@@ -226,53 +354,19 @@ fn values(tensor: &Tensor) -> candle_core::Result<Vec<f32>> {
 
 impl Engine for CandleEngine {
     fn train_step(&mut self, batch: &Batch, bn_momentum: f64, update: &Update) -> Result<StepOutcome, EngineError> {
-        let names = slots_of(update.optimizer);
-        if let Some((name, _)) = self.slots.iter().find(|(name, _)| !names.contains(name)) {
-            return Err(EngineError::Tensor {
-                name: (*name).to_string(),
-                expected: format!("state of {:?}: {}", update.optimizer, names.join(", ")),
-                found: "another optimizer's".to_string(),
-            });
-        }
-        let outcome = self.gradients_of(batch, bn_momentum)?;
-        self.updates += 1;
-        update::step(update, self.updates, &mut self.slots, &self.parameters, &self.gradients)?;
-        Ok(outcome)
+        let threads = Arc::clone(&self.threads);
+        threads.confine(|| self.step(batch, bn_momentum, update))
     }
 
     fn gradients_of(&mut self, batch: &Batch, bn_momentum: f64) -> Result<StepOutcome, EngineError> {
-        let (x, labels) = self.load(batch)?;
-        let mut moments = Vec::new();
-        let logits = self.forward(&x, Statistics::Batch, &mut moments)?;
-        let loss = (self.loss_sum(&logits, &labels)? / labels.len() as f64)?;
-        let mut store = loss.backward()?;
-        for (slot, parameter) in self.gradients.iter_mut().zip(&self.parameters) {
-            *slot = match store.remove(parameter) {
-                Some(gradient) => gradient,
-                None => parameter.zeros_like()?,
-            };
-        }
-        for BatchMoments { running_mean, running_var, mean, variance } in moments {
-            for (buffer, new) in [(running_mean, mean), (running_var, variance)] {
-                self.buffers[buffer] = ((new * bn_momentum)? + (&self.buffers[buffer] * (1.0 - bn_momentum))?)?;
-            }
-        }
-        let mut squares = 0.0;
-        for gradient in &self.gradients {
-            squares += f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
-        }
-        Ok(StepOutcome {
-            loss: f64::from(loss.to_scalar::<f32>()?),
-            correct: count_correct(&values(&logits.detach())?, &labels, self.data.classes),
-            grad_norm: squares.sqrt(),
-            weights_finite: None,
-        })
+        let threads = Arc::clone(&self.threads);
+        threads.confine(|| self.forward_backward(batch, bn_momentum))
     }
 
     fn evaluate(&mut self, batch: &Batch, statistics: Option<&Buffers>) -> Result<Evaluation, EngineError> {
         let mut sums = Evaluation::default();
         self.evaluate_parts(batch, statistics, |logits, labels| {
-            sums.loss_sum += f64::from(self.loss_sum(logits, labels)?.to_scalar::<f32>()?);
+            sums.loss_sum += self.loss_sum(logits, labels)?.to_scalar::<f64>()?;
             sums.correct += count_correct(&values(logits)?, labels, self.data.classes);
             sums.count += labels.len();
             Ok(())
@@ -293,7 +387,8 @@ impl Engine for CandleEngine {
         let mut sums: Vec<Vec<f64>> = self.graph.buffers.iter().map(|spec| vec![0.0; spec.len()]).collect();
         for batch in batches {
             let mut moments = Vec::new();
-            self.forward(&self.load(batch)?.0, Statistics::Batch, &mut moments)?;
+            let (x, _) = self.load(batch)?;
+            self.threads.confine(|| self.forward(&x, Statistics::Batch, &mut moments))?;
             for BatchMoments { running_mean, running_var, mean, variance } in moments {
                 for (buffer, new) in [(running_mean, mean), (running_var, variance)] {
                     sums[buffer].iter_mut().zip(values(&new)?).for_each(|(sum, new)| *sum += f64::from(new));
@@ -344,12 +439,7 @@ impl Engine for CandleEngine {
     }
 
     fn description(&self) -> String {
-        let device = match self.device {
-            Device::Cpu => "cpu",
-            Device::Cuda(_) => "cuda",
-            Device::Metal(_) => "metal",
-        };
-        format!("candle {device}")
+        self.description.clone()
     }
 
     fn isa(&self) -> Option<Isa> {

@@ -28,6 +28,11 @@ impl Threads {
         if self.count() == 1 { work() } else { self.pool.install(work) }
     }
 
+    /// Does `work` on these threads and no others: what in it goes to rayon's pool goes to theirs, even where there is but one.
+    pub(crate) fn confine<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(work)
+    }
+
     /// Calls `task(0)`, `task(1)` .. `task(tasks - 1)`, each exactly once, in any order, on any thread.
     pub fn run(&self, tasks: usize, task: impl Fn(usize) + Sync) {
         if self.count() == 1 || tasks <= 1 {

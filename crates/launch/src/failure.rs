@@ -65,6 +65,15 @@ impl Cause for Unavailable {
                 let message = format!("--precision {precision} does not apply to --device {device}: {reason}");
                 Failure::unusable(message).hint("leave --precision out, or pass another --device")
             }
+            Self::CandlePrecision(precision) => {
+                let message =
+                    format!("--precision {precision} does not apply to --engine candle: it computes in float32 alone");
+                Failure::unusable(message).hint("leave --precision out, or pass --engine fast")
+            }
+            Self::CandleExactConv => {
+                let message = "--exact-conv does not apply to --engine candle: it never uses Winograd's algorithm";
+                Failure::unusable(message).hint("leave --exact-conv out, or pass --engine fast")
+            }
         }
     }
 }

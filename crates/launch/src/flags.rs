@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use cli::Failure;
 use cli::arguments::{FILES, OUTPUT};
 use cli::output::Quiet;
-use kernels::device::{Device, Precision};
+use kernels::device::{Device, EngineKind, Precision};
 use kernels::isa::Isa;
 
 use self::headings::{BATCH_NORM, MACHINE, OPTIMIZER, RECORDS, TRAINING, VALIDATION};
@@ -124,6 +124,9 @@ pub struct Flags {
     /// Where to run: cpu, cuda or cuda:N [default: cpu]
     #[arg(long, help_heading = MACHINE, value_name = "DEVICE")]
     pub device: Option<Device>,
+    /// What computes: fast (our kernels), or candle (candle's own operations: slow, to hold the other's results against)
+    #[arg(long, help_heading = MACHINE, value_name = "NAME", default_value_t = EngineKind::Fast)]
+    pub engine: EngineKind,
     /// Numbers of activations and products: float32 (TF32 off), or on a GPU tf32 or bf16 (mixed precision)
     #[arg(long, help_heading = MACHINE, value_name = "NAME", default_value_t = Precision::Float32)]
     pub precision: Precision,

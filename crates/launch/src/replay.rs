@@ -61,7 +61,9 @@ pub fn repeat(
     check_program(&file, kind, &record)?;
     let out = flags.out.clone().unwrap_or_else(|| beside(folder));
     let mut flags = Flags { out: Some(out.clone()), ..flags.clone() };
-    flags.isa = Some(isa(&file, &record, flags.isa)?).filter(|_| isa_of(&record).is_some());
+    if isa_of(&record).is_some() {
+        flags.isa = Some(isa(&file, &record, flags.isa)?);
+    }
     flags.device = Some(flags.device.map_or_else(|| device(&file, &record), Ok)?);
     for warning in warnings(program, &record, &flags) {
         output::warning(program, warning);

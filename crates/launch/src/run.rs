@@ -10,7 +10,7 @@ use artifacts::weights::{self, Origin};
 use artifacts::{batches, checkpoint, json, names};
 use cli::progress::Progress;
 use cli::{DIVERGED, FAILED, Failure, INTERRUPTED, output, signals};
-use kernels::device::{self, Device, Options};
+use kernels::device::{self, Device, EngineKind, Options};
 use kernels::engine::{Engine, Update};
 use kernels::isa::Isa;
 use learner::samples::{self, Augment, Division, Samples};
@@ -110,6 +110,7 @@ impl Prepared {
             optimizer: Some(value_name(flags.optimizer)),
             momentum: Some(flags.momentum),
             weight_decay: Some(flags.weight_decay),
+            engine: Some(flags.engine.to_string()),
             iterations: flags.iterations,
         }
     }
@@ -168,7 +169,14 @@ impl Prepared {
 
     /// How the device is to compute.
     fn options(&self, spec: &RunSpec, path: &Path) -> Result<Options, Failure> {
+        let engine = &spec.config.engine;
+        let engine = engine.parse().map_err(|error| Failure::unusable(format!("engine {engine}: {error}")))?;
+        if let (EngineKind::Candle, Some(isa)) = (engine, self.flags().isa) {
+            let message = format!("--isa {isa} does not apply to --engine candle: it picks its instructions itself");
+            return Err(Failure::unusable(message).hint("leave --isa out, or pass --engine fast"));
+        }
         Ok(Options {
+            engine,
             threads: self.flags().threads.map_or_else(machine::cores, |threads| threads as usize),
             isa: self.isa(spec, path)?,
             exact_conv: spec.config.exact_conv,
@@ -354,6 +362,7 @@ impl Prepared {
             test_every: flags.test_every,
             exact_conv: flags.exact_conv,
             precision: flags.precision.to_string(),
+            engine: flags.engine.to_string(),
         })
     }
 

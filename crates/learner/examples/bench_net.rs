@@ -14,7 +14,7 @@
 use std::time::Instant;
 
 use clap::Parser;
-use kernels::device::{self, Device, Options, Precision};
+use kernels::device::{self, Device, EngineKind, Options, Precision};
 use kernels::engine::{Augmentation, Batch, DataSet, Engine, Images, Optimizer, Split, Update};
 use kernels::graph::{Graph, Node, Op};
 use kernels::isa::Isa;
@@ -45,6 +45,9 @@ struct Arguments {
     /// Channels of the images
     #[arg(long, default_value_t = 3)]
     channels: usize,
+    /// What computes: fast or candle
+    #[arg(long, default_value_t = EngineKind::Fast)]
+    engine: EngineKind,
     /// Worker threads
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -142,10 +145,10 @@ fn len_of(node: &Node) -> usize {
 
 /// The net on its device, freshly initialised.
 fn engine(arguments: &Arguments, graph: &Graph) -> Result<Box<dyn Engine>, Failure> {
-    let Arguments { batch, size, channels, threads, exact_conv, precision, .. } = arguments;
+    let Arguments { batch, size, channels, engine, threads, exact_conv, precision, .. } = arguments;
     let data = random_data([*channels, *size, *size], *batch);
     let isa = arguments.isa.unwrap_or_else(Isa::detect);
-    let options = Options { threads: *threads, isa, exact_conv: *exact_conv, precision: *precision };
+    let options = Options { engine: *engine, threads: *threads, isa, exact_conv: *exact_conv, precision: *precision };
     let mut engine = device::open(&arguments.device, graph, &data, *batch, &options)?;
     let (parameters, buffers) = initial::draw(graph, 1, Scheme::Kaiming);
     engine.set_state(&parameters, &buffers)?;

@@ -158,6 +158,7 @@ mod tests {
             test_every: 0,
             exact_conv: false,
             precision: "float32".to_owned(),
+            engine: "fast".to_owned(),
         }
     }
 

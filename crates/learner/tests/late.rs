@@ -9,7 +9,7 @@ use artifacts::ArtifactError;
 use artifacts::checkpoint::Checkpoint;
 use artifacts::metrics::{Metrics, TestMetrics};
 use artifacts::run::{Config, Kind};
-use kernels::device::{self, Device, Options, Precision};
+use kernels::device::{self, Device, EngineKind, Options, Precision};
 use kernels::engine::{
     Batch, Buffers, DataSet, Engine, EngineError, Evaluation, Images, OptimizerState, StepOutcome, Update,
 };
@@ -181,6 +181,7 @@ fn spec(kind: Kind, schedule: &Schedule) -> RunSpec {
         test_every: 70,
         exact_conv: false,
         precision: "float32".to_owned(),
+        engine: "fast".to_owned(),
     };
     RunSpec::new(config).unwrap()
 }
@@ -188,7 +189,13 @@ fn spec(kind: Kind, schedule: &Schedule) -> RunSpec {
 /// How a run ends, what was recorded, the number of steps, and the weights at its end.
 fn run(spec: &RunSpec, late: bool, stop_after: Option<usize>) -> (Ending, Watch, u64, Vec<Vec<f32>>) {
     let (data, graph) = (data(), graph());
-    let options = Options { threads: 1, isa: Isa::Portable, exact_conv: true, precision: Precision::Float32 };
+    let options = Options {
+        engine: EngineKind::Fast,
+        threads: 1,
+        isa: Isa::Portable,
+        exact_conv: true,
+        precision: Precision::Float32,
+    };
     let mut engine = device::open(&Device::Cpu, &graph, &data, BATCH, &options).unwrap();
     if late {
         engine = Box::new(Late { engine, outcomes: Vec::new() });

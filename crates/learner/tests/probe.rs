@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use kernels::device::{self, Device, Options, Precision};
+use kernels::device::{self, Device, EngineKind, Options, Precision};
 use kernels::engine::{Batch, DataSet, Engine, Images, Optimizer, Split, Update};
 use kernels::graph::Graph;
 use kernels::isa::Isa;
@@ -29,7 +29,13 @@ fn net(batch_norm: bool) -> Graph {
 }
 
 fn engine(graph: &Graph, batch: usize) -> Box<dyn Engine> {
-    let options = Options { threads: 2, isa: Isa::detect(), exact_conv: false, precision: Precision::Float32 };
+    let options = Options {
+        engine: EngineKind::Fast,
+        threads: 2,
+        isa: Isa::detect(),
+        exact_conv: false,
+        precision: Precision::Float32,
+    };
     let mut engine = device::open(&Device::Cpu, graph, &data(), batch, &options).unwrap();
     let (parameters, buffers) = initial::draw(graph, 5, Scheme::from_name("kaiming").unwrap());
     engine.set_state(&parameters, &buffers).unwrap();

@@ -7,7 +7,7 @@ use artifacts::ArtifactError;
 use artifacts::checkpoint::Checkpoint;
 use artifacts::metrics::{Metrics, TestMetrics};
 use artifacts::run::{Config, Kind};
-use kernels::device::{self, Device, Options, Precision};
+use kernels::device::{self, Device, EngineKind, Options, Precision};
 use kernels::engine::{DataSet, Engine, Images};
 use kernels::graph::Graph;
 use kernels::isa::Isa;
@@ -70,7 +70,7 @@ struct Case {
 
 impl Case {
     /// A plateau schedule, which has a state of its own to lose, on random images.
-    fn new(net: &str, optimizer: &str, shape: [usize; 3]) -> Self {
+    fn new(engine: EngineKind, net: &str, optimizer: &str, shape: [usize; 3]) -> Self {
         let schedule = Schedule::Plateau(Plateau { patience: 0, threshold: 0.5, ..Plateau::new(0.01) });
         let config = Config {
             kind: Kind::Train,
@@ -93,13 +93,15 @@ impl Case {
             test_every: 2,
             exact_conv: false,
             precision: Precision::Float32.to_string(),
+            engine: engine.to_string(),
         };
         let graph = nets::build(net, &config.shortcut, shape, CLASSES).unwrap();
         Self { spec: RunSpec::new(config).unwrap(), graph, data: random_data(shape) }
     }
 
     fn engine(&self, threads: usize) -> Box<dyn Engine> {
-        let options = Options { threads, isa: Isa::detect(), exact_conv: false, precision: Precision::Float32 };
+        let engine = self.spec.config.engine.parse().unwrap();
+        let options = Options { engine, threads, isa: Isa::detect(), exact_conv: false, precision: Precision::Float32 };
         let batch_size = self.spec.config.batch_size;
         let mut engine = device::open(&Device::Cpu, &self.graph, &self.data, batch_size, &options).unwrap();
         let (parameters, buffers) = initial::draw(&self.graph, 1, Scheme::Kaiming);
@@ -139,7 +141,8 @@ impl Case {
     }
 
     fn check(&self) {
-        let name = format!("{} with {}", self.spec.config.net, self.spec.config.optimizer);
+        let Config { engine, net, optimizer, .. } = &self.spec.config;
+        let name = format!("{net} with {optimizer} on engine {engine}");
         let straight = self.outcome(1, &[]);
         assert_eq!(
             straight.0.len() as u64,
@@ -165,13 +168,21 @@ fn random_data(shape: [usize; 3]) -> DataSet {
 #[test]
 fn every_net_whatever_the_threads_and_stops() {
     for net in nets::NAMES {
-        Case::new(net, "sgd", [3, 16, 16]).check();
+        Case::new(EngineKind::Fast, net, "sgd", [3, 16, 16]).check();
+    }
+}
+
+#[test]
+fn every_kind_of_net_by_candle_whatever_the_threads_and_stops() {
+    for net in ["lenet", "shallow", "resnet8", "bottleneck11"] {
+        Case::new(EngineKind::Candle, net, "sgd", [3, 16, 16]).check();
     }
 }
 
 #[test]
 fn every_optimizer_whatever_the_threads_and_stops() {
     for (optimizer, _) in OPTIMIZERS {
-        Case::new("resnet8", optimizer, [1, 28, 28]).check();
+        Case::new(EngineKind::Fast, "resnet8", optimizer, [1, 28, 28]).check();
+        Case::new(EngineKind::Candle, "resnet8", optimizer, [1, 16, 16]).check();
     }
 }

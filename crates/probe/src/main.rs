@@ -11,7 +11,7 @@ use clap::Parser;
 use cli::arguments::{FILES, OUTPUT};
 use cli::output::Quiet;
 use cli::{Failure, arguments, output};
-use kernels::device::{self, Device, Options, Precision};
+use kernels::device::{self, Device, EngineKind, Options, Precision};
 use kernels::engine::{Engine, Update};
 use kernels::isa::Isa;
 use launch::failure::OrFail;
@@ -70,6 +70,9 @@ struct Arguments {
     /// Where to run: cpu, cuda or cuda:N [default: cpu]
     #[arg(long, help_heading = MACHINE, value_name = "DEVICE", default_value_t = Device::Cpu, hide_default_value = true)]
     device: Device,
+    /// What computes: fast (our kernels), or candle (candle's own operations: slow, to hold the other's results against)
+    #[arg(long, help_heading = MACHINE, value_name = "NAME", default_value_t = EngineKind::Fast)]
+    engine: EngineKind,
     /// Worker threads; results do not depend on them [default: all processors]
     #[arg(long, help_heading = MACHINE, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     threads: Option<u64>,
@@ -103,6 +106,7 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
         optimizer: value_name(arguments.optimizer),
         momentum: arguments.momentum,
         weight_decay: arguments.weight_decay,
+        engine: arguments.engine.to_string(),
         seed: arguments.seed,
         data: inputs.data_source,
         init: inputs.init_source,
@@ -159,7 +163,13 @@ impl Arguments {
 
     fn engine(&self, inputs: &Inputs) -> Result<Box<dyn Engine>, Failure> {
         let threads = self.threads.map_or_else(machine::cores, |threads| threads as usize);
-        let options = Options { threads, isa: Isa::detect(), exact_conv: false, precision: Precision::Float32 };
+        let options = Options {
+            engine: self.engine,
+            threads,
+            isa: Isa::detect(),
+            exact_conv: false,
+            precision: Precision::Float32,
+        };
         device::open(&self.device, &inputs.graph, &inputs.data, self.batch_size, &options).or_fail()
     }
 }

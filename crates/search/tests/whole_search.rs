@@ -223,6 +223,7 @@ fn json_probe(asked: &Asked) {
         optimizer: "sgd".to_owned(),
         momentum: 0.9,
         weight_decay: 1e-4,
+        engine: "fast".to_owned(),
         seed: 1,
         data: source(),
         init: source(),

@@ -72,11 +72,6 @@ impl Limits {
     pub(super) fn of(net: &str) -> Self {
         if net == "lenet" { SMOOTH } else { KINKED }
     }
-
-    /// Of the reference engine, whose operations sum in plain f32.
-    pub(super) fn of_reference() -> Self {
-        Self { forward: 1e-3, gradient: 5e-2, first_change: 5e-2, ..KINKED }
-    }
 }
 
 /// What the files that PyTorch was given held.

@@ -50,25 +50,13 @@ impl Cuda {
     /// # Errors
     /// When there is no such GPU, or it or its driver cannot be used.
     pub fn open(number: usize, options: &Options) -> Result<Self, EngineError> {
-        let card = Device::Cuda(number);
-        let unavailable = |reason: String| Unavailable::Gpu { device: card, reason };
-        let device = match candle_core::Device::new_cuda(number) {
-            Ok(candle_core::Device::Cuda(device)) => device,
-            Ok(other) => return Err(unavailable(format!("candle opened {other:?} in its place")).into()),
-            Err(error) => {
-                // What follows the first line is where in candle it happened.
-                let error = error.to_string();
-                let found = error.lines().next().unwrap_or_default();
-                return Err(unavailable(found.to_owned()).into());
-            }
-        };
+        let device = open_device(number)?;
         let stream = device.cuda_stream();
-        let about = |error: driver::DriverError| failed("asking about the card", error);
-        let (name, (major, minor)) =
-            (stream.context().name().map_err(about)?, stream.context().compute_capability().map_err(about)?);
+        let Card { name, major, minor } = Card::of(&device)?;
         if options.precision != Precision::Float32 && major < 8 {
             let reason = format!("it has compute capability {major}.{minor}, and 8.0 is the least");
-            return Err(Unavailable::Precision { device: card, precision: options.precision, reason }.into());
+            let device = Device::Cuda(number);
+            return Err(Unavailable::Precision { device, precision: options.precision, reason }.into());
         }
         // SAFETY: one stream is used throughout; there is nothing that events would have to put in order.
         unsafe { device.disable_event_tracking() };
@@ -82,6 +70,46 @@ impl Cuda {
             memory: Vec::new(),
             card: format!("{name}, compute capability {major}.{minor}"),
         })
+    }
+}
+
+/// candle's device for the GPU of this number.
+///
+/// # Errors
+/// When there is no such GPU, or its driver refuses.
+pub(crate) fn open_device(number: usize) -> Result<CudaDevice, EngineError> {
+    let unavailable = |reason: String| Unavailable::Gpu { device: Device::Cuda(number), reason };
+    match candle_core::Device::new_cuda(number) {
+        Ok(candle_core::Device::Cuda(device)) => Ok(device),
+        Ok(other) => Err(unavailable(format!("candle opened {other:?} in its place")).into()),
+        Err(error) => {
+            // What follows the first line is where in candle it happened.
+            let error = error.to_string();
+            let found = error.lines().next().unwrap_or_default();
+            Err(unavailable(found.to_owned()).into())
+        }
+    }
+}
+
+/// What a GPU is.
+pub(crate) struct Card {
+    /// Its name, such as `NVIDIA H100 80GB HBM3`.
+    pub(crate) name: String,
+    major: i32,
+    minor: i32,
+}
+
+impl Card {
+    /// What the driver says of a GPU.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub(crate) fn of(device: &CudaDevice) -> Result<Self, EngineError> {
+        let about = |error: driver::DriverError| failed("asking about the card", error);
+        let stream = device.cuda_stream();
+        let context = stream.context();
+        let (major, minor) = context.compute_capability().map_err(about)?;
+        Ok(Self { name: context.name().map_err(about)?, major, minor })
     }
 }
 

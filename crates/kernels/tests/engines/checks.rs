@@ -1,6 +1,5 @@
 //! What every engine has to do, checked against the reference engine: written once, run on each device.
 
-use candle_core::Device;
 use kernels::engine::{Batch, Engine, Evaluation, Optimizer, OptimizerState, Split, StepOutcome, Update};
 use kernels::graph::Graph;
 use kernels::reference::CandleEngine;
@@ -21,7 +20,7 @@ pub(crate) const SGD: Update =
     Update { optimizer: Optimizer::Sgd { nesterov: false }, lr: 0.05, momentum: 0.9, weight_decay: 1e-3 };
 
 fn candle(graph: &Graph) -> CandleEngine {
-    let mut engine = CandleEngine::new(graph, &nets::data(graph), BATCH, Device::Cpu).unwrap();
+    let mut engine = CandleEngine::new(graph, &nets::data(graph), BATCH, candle_core::Device::Cpu, 1).unwrap();
     let (parameters, buffers) = nets::state(graph);
     engine.set_state(&parameters, &buffers).unwrap();
     engine

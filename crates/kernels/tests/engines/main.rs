@@ -12,23 +12,32 @@ use kernels::graph::Graph;
 use kernels::isa::Isa;
 
 use checks::SGD;
-use subjects::{BATCH, Subject, cuda_in, emulated_in, emulated_with_threads};
+use subjects::{BATCH, Subject, cuda_in, emulated_in, emulated_with_threads, on_candle_with};
 
-/// A module of tests for a device: each check, on so many of the device's subjects at most.
+/// A module of tests for a device: each check, on so many of the device's subjects at most. Those of conduct need no
+/// reference beside the engine itself.
 macro_rules! stamp {
     ($device:ident, $attributes:tt) => {
         mod $device {
             stamp!(@ $device, $attributes, loss_gradients_and_running_statistics, usize::MAX);
             stamp!(@ $device, $attributes, evaluation_and_logits, usize::MAX);
             stamp!(@ $device, $attributes, weights_after_steps_of_every_optimizer, 1);
-            stamp!(@ $device, $attributes, statistics_of_batches_are_plain_means, 1);
-            stamp!(@ $device, $attributes, a_restored_engine_goes_on_with_the_same_bits, 1);
-            stamp!(@ $device, $attributes, an_evaluation_between_steps_changes_nothing, 1);
-            stamp!(@ $device, $attributes, outcomes_that_come_late_are_those_that_come_at_once, 1);
-            stamp!(@ $device, $attributes, numbers_that_blow_up_are_an_outcome, 1);
-            stamp!(@ $device, $attributes, weights_that_are_not_finite_are_seen_at_their_step, 1);
-            stamp!(@ $device, $attributes, what_does_not_fit_is_refused_by_name, 1);
+            stamp!(@conduct $device, $attributes);
         }
+    };
+    (conduct of $device:ident, $attributes:tt) => {
+        mod $device {
+            stamp!(@conduct $device, $attributes);
+        }
+    };
+    (@conduct $device:ident, $attributes:tt) => {
+        stamp!(@ $device, $attributes, statistics_of_batches_are_plain_means, 1);
+        stamp!(@ $device, $attributes, a_restored_engine_goes_on_with_the_same_bits, 1);
+        stamp!(@ $device, $attributes, an_evaluation_between_steps_changes_nothing, 1);
+        stamp!(@ $device, $attributes, outcomes_that_come_late_are_those_that_come_at_once, 1);
+        stamp!(@ $device, $attributes, numbers_that_blow_up_are_an_outcome, 1);
+        stamp!(@ $device, $attributes, weights_that_are_not_finite_are_seen_at_their_step, 1);
+        stamp!(@ $device, $attributes, what_does_not_fit_is_refused_by_name, 1);
     };
     (@ $device:ident, [$($attribute:meta)?], $check:ident, $most:expr) => {
         #[test]
@@ -41,7 +50,9 @@ macro_rules! stamp {
 
 stamp!(on_cpu, []);
 stamp!(on_emulated, []);
+stamp!(conduct of on_candle, []);
 stamp!(on_cuda, [cfg_attr(not(feature = "cuda"), ignore = "needs a build with --features cuda, and a GPU")]);
+stamp!(on_cuda_by_candle, [cfg_attr(not(feature = "cuda"), ignore = "needs a build with --features cuda, and a GPU")]);
 
 #[test]
 fn threads_of_a_block_share_the_work() {
@@ -102,16 +113,22 @@ fn an_engine_says_which_instruction_set_it_uses() {
 fn bits_do_not_depend_on_threads() {
     for net in nets::all() {
         for isa in Isa::supported() {
-            let results: Vec<_> = [1, 2, 7].map(|threads| run(&net.graph, isa, threads)).into();
-            assert_eq!(results[0], results[1], "{} {isa}: 1 and 2 threads", net.name);
-            assert_eq!(results[0], results[2], "{} {isa}: 1 and 7 threads", net.name);
+            assert_same_bits(net.name, |threads| Box::new(cpu_engine(&net.graph, isa, threads)));
         }
+        assert_same_bits(net.name, |threads| on_candle_with(threads).open(&net.graph));
     }
 }
 
+/// The same bits, on however many threads an engine is opened.
+fn assert_same_bits(net: &str, open: impl Fn(usize) -> Box<dyn Engine>) {
+    let [one, two, seven] = [1, 2, 7].map(|threads| run(open(threads)));
+    let engine = open(1).description();
+    assert!(one == two, "{net}, {engine}: 1 and 2 threads");
+    assert!(one == seven, "{net}, {engine}: 1 and 7 threads");
+}
+
 /// Everything that three steps and an evaluation leave, as bits.
-fn run(graph: &Graph, isa: Isa, threads: usize) -> Vec<u64> {
-    let mut engine = cpu_engine(graph, isa, threads);
+fn run(mut engine: Box<dyn Engine>) -> Vec<u64> {
     let mut bits = Vec::new();
     let indices: Vec<u32> = (0..BATCH as u32).collect();
     let augmentations = nets::augmentations(BATCH);

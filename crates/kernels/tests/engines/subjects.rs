@@ -1,11 +1,14 @@
 //! Which engines the checks are run on.
 
+use std::io::Write as _;
+
 use kernels::cpu::{CpuEngine, CpuOptions};
-use kernels::device::Precision;
+use kernels::device::{self, Device, EngineKind, Options, Precision};
 use kernels::engine::Engine;
 use kernels::gpu::GpuEngine;
 use kernels::graph::Graph;
 use kernels::isa::Isa;
+use kernels::reference::CandleEngine;
 
 use crate::emulated::Emulated;
 use crate::nets;
@@ -49,6 +52,18 @@ pub(crate) fn on_cpu() -> Vec<Subject> {
     kinds.map(subject).collect()
 }
 
+/// candle's operations on the processor.
+pub(crate) fn on_candle() -> Vec<Subject> {
+    vec![on_candle_with(2)]
+}
+
+/// The same on so many threads.
+pub(crate) fn on_candle_with(threads: usize) -> Subject {
+    Subject::new(format!("candle, {threads} threads"), move |graph| {
+        CandleEngine::new(graph, &nets::data(graph), BATCH, candle_core::Device::Cpu, threads).unwrap()
+    })
+}
+
 /// The GPU engine and its kernels, without a GPU.
 pub(crate) fn on_emulated() -> Vec<Subject> {
     vec![emulated_in(Precision::Float32)]
@@ -73,13 +88,21 @@ pub(crate) fn on_cuda() -> Vec<Subject> {
     cuda_in(Precision::Float32, true).into_iter().collect()
 }
 
-/// The same in one of the precisions, with cuDNN's direct algorithms alone or with all.
-#[cfg(feature = "cuda")]
-pub(crate) fn cuda_in(precision: Precision, exact_conv: bool) -> Option<Subject> {
-    use kernels::device::{self, Device, Options};
-    use std::io::Write;
+/// The same by candle's operations.
+pub(crate) fn on_cuda_by_candle() -> Vec<Subject> {
+    cuda(EngineKind::Candle, Precision::Float32, false).into_iter().collect()
+}
 
-    let options = Options { threads: 1, isa: Isa::detect(), exact_conv, precision };
+/// The first GPU in one of the precisions, with cuDNN's direct algorithms alone or with all.
+pub(crate) fn cuda_in(precision: Precision, exact_conv: bool) -> Option<Subject> {
+    cuda(EngineKind::Fast, precision, exact_conv)
+}
+
+fn cuda(engine: EngineKind, precision: Precision, exact_conv: bool) -> Option<Subject> {
+    if cfg!(not(feature = "cuda")) {
+        return None;
+    }
+    let options = Options { engine, threads: 1, isa: Isa::detect(), exact_conv, precision };
     let open = move |graph: &Graph| device::open(&Device::Cuda(0), graph, &nets::data(graph), BATCH, &options);
     match open(&nets::residual(false)) {
         Ok(engine) => {
@@ -93,9 +116,4 @@ pub(crate) fn cuda_in(precision: Precision, exact_conv: bool) -> Option<Subject>
             None
         }
     }
-}
-
-#[cfg(not(feature = "cuda"))]
-pub(crate) fn cuda_in(_: Precision, _: bool) -> Option<Subject> {
-    None
 }
