@@ -221,7 +221,8 @@ watch: | $(BIN)/sc-watch ## watch a study in progress from another terminal: cur
 	@$(BIN)/sc-watch --wait $(runs_of_$(known_watch))
 
 # ----------------------------------------------------------------------------------------------------------- the rest
-.PHONY: help help-all programs test torture lint fuzz sanitize large deps deny check-cuda test-cuda test-pytorch test-export test-page schemas bench \
+.PHONY: help help-all programs commands test test-slurm torture lint fuzz sanitize large deps deny check-cuda test-cuda test-pytorch \
+  test-export test-page schemas bench \
   bench-checkpoint bench-peer bench-run bench-scaling peer-agrees clean clean-studies
 
 # What `make help` shows, in this order. `make help-all` shows them and everything else that a `##` comment documents.
@@ -244,6 +245,11 @@ help-all: ## every target and variable
 
 programs: $(PROGRAMS) $(cuda_programs) ## build the programs
 	@:
+
+STUDY ?= superconvergence ## commands: the study
+commands: | $(PROGRAMS) $(cuda_programs) ## list what STUDY has still to run, one command a line after its wave: those of wave 2 need some of wave 1
+	@MAKEFLAGS='$(subst ','\'',$(filter-out --warn-undefined-variables,$(MAKEFLAGS)))' \
+	  $(MAKE) -n $(strip $(STUDY)) | awk -f pipelines/commands.awk
 
 test: ## run all tests
 	$(CARGO) test --release --workspace
@@ -284,6 +290,9 @@ deny: ## check licences, duplicates, sources and advisories of all crates, by ca
 
 check-cuda: ## lint the CUDA code and compile its kernels, without a GPU; needs Python with pip
 	tests/cuda/check.sh
+
+test-slurm: | $(PROGRAMS) ## run a study on a Slurm of our own, with a node dying midway; needs slurm-wlm, munge and root
+	@tests/slurm/check.sh $(BIN) || [ $$? -eq 3 ]
 
 test-cuda: ## test every operation of every net on the first GPU against the reference
 	$(CARGO) test --release --target-dir $(CUDA_TARGET) -p kernels --features kernels/$(cuda_feature) --test engines on_cuda

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bad_input;
+mod cluster;
 mod commands;
 mod disk;
 mod divergence;
