@@ -221,8 +221,8 @@ watch: | $(BIN)/sc-watch ## watch a study in progress from another terminal: cur
 	@$(BIN)/sc-watch --wait $(runs_of_$(known_watch))
 
 # ----------------------------------------------------------------------------------------------------------- the rest
-.PHONY: help help-all programs commands test test-slurm torture lint fuzz sanitize large deps deny check-cuda test-cuda test-pytorch \
-  test-export test-page schemas bench \
+.PHONY: help help-all programs commands install uninstall dist test test-slurm torture lint fuzz sanitize large deps deny check-cuda test-cuda \
+  test-pytorch test-export test-page schemas bench \
   bench-checkpoint bench-peer bench-run bench-scaling peer-agrees clean clean-studies
 
 # What `make help` shows, in this order. `make help-all` shows them and everything else that a `##` comment documents.
@@ -250,6 +250,33 @@ STUDY ?= superconvergence ## commands: the study
 commands: | $(PROGRAMS) $(cuda_programs) ## list what STUDY has still to run, one command a line after its wave: those of wave 2 need some of wave 1
 	@MAKEFLAGS='$(subst ','\'',$(filter-out --warn-undefined-variables,$(MAKEFLAGS)))' \
 	  $(MAKE) -n $(strip $(STUDY)) | awk -f pipelines/commands.awk
+
+# What `make install` copies, and `make dist` packs.
+PREFIX ?= /usr/local ## install: programs go to PREFIX/bin, man pages and completions below PREFIX/share
+DESTDIR ?= ## install: a folder that PREFIX is taken to lie in, for those who make packages
+MANUAL := target/manual
+installed := $(filter-out $(addprefix $(BIN)/,$(notdir $(cuda_programs))),$(PROGRAMS)) $(cuda_programs)
+prefix := $(abspath $(strip $(DESTDIR))$(patsubst ~/%,$(HOME)/%,$(strip $(PREFIX))))
+
+$(MANUAL)/made: $(PROGRAMS) $(wildcard tests/bin/manual.rs tests/src/manual.rs tests/src/manual/*.rs)
+	@$(CARGO) build --release --quiet --workspace --bin manual
+	@rm -rf $(@D) && $(BIN)/manual $(BIN) $(@D) $(notdir $(PROGRAMS))
+	@touch $@
+
+install: $(MANUAL)/made $(cuda_programs) ## install the programs, their man pages and shell completions in PREFIX
+	@install -d '$(prefix)/bin'
+	@install -m 755 $(installed) '$(prefix)/bin'
+	@cd $(MANUAL) && find . -type f ! -name made -exec install -D -m 644 {} '$(prefix)/share/{}' ';'
+	@printf '%s\n' 'installed $(words $(installed)) programs in $(prefix)/bin, man pages and completions in $(prefix)/share' \
+	  'make uninstall, with the same PREFIX, removes them'
+
+uninstall: $(MANUAL)/made ## remove what `make install` put into PREFIX
+	@rm -f $(patsubst %,'$(prefix)/bin/%',$(notdir $(installed)))
+	@cd $(MANUAL) && find . -type f ! -name made -exec rm -f '$(prefix)/share/{}' ';'
+
+PYTHON ?= python3 ## dist: the Python that makes the wheel
+dist: $(MANUAL)/made ## pack programs, man pages and completions: a tarball, and a wheel by maturin, tried with pip
+	@PYTHON='$(strip $(PYTHON))' packaging/dist.sh $(BIN) $(MANUAL) target/dist $(notdir $(PROGRAMS)) || [ $$? -eq 3 ]
 
 test: ## run all tests
 	$(CARGO) test --release --workspace

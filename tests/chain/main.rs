@@ -12,6 +12,7 @@ mod engines;
 mod evaluate;
 mod help;
 mod house;
+mod install;
 mod kill;
 mod makefile;
 mod one_path;

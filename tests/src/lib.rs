@@ -4,6 +4,7 @@
 
 pub mod kill;
 pub mod made_up;
+pub mod manual;
 pub mod stages;
 pub mod study;
 

@@ -5,7 +5,7 @@ use std::process;
 
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use crate::{UNUSABLE, output, run};
+use crate::{UNUSABLE, output, processor, run};
 
 /// The exit codes of programs, for `#[command(after_help = ...)]`; subcommands get the text of their program.
 pub const EXIT_CODES: &str = "\
@@ -47,6 +47,10 @@ pub fn parse<A: CommandFactory + FromArgMatches>() -> A {
 /// As [`parse`], with what tells a flag given from a default: the command and its matches.
 pub fn parse_with_matches<A: CommandFactory + FromArgMatches>() -> (A, Command, ArgMatches) {
     let mut command = dressed(A::command());
+    if let Err(failure) = processor::check() {
+        let _ = run(command.get_name(), Err(failure));
+        process::exit(i32::from(UNUSABLE));
+    }
     let parsed = command.try_get_matches_from_mut(std::env::args_os());
     let matches = parsed.unwrap_or_else(|error| end(&command, &error));
     let arguments = A::from_arg_matches(&matches).unwrap_or_else(|error| end(&command, &error));

@@ -9,6 +9,7 @@
 pub mod arguments;
 mod failure;
 pub mod output;
+mod processor;
 pub mod progress;
 pub mod signals;
 
