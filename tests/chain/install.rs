@@ -71,7 +71,9 @@ fn pages_and_completions_know_every_flag() {
     let train = fs::read_to_string(out.path().join("bash-completion/completions/sc-train")).unwrap();
     assert!(train.contains("triangular2") && train.contains("torch-three-phase"), "{train}");
     let again = tempfile::tempdir().unwrap();
-    names.iter().for_each(|name| manual::write(&programs().join(name), again.path()).unwrap());
+    for name in &names {
+        manual::write(&programs().join(name), again.path()).unwrap();
+    }
     for path in files(out.path()) {
         let other = again.path().join(path.strip_prefix(out.path()).unwrap());
         assert!(fs::read(&path).unwrap() == fs::read(other).unwrap(), "{}", path.display());
@@ -116,7 +118,9 @@ fn what_is_installed_runs_and_is_removed_without_a_trace() {
     let prefix = checkout.path().join("prefix");
     // A checkout without sources has no cargo to ask: the tool that makes the pages is this one.
     let manual = checkout.path().join("target/manual");
-    names().iter().for_each(|name| manual::write(&programs().join(name), &manual).unwrap());
+    for name in names() {
+        manual::write(&programs().join(name), &manual).unwrap();
+    }
     fs::write(manual.join("made"), "").unwrap();
     let to = format!("PREFIX={}", prefix.display());
     let output = make(checkout.path(), &["install", &to]);

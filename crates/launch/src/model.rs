@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use artifacts::weights::{self, Origin, Task};
 use clap::Args;
 use cli::Failure;
-use kernels::device::{self, Device, Options, Precision};
+use kernels::device::{self, Device, EngineKind, Options, Precision};
 use kernels::engine::{Batch, Buffers, DataSet, Images, Split};
 use kernels::graph::Graph;
 use kernels::isa::Isa;
@@ -22,6 +22,9 @@ pub struct Computing {
     /// Where to run: cpu, cuda or cuda:N [default: cpu]
     #[arg(long, help_heading = MACHINE, value_name = "DEVICE", default_value_t = Device::Cpu, hide_default_value = true)]
     pub device: Device,
+    /// What computes: fast (our kernels), or candle (candle's own operations: slow, to hold the other's results against)
+    #[arg(long, help_heading = MACHINE, value_name = "NAME", default_value_t = EngineKind::Fast)]
+    pub engine: EngineKind,
     /// Worker threads; results do not depend on them [default: all processors]
     #[arg(long, help_heading = MACHINE, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub threads: Option<u64>,
@@ -109,6 +112,7 @@ impl Model {
         let (mean, std, none) = (single(mean), single(std), Images { pixels: [].into(), labels: [].into() });
         let data = DataSet { shape: *shape, classes: classes.len(), mean, std, train: none, test: images };
         let options = Options {
+            engine: computing.engine,
             threads: computing.threads(),
             isa: computing.isa.unwrap_or_else(Isa::detect),
             exact_conv: computing.exact_conv,

@@ -18,7 +18,7 @@ fn curve(n: usize, of: impl Fn(usize, f64) -> f64) -> Curve {
     };
     let (source, setting) = ("made-up".to_owned(), Setting::default());
     let points = (0..n).map(point).collect();
-    Curve { source, classes: None, seed: None, setting, critical_lr: None, conditions: Vec::new(), points }
+    Curve { source, setting, points, ..Curve::default() }
 }
 
 fn losses_of(curve: &Curve) -> Vec<Option<f64>> {
