@@ -74,7 +74,7 @@ fn every_flag_in_the_documents_is_one_that_the_program_takes() {
             let words: Vec<&str> = line.split_whitespace().collect();
             let program = words[0].to_owned();
             assert!(programs().join(&program).exists(), "{document}: {line}: there is no {program}");
-            let has_commands = ["sc-analyze", "sc-search", "sc-prep"].contains(&words[0]);
+            let has_commands = ["sc-analyze", "sc-export", "sc-search", "sc-prep"].contains(&words[0]);
             // `sc-prep --download`, in prose: of any of its commands.
             let any = if words[0] == "sc-prep" { "cifar10" } else { "" };
             let subcommand = words.get(1).filter(|word| has_commands && !word.starts_with('-')).copied().unwrap_or(any);

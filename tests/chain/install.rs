@@ -88,10 +88,11 @@ fn page_alone(help: &str, flag: &str) -> bool {
 /// What bash offers after `words`, by the completions in `file`.
 fn offered(file: &Path, program: &str, words: &[&str]) -> String {
     let script = format!(
-        "source '{}'; COMP_WORDS=({program} {}); COMP_CWORD={}; _{program} {program} '{}' '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        "source '{}'; COMP_WORDS=({program} {}); COMP_CWORD={}; _{} {program} '{}' '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
         file.display(),
         words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" "),
         words.len(),
+        program.replace('-', "__"),
         words.last().unwrap(),
         words.len().checked_sub(2).map_or(program, |before| words[before]),
     );
