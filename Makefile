@@ -276,7 +276,7 @@ uninstall: $(MANUAL)/made ## remove what `make install` put into PREFIX
 
 PYTHON ?= python3 ## dist: the Python that makes the wheel
 dist: $(MANUAL)/made ## pack programs, man pages and completions: a tarball, and a wheel by maturin, tried with pip
-	@PYTHON='$(strip $(PYTHON))' packaging/dist.sh $(BIN) $(MANUAL) target/dist $(notdir $(PROGRAMS)) || [ $$? -eq 3 ]
+	@PYTHON='$(strip $(PYTHON))' pipelines/dist.sh $(BIN) $(MANUAL) target/dist $(notdir $(PROGRAMS)) || [ $$? -eq 3 ]
 
 test: ## run all tests
 	$(CARGO) test --release --workspace

@@ -285,7 +285,7 @@ impl Panel {
         }
     }
 
-    /// Puts rings on a series, [`RING_DISTANCE`] apart along the axis.
+    /// Puts rings on a series, `RING_DISTANCE` apart along the axis.
     pub fn rings(&self, figure: &mut Figure, series: &[(f64, f64)], color: RGBColor) {
         for stretch in self.stretches(series) {
             let mut last = f64::NEG_INFINITY;

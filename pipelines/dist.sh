@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packs the built programs, with man pages and completions: a tarball, and a wheel that pip installs. Tries both.
 #
-#     packaging/dist.sh PROGRAMS MANUAL OUT NAME...
+#     pipelines/dist.sh PROGRAMS MANUAL OUT NAME...
 #
 # PROGRAMS: the folder of the programs NAME; MANUAL: what tests/bin/manual.rs made of them. Ends with 3, the tarball made, where
 # there is no Python with pip: maturin, which makes the wheel, comes from PyPI, and so does nothing else.
@@ -65,7 +65,7 @@ for program in "$@"; do [ "$program" = sc-search ] || cp "$tree/bin/$program" "$
 cp "$workspace/README.md" "$wheel/"
 # By the newest glibc that any program asks for: maturin looks at its own crate alone.
 glibc=$(grep -aoh 'GLIBC_2\.[0-9]*' "$tree/bin/"* | sort -uV | tail -n 1)
-sed -e "s|@MANIFEST@|$workspace/crates/search/Cargo.toml|" -e "s|@VERSION@|$version|" "$workspace/packaging/pyproject.toml" \
+sed -e "s|@MANIFEST@|$workspace/crates/search/Cargo.toml|" -e "s|@VERSION@|$version|" "$workspace/pipelines/pyproject.toml" \
   > "$wheel/pyproject.toml"
 [ -x "$out/maturin/bin/maturin" ] || {
   "$python" -m venv "$out/maturin"
