@@ -14,7 +14,7 @@ MAKEFLAGS += --no-builtin-rules --warn-undefined-variables --no-print-directory
 # -------------------------------------------------------------------------------------------------- shared variables
 DATA ?= mnist5k ## data set: mnist5k, cifar10, cifar100, mnist, or any name with SOURCE=FOLDER
 SOURCE ?= ## archive or folder of the data set; empty: the embedded digits, or the official download
-NET ?= resnet8 ## lenet, shallow, resnet8, 20, 32, 44, 56 or 110, bottleneck11, 29, 56 or 164
+NET ?= resnet8 ## lenet, shallow, resnet8, 20, 32, 44, 56 or 110, bottleneck11, 29, 56 or 164; for pictures from 32 pixels on resnet18, 34 or 50
 SHORTCUT ?= a ## shortcut of residual nets: a or avgpool
 BATCH ?= 128 ## images per step
 OPTIMIZER ?= sgd ## sgd, nesterov, adagrad, adadelta, rmsprop, adam or adamw
@@ -31,7 +31,7 @@ THREADS ?= ## threads of a run; empty: all processors
 QUIET ?= ## 1: no progress on stderr
 
 # Names and numbers that cannot be right are refused before anything runs, with the nearest right one.
-NETS := lenet shallow resnet8 resnet20 resnet32 resnet44 resnet56 resnet110 bottleneck11 bottleneck29 bottleneck56 bottleneck164
+NETS := lenet shallow resnet8 resnet18 resnet20 resnet32 resnet34 resnet44 resnet50 resnet56 resnet110 bottleneck11 bottleneck29 bottleneck56 bottleneck164
 ENGINES := fast candle
 DATA_SETS := mnist5k cifar10 cifar100 mnist
 # 1: a word, 2: words to choose from
@@ -108,7 +108,9 @@ quiet := $(if $(strip $(QUIET)),--quiet)
 threads := $(if $(strip $(THREADS)),--threads $(strip $(THREADS)))
 engine := $(if $(filter-out fast,$(ENGINE)),--engine $(strip $(ENGINE)))
 precision := $(if $(filter-out float32,$(PRECISION)),--precision $(strip $(PRECISION)))
-shortcut := $(if $(filter resnet% bottleneck%,$(NET)),--shortcut $(strip $(SHORTCUT)))
+# 1: net; those of torchvision have a shortcut of their own
+has_shortcut = $(filter-out resnet18 resnet34 resnet50,$(filter resnet% bottleneck%,$1))
+shortcut := $(if $(call has_shortcut,$(NET)),--shortcut $(strip $(SHORTCUT)))
 
 .PHONY: FORCE
 FORCE:
@@ -132,7 +134,7 @@ $1: $2 | $(BIN)/sc-init
 endef
 
 # Initial weights in a study of several nets, those with shortcuts by the first kind. 1: net, 2: data, 3: seed
-init_of = init/$1$(if $(filter resnet% bottleneck%,$1),-a)_$2_seed$3.safetensors
+init_of = init/$1$(if $(call has_shortcut,$1),-a)_$2_seed$3.safetensors
 
 # 1: seed
 init_file = init/$(strip $(NET))$(if $(shortcut),-$(strip $(SHORTCUT)))_$(strip $(DATA))_seed$1.safetensors
@@ -347,11 +349,12 @@ bench-checkpoint: ## measure what a checkpoint costs, and its share of a run at 
 
 PEER_PYTHON ?= python3 ## bench-peer, peer-agrees, test-pytorch, test-export, test-page, parity tests: a Python, with PyTorch for most
 QUICK ?= ## bench-peer: 1 for a few cases only
+PHOTO ?= ## bench-peer: 1 for resnet18 at 128 and 224 pixels only (PEER_PYTHON has torchvision)
 ROUNDS ?= 5 ## bench-peer: interleaved rounds
 bench-peer: ## measure our training steps against PyTorch's, into docs/results/; with DEVICE=cuda on one GPU
 	$(need_libraries)
 	$(CARGO) build --release --quiet $(cuda_build) -p learner --examples
-	$(PEER_PYTHON) tests/peer/bench_peer.py --rounds $(strip $(ROUNDS)) $(if $(strip $(QUICK)),--quick) \
+	$(PEER_PYTHON) tests/peer/bench_peer.py --rounds $(strip $(ROUNDS)) $(if $(strip $(QUICK)),--quick) $(if $(strip $(PHOTO)),--photo) \
 	  --device $(strip $(DEVICE)) --ours $(RUN_BIN)/examples/bench_net
 
 PEER_OTHER ?= ## peer-agrees: an independent script that measures the same nets in PyTorch

@@ -152,9 +152,8 @@ fn torch_weights() -> Prepared {
         read: Box::new(move |input| {
             let path = scratch.write("mutated", input);
             answer(torch::open(&path).and_then(|mut file| {
-                let names = WANTED.map(|(name, _)| name);
-                torch::rename(&mut file, &names);
-                torch::check_names(&file, &names, "lenet")?;
+                let wanted = torch::Wanted { net: "lenet", tensors: WANTED.to_vec(), head: "fc", stem: "conv1.weight" };
+                torch::fit(&mut file, &wanted, torch::Ways { adapt_stem: true, ..Default::default() })?;
                 weights::take(file, WANTED.into_iter(), "lenet")
             }))
         }),

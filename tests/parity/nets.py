@@ -22,8 +22,9 @@ from torch.nn import functional as F
 import safetensors_file
 import torch_nets
 
-ENTRIES = 64
 PADDING = 4
+
+entries = 64  # of a tensor; set by a flag
 
 # PyTorch's own two float32 convolutions, which add up in different orders: oneDNN's (or not). Its channels_last batch
 # norm is no measure: it sums in plain float32, and its means are off by 1e-4 already at the first step.
@@ -31,10 +32,10 @@ FLOAT32_ONEDNN = (True, False)
 
 
 def positions(count):
-    """Where a tensor of `count` elements is looked at: everywhere if small, else at 64 scattered places."""
-    if count <= ENTRIES:
+    """Where a tensor of `count` elements is looked at: everywhere if small, else at `entries` scattered places."""
+    if count <= entries:
         return list(range(count))
-    return [k * 2654435761 % count for k in range(1, ENTRIES + 1)]
+    return [k * 2654435761 % count for k in range(1, entries + 1)]
 
 
 def summary(tensor, start=None):
@@ -155,9 +156,8 @@ def list_deviation(found, right):
 
 def tensor_deviation(found, right):
     """The norm of the difference, as far as the entries tell, as a share of the right one's scale."""
-    entries = right["entries"]
-    off = distance(found["entries"], entries)
-    return off * (right["count"] / len(entries)) ** 0.5 / right["scale"] if off else 0.0
+    off = distance(found["entries"], right["entries"])
+    return off * (right["count"] / len(right["entries"])) ** 0.5 / right["scale"] if off else 0.0
 
 
 def deviations(found, right):
@@ -191,7 +191,7 @@ def text(fixture):
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--net", required=True, help="resnetN, lenet or shallow")
+    p.add_argument("--net", required=True, help="a net of torch_nets.py")
     p.add_argument("--shortcut", default="a", choices=torch_nets.SHORTCUTS)
     p.add_argument("--data", required=True, help="made by sc-prep")
     p.add_argument("--init", required=True, help="made by sc-init")
@@ -200,12 +200,15 @@ def arguments():
     p.add_argument("--lr", type=float, required=True)
     p.add_argument("--momentum", type=float, default=0.9)
     p.add_argument("--weight-decay", type=float, default=1e-4)
+    p.add_argument("--entries", type=int, default=entries, help="numbers kept of a tensor")
     p.add_argument("--out", required=True, type=pathlib.Path)
     return p.parse_args()
 
 
 def main():
+    global entries
     a = arguments()
+    entries = a.entries
     torch.set_num_threads(1)
     data, metadata = safetensors_file.read(a.data)
     weights, _ = safetensors_file.read(a.init)
@@ -224,7 +227,7 @@ def main():
     own = {quantity: max(each[quantity] for each in own) for quantity in own[0]}
     fixture = {
         "net": a.net,
-        "shortcut": a.shortcut,
+        "shortcut": "" if a.net in torch_nets.PHOTO else a.shortcut,
         "seed": a.seed,
         "lr": a.lr,
         "momentum": a.momentum,

@@ -23,7 +23,8 @@ def read(path):
     tensors = {}
     for name, entry in header.items():
         begin, end = (start + offset for offset in entry["data_offsets"])
-        flat = torch.frombuffer(content[begin:end], dtype=DTYPES[entry["dtype"]])
+        dtype = DTYPES[entry["dtype"]]
+        flat = torch.frombuffer(content[begin:end], dtype=dtype) if end > begin else torch.empty(0, dtype=dtype)
         tensors[name] = flat.reshape(entry["shape"])
     return tensors, metadata
 

@@ -1,4 +1,5 @@
-"""The project's nets in PyTorch, written independently of the Rust ones and named as in their files of weights.
+"""The project's nets in PyTorch, written independently of the Rust ones (resnet18, 34 and 50: torchvision's own) and named as
+in their files of weights.
 
     build("resnet20", channels=3, size=32, classes=10, shortcut="a").state_dict()
 
@@ -98,8 +99,23 @@ def shallow(channels, size, classes):
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * pooled**2, classes))
 
 
+PHOTO = ("resnet18", "resnet34", "resnet50")
+
+
+def photo(net, channels, classes):
+    """torchvision's own, random weights; only the stem of images that are not RGB is another."""
+    import torchvision  # here, for the other nets need none
+
+    built = getattr(torchvision.models, net)(weights=None, num_classes=classes)
+    if channels != 3:
+        built.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+    return built
+
+
 def build(net, channels, size, classes, shortcut="a"):
-    """The net of this name: lenet, shallow or resnetN, for square images of `size` pixels."""
+    """The net of this name, for square images of `size` pixels: lenet, shallow, resnetN for CIFAR, torchvision's of PHOTO."""
+    if net in PHOTO:
+        return photo(net, channels, classes)
     if net.startswith("resnet"):
         return CifarResNet(int(net.removeprefix("resnet")), channels, classes, shortcut)
     if net not in ("lenet", "shallow"):

@@ -44,6 +44,7 @@ class Case:
     steps: int = 12
     device: str = "cpu"
     precision: str = "float32"
+    side: int = 0  # of the images, where it is not the one that the net is for
 
     @property
     def keeps(self):
@@ -52,7 +53,9 @@ class Case:
 
     @property
     def image(self):
-        """(side, channels) of the images that the net is for."""
+        """(side, channels) of the images."""
+        if self.side:
+            return (self.side, 3)
         return (28, 1) if self.net in ("resnet8", "lenet") else (32, 3)
 
     @property
@@ -75,6 +78,8 @@ def table(avx512):
         cases += [Case(net, avx2=True, steps=steps) for net, steps in nets]
     cases += [Case(net, mode="eval", steps=2 * steps) for net, steps in nets]
     cases += [Case(net, threads=1, steps=max(steps // 2, 4)) for net, steps in nets]
+    photo = functools.partial(Case, "resnet18", batch=32)
+    cases += [photo(side=side, mode=mode, steps=steps) for side, mode, steps in PHOTO]
     if avx512:
         cases += [Case("resnet20", threads=1, avx2=True, steps=6), Case("resnet20", mode="eval", avx2=True, steps=24)]
     return cases
@@ -88,6 +93,9 @@ def table_of_gpu(device, quick):
     cases = [one(net, batch=b, precision=p) for p in precisions for net in nets for b in (128, 1024)]
     return cases + [one(net, batch=1024, mode="eval") for net in nets]
 
+
+# Side, mode and steps of torchvision's resnet18.
+PHOTO = [(128, "train", 4), (128, "eval", 8), (224, "train", 3), (224, "eval", 4)]
 
 QUICK = [Case("resnet20"), Case("resnet20", mode="eval", steps=24), Case("lenet", steps=40)]
 
@@ -140,7 +148,7 @@ def row(case, results):
     each = sorted(result["images_per_second"] for result in results["ours"])
     memory = {name: median(results[name], "peak_rss_bytes") for name in results}
     cells = [
-        case.net,
+        f"{case.net} at {case.side}" if case.side else case.net,
         case.mode,
         case.batch,
         case.threads,
@@ -241,6 +249,7 @@ def arguments():
     p.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--quick", action="store_true", help="resnet20 and lenet alone")
+    p.add_argument("--photo", action="store_true", help="resnet18 at 128 and 224 pixels alone; needs torchvision")
     a = p.parse_args()
     if not a.ours.is_file():
         p.error(f"--ours: expected a program, found nothing at {a.ours}\n"
@@ -257,9 +266,12 @@ def main():
     if a.device != "cpu":
         name = about["card"] = output_of("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
     processor = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
-    path = a.out / f"{datetime.date.today()}-peer{'-quick' if a.quick else ''}-{processor}.md"
+    part = "-quick" if a.quick else "-photo" if a.photo else ""
+    path = a.out / f"{datetime.date.today()}-peer{part}-{processor}.md"
     rows, raw = [], []
     cases = QUICK if a.quick else table("avx512f" in instruction_sets(cpuinfo))
+    if a.photo:
+        cases = [case for case in cases if case.side]
     if a.device != "cpu":
         cases = table_of_gpu(a.device, a.quick)
     for case in cases:

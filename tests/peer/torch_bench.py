@@ -29,7 +29,7 @@ IN_A_ROW = {"cpu": 1, "cuda": 20}
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--net", default="resnet20", help="resnetN, lenet or shallow")
+    p.add_argument("--net", default="resnet20", help="a net of torch_nets.py")
     p.add_argument("--batch", type=int, default=128)
     p.add_argument("--size", type=int, default=32, help="side of the images in pixels")
     p.add_argument("--channels", type=int, default=3)

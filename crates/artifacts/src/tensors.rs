@@ -113,22 +113,23 @@ impl TensorFile {
     /// # Errors
     /// When it cannot be read, is damaged, or holds another type of element.
     pub fn read(path: &Path) -> Result<Self> {
-        Ok(Self::read_unless(path, |_| false)?.0)
+        Ok(Self::read_unless(path, Floats::Single, |_| false)?.0)
     }
 
-    /// As [`TensorFile::open`], without the tensors of this name or of a name that ends in a dot and this.
+    /// As [`TensorFile::open`], without the tensors of this name or of a name that ends in a dot and this; and floats of every
+    /// width become f32, the nearest.
     ///
     /// # Errors
     /// As [`TensorFile::read`].
     pub fn open_leaving_out(path: &Path, name: &str) -> Result<Taking> {
-        let (file, sha256) = Self::read_unless(path, |found| found.rsplit('.').next() == Some(name))?;
+        let (file, sha256) = Self::read_unless(path, Floats::Any, |found| found.rsplit('.').next() == Some(name))?;
         Ok(Taking { path: path.to_owned(), sha256, file })
     }
 
     /// The file without the tensors that are left out, and the SHA-256 of its bytes: of those that were read, whatever
     /// is under that name by then. Reads tensor after tensor, so that memory holds the values once and no more than the file
     /// is long.
-    fn read_unless(path: &Path, left_out: impl Fn(&str) -> bool) -> Result<(Self, String)> {
+    fn read_unless(path: &Path, floats: Floats, left_out: impl Fn(&str) -> bool) -> Result<(Self, String)> {
         let fail = |source| ArtifactError::io(path, Action::Read, source);
         let file = File::open(path).map_err(fail)?;
         let length = file.metadata().map_err(fail)?.len();
@@ -148,8 +149,18 @@ impl TensorFile {
                 Dtype::U8 => read_bytes(&mut file, length).map(Values::U8),
                 Dtype::U32 => read_words(&mut file, length, u32::from_le_bytes).map(Values::U32),
                 Dtype::F32 => read_words(&mut file, length, f32::from_le_bytes).map(Values::F32),
+                Dtype::F64 if floats == Floats::Any => {
+                    read_words(&mut file, length, |bytes| f64::from_le_bytes(bytes) as f32).map(Values::F32)
+                }
+                Dtype::F16 if floats == Floats::Any => {
+                    read_words(&mut file, length, |bytes| half(u16::from_le_bytes(bytes))).map(Values::F32)
+                }
+                Dtype::BF16 if floats == Floats::Any => {
+                    read_words(&mut file, length, |bytes| bfloat(u16::from_le_bytes(bytes))).map(Values::F32)
+                }
                 other => {
-                    let expected = format!("tensor {name:?} of type U8, U32 or F32");
+                    let types = if floats == Floats::Any { "U8, U32 or a float" } else { "U8, U32 or F32" };
+                    let expected = format!("tensor {name:?} of type {types}");
                     return Err(ArtifactError::content(path, expected, format!("{other:?}")));
                 }
             };
@@ -164,9 +175,34 @@ impl TensorFile {
     /// # Errors
     /// As [`TensorFile::read`].
     pub fn open(path: &Path) -> Result<Taking> {
-        let (file, sha256) = Self::read_unless(path, |_| false)?;
+        let (file, sha256) = Self::read_unless(path, Floats::Single, |_| false)?;
         Ok(Taking { path: path.to_owned(), sha256, file })
     }
+}
+
+/// Which widths of floats are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Floats {
+    /// f32.
+    Single,
+    /// f16, bf16, f32 and f64.
+    Any,
+}
+
+/// The value of a half-precision float (IEEE 754 binary16).
+fn half(bits: u16) -> f32 {
+    let (sign, exponent, fraction) = (u32::from(bits >> 15) << 31, bits >> 10 & 0x1f, u32::from(bits & 0x3ff));
+    match exponent {
+        // Below the normal numbers: so many times 2^-24.
+        0 => f32::from_bits(sign | (fraction as f32 * f32::from_bits(0x3380_0000)).to_bits()),
+        0x1f => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
+        _ => f32::from_bits(sign | (u32::from(exponent) + 127 - 15) << 23 | fraction << 13),
+    }
+}
+
+/// The value of a bfloat16: the upper half of a float.
+fn bfloat(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
 }
 
 /// A header is no longer: safetensors' own limit.
@@ -208,15 +244,19 @@ fn read_bytes(file: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Words of four bytes.
-fn read_words<T>(file: &mut impl Read, length: usize, word: impl Fn([u8; 4]) -> T) -> io::Result<Vec<T>> {
-    let mut words = Vec::with_capacity(length / 4);
+/// Words of `N` bytes.
+fn read_words<T, const N: usize>(
+    file: &mut impl Read,
+    length: usize,
+    word: impl Fn([u8; N]) -> T,
+) -> io::Result<Vec<T>> {
+    let mut words = Vec::with_capacity(length / N);
     let mut piece = vec![0; length.min(1 << 16)];
-    while words.len() < length / 4 {
-        let left = length - 4 * words.len();
+    while words.len() < length / N {
+        let left = length - N * words.len();
         let piece = &mut piece[..left.min(1 << 16)];
         file.read_exact(piece)?;
-        words.extend(piece.as_chunks::<4>().0.iter().map(|bytes| word(*bytes)));
+        words.extend(piece.as_chunks::<N>().0.iter().map(|bytes| word(*bytes)));
     }
     Ok(words)
 }
@@ -427,6 +467,38 @@ mod tests {
         fs::write(&path, (1_u64 << 60).to_le_bytes()).unwrap();
         let message = TensorFile::read(&path).unwrap_err().to_string();
         assert!(message.contains("found a header of 1152921504606846976 bytes in a file of 8"), "{message}");
+    }
+
+    #[test]
+    fn floats_of_every_width_become_single_ones() {
+        for (bits, value) in [
+            (0x0000, 0.0),
+            (0x8000, -0.0),
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x3555, 0.333_251_95),
+            (0x7bff, 65504.0),
+            (0x0400, 6.103_515_6e-5),
+            (0x0001, 5.960_464_5e-8),
+            (0x83ff, -6.097_555e-5),
+            (0x7c00, f32::INFINITY),
+            (0xfc00, f32::NEG_INFINITY),
+        ] {
+            assert_eq!(half(bits).to_bits(), f32::to_bits(value), "{bits:x}");
+        }
+        assert!(half(0x7e00).is_nan());
+        assert_eq!([bfloat(0x3f80), bfloat(0xc2f7)], [1.0, -123.5]);
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.safetensors");
+        let header = br#"{"h":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"d":{"dtype":"F64","shape":[1],"data_offsets":[4,12]}}"#;
+        let values = [&0x3c00_u16.to_le_bytes()[..], &0xc000_u16.to_le_bytes(), &0.1_f64.to_le_bytes()].concat();
+        fs::write(&path, [&(header.len() as u64).to_le_bytes()[..], header, &values].concat()).unwrap();
+        let taken = TensorFile::open_leaving_out(&path, "none").unwrap().file;
+        assert_eq!(taken.tensors["h"].values, Values::F32(vec![1.0, -2.0]));
+        assert_eq!(taken.tensors["d"].values, Values::F32(vec![0.1]));
+        let message = TensorFile::read(&path).unwrap_err().to_string();
+        assert!(message.contains("of type U8, U32 or F32, found"), "{message}");
     }
 
     #[test]

@@ -2,17 +2,20 @@
 
 #![forbid(unsafe_code)]
 
+mod pickle;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use artifacts::tensors::{Taking, Values};
+use artifacts::torch::{self, Ways};
 use artifacts::weights::{self, Origin, Task};
-use artifacts::{ArtifactError, torch};
 use clap::Parser;
 use cli::arguments::FILES;
 use cli::output::Quiet;
 use cli::{Failure, arguments, output};
 use kernels::engine::Buffers;
-use kernels::graph::Graph;
+use kernels::graph::{Graph, NodeId, Op};
 use launch::inputs;
 use learner::initial::{self, Scheme};
 use learner::nets::{self, Shortcut};
@@ -33,10 +36,20 @@ struct Arguments {
     /// File to write; an existing one is replaced
     #[arg(long, help_heading = FILES, value_name = "FILE")]
     out: PathBuf,
-    /// Take the weights from a safetensors file of a PyTorch state_dict, not from a seed
-    #[arg(long, help_heading = FILES, value_name = "FILE", conflicts_with_all = ["seed", "scheme"])]
+    /// Take the weights from a PyTorch state_dict, not from a seed: a safetensors file, or a .pth of torch.save
+    ///
+    /// Floats of any width are taken, and the names of torchvision, timm, DataParallel and torch.compile. A last layer for
+    /// another number of classes is made anew, as PyTorch makes one, by --seed [default: 1].
+    #[arg(long, help_heading = FILES, value_name = "FILE", conflicts_with = "scheme")]
     from_torch: Option<PathBuf>,
-    /// Net: lenet, shallow, resnet8, 20, 32, 44, 56 or 110, bottleneck11, 29, 56 or 164
+    /// With --from-torch: make the last layer anew even where its width fits
+    #[arg(long, help_heading = NET, requires = "from_torch")]
+    new_head: bool,
+    /// With --from-torch: average the first convolution over its channels where the images have others
+    #[arg(long, help_heading = NET, requires = "from_torch")]
+    adapt_stem: bool,
+    /// Net: lenet, shallow, resnet8, 20, 32, 44, 56 or 110, bottleneck11, 29, 56 or 164; for pictures from 32 pixels on
+    /// torchvision's resnet18, 34 or 50
     #[arg(long, help_heading = NET, value_name = "NAME", hide_possible_values = true,
         value_parser = clap::builder::PossibleValuesParser::new(nets::NAMES))]
     net: String,
@@ -77,7 +90,7 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
         val_from_train: String::new(),
     };
     let (parameters, buffers) = if let Some(path) = &arguments.from_torch {
-        from_torch(&graph, path, net)?
+        from_torch(&graph, path, arguments, &mut origin)?
     } else {
         let seed = arguments.seed.unwrap_or_default();
         let scheme = Scheme::from_name(&arguments.scheme).expect("the flag takes known names alone");
@@ -91,20 +104,66 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn from_torch(graph: &Graph, path: &Path, net: &str) -> Result<(Parameters, Buffers), Failure> {
-    let refuse = |error: ArtifactError| {
-        let hint = torch::hint(&error);
-        let failure = Failure::from(error);
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    };
-    let mut file = torch::open(path).map_err(refuse)?;
-    let wanted: Vec<&str> = graph.parameters.iter().chain(&graph.buffers).map(|spec| spec.name.as_str()).collect();
-    for note in torch::rename(&mut file, &wanted) {
-        output::note(format!("{PROGRAM}: {}: {note}", path.display()));
+/// Seed of a last layer that is made anew, where no flag says.
+const HEAD_SEED: u64 = 1;
+
+fn from_torch(
+    graph: &Graph,
+    path: &Path,
+    arguments: &Arguments,
+    origin: &mut Origin,
+) -> Result<(Parameters, Buffers), Failure> {
+    let net = &origin.net;
+    let mut file = if pickle::is_pickle(path) { pickle::open(path)? } else { torch::open(path).map_err(refusal)? };
+    let specs = graph.parameters.iter().chain(&graph.buffers);
+    let tensors = specs.map(|spec| (spec.name.as_str(), spec.shape.as_slice())).collect();
+    let head = head(graph);
+    let wanted = torch::Wanted { net, tensors, head, stem: stem(graph) };
+    let ways = Ways { new_head: arguments.new_head, adapt_stem: arguments.adapt_stem };
+    let mut fitted = torch::fit(&mut file, &wanted, ways).map_err(refusal)?;
+    if fitted.head_is_missing {
+        let seed = arguments.seed.unwrap_or(HEAD_SEED);
+        fitted.notes.push(format!("seed {seed}"));
+        make_head(graph, head, seed, &mut file);
+        origin.seed = seed.to_string();
+    } else if let Some(seed) = arguments.seed {
+        origin.seed = seed.to_string();
     }
-    torch::check_names(&file, &wanted, net).map_err(refuse)?;
-    state::take(graph, file, net).map_err(refuse)
+    output::note(format!("{PROGRAM}: {}: {}", path.display(), fitted.notes.join("; ")));
+    state::take(graph, file, net).map_err(refusal)
+}
+
+fn refusal(error: artifacts::ArtifactError) -> Failure {
+    let hint = torch::hint(&error);
+    let failure = Failure::from(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// The name of the last layer, a dense one in every net.
+fn head(graph: &Graph) -> &str {
+    let last = graph.nodes.last().map(|node| &node.op);
+    let Some(Op::Linear { weight, .. }) = last else { unreachable!("every net ends in a dense layer") };
+    graph.parameters[weight.0].name.trim_end_matches(".weight")
+}
+
+/// The name of the weight that sees the images.
+fn stem(graph: &Graph) -> &str {
+    let weights = graph.nodes.iter().find_map(|node| match node.op {
+        Op::Conv2d { x: NodeId(0), weight, .. } => Some(weight),
+        _ => None,
+    });
+    weights.map_or("", |weight| graph.parameters[weight.0].name.as_str())
+}
+
+/// Draws the last layer as PyTorch's layers start, and puts it into the file.
+fn make_head(graph: &Graph, head: &str, seed: u64, file: &mut Taking) {
+    let (parameters, _) = initial::draw(graph, seed, Scheme::Torch);
+    for (spec, values) in graph.parameters.iter().zip(parameters) {
+        if spec.name.strip_prefix(head).is_some_and(|rest| rest.starts_with('.')) {
+            file.file.insert(spec.name.clone(), &spec.shape, Values::F32(values));
+        }
+    }
 }

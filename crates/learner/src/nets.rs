@@ -1,5 +1,6 @@
 //! The nets, by name.
 
+mod imagenet;
 mod lenet;
 mod resnet;
 mod shallow;
@@ -9,13 +10,16 @@ use kernels::graph::Graph;
 use self::resnet::Block;
 
 /// Names of the nets.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 15] = [
     "lenet",
     "shallow",
     "resnet8",
+    "resnet18",
     "resnet20",
     "resnet32",
+    "resnet34",
     "resnet44",
+    "resnet50",
     "resnet56",
     "resnet110",
     "bottleneck11",
@@ -77,7 +81,7 @@ pub enum NetError {
 }
 
 /// Builds the net `name` for images of [channels, height, width]. `shortcut` is a name of [`Shortcut::NAMES`] for a
-/// residual net and empty for the others.
+/// residual net for CIFAR and empty for the others.
 ///
 /// # Errors
 /// When there is no such net or the images are too small for it.
@@ -94,6 +98,9 @@ pub fn build(name: &str, shortcut: &str, image: [usize; 3], classes: usize) -> R
         let (net, found) = (name.to_owned(), shortcut.to_owned());
         return Err(NetError::Shortcut { net, expected: "none", found });
     }
+    if let Some(design) = imagenet::design(name) {
+        return fits(name, imagenet::MIN_SIDE, image).map(|()| imagenet::build(design, image, classes));
+    }
     match name {
         "lenet" => fits(name, lenet::MIN_SIDE, image).map(|()| lenet::build(image, classes)),
         "shallow" => fits(name, 1, image).map(|()| shallow::build(image, classes)),
@@ -101,12 +108,12 @@ pub fn build(name: &str, shortcut: &str, image: [usize; 3], classes: usize) -> R
     }
 }
 
-/// The default shortcut of a net: option A for residual nets, none for the others.
+/// The default shortcut of a net: option A for residual nets for CIFAR, none for the others.
 pub fn default_shortcut(name: &str) -> &'static str {
     if residual(name).is_some() { "a" } else { "" }
 }
 
-/// Blocks and depth of a residual net.
+/// Blocks and depth of a residual net for CIFAR.
 fn residual(name: &str) -> Option<(Block, usize)> {
     Block::PREFIXES.into_iter().find_map(|(prefix, block)| {
         let depth = name.strip_prefix(prefix)?.parse().ok()?;
@@ -145,12 +152,28 @@ mod tests {
             assert_eq!(count(name, cifar), expected, "{name}");
         }
         assert_eq!(count("lenet", [1, 28, 28]), 431_080);
+        // torchvision's, which have 990 classes more.
+        let photo = [3, 64, 64];
+        assert_eq!(count("resnet18", photo) + 513 * 990, 11_689_512);
+        assert_eq!(count("resnet34", photo) + 513 * 990, 21_797_672);
+        assert_eq!(count("resnet50", photo) + 2049 * 990, 25_557_032);
+    }
+
+    #[test]
+    fn the_last_stage_of_photographs_has_a_thirty_second_of_their_side() {
+        for (name, features) in [("resnet18", 512), ("resnet34", 512), ("resnet50", 2048)] {
+            for (side, left) in [(32, 1), (64, 2), (100, 4), (128, 4), (224, 7)] {
+                let graph = build(name, "", [3, side, side], 10).unwrap();
+                let shapes: Vec<_> = graph.nodes.iter().map(|node| node.shape).collect();
+                assert!(shapes.contains(&[features, left, left]), "{name} at {side}");
+            }
+        }
     }
 
     #[test]
     fn every_net_ends_in_the_classes() {
         for name in NAMES {
-            let graph = build(name, default_shortcut(name), [2, 33, 19], 7).unwrap();
+            let graph = build(name, default_shortcut(name), [2, 33, 47], 7).unwrap();
             assert_eq!(graph.nodes.last().unwrap().shape, [7, 1, 1], "{name}");
         }
     }
@@ -161,6 +184,8 @@ mod tests {
         assert!(message("resnet21", "", [3, 32, 32]).contains("found \"resnet21\""));
         assert!(message("resnet20", "b", [3, 32, 32]).contains("expected a or avgpool, found \"b\""));
         assert!(message("lenet", "a", [1, 28, 28]).contains("expected none"));
+        assert!(message("resnet18", "a", [3, 64, 64]).contains("expected none, found \"a\""));
+        assert!(message("resnet18", "", [3, 28, 28]).contains("at least 32 x 32 pixels, found 28 x 28"));
         assert!(message("lenet", "", [1, 28, 15]).contains("at least 16 x 16 pixels, found 28 x 15"));
     }
 }

@@ -15,6 +15,23 @@ pub(crate) fn seconds(mut call: impl FnMut()) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
+/// Seconds that one call kept processors busy, over all threads: Linux's count, for a machine that others use too.
+#[allow(dead_code)] // bench_ops measures on a quiet machine
+pub(crate) fn busy_seconds(mut call: impl FnMut()) -> f64 {
+    let start = busy();
+    call();
+    busy() - start
+}
+
+fn busy() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux lists a process's threads");
+    let nanoseconds = |task: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    tasks.flatten().filter_map(nanoseconds).sum::<f64>() / 1e9
+}
+
 /// GFLOP/s of multiply-adds in registers, on all threads at once: the best of some attempts.
 pub(crate) fn peak(threads: &Threads, isa: Isa) -> f64 {
     const ROUNDS: usize = 1 << 20;
