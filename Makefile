@@ -14,6 +14,7 @@ MAKEFLAGS += --no-builtin-rules --warn-undefined-variables --no-print-directory
 # -------------------------------------------------------------------------------------------------- shared variables
 DATA ?= mnist5k ## data set: mnist5k, cifar10, cifar100, mnist, or any name with SOURCE=FOLDER
 SOURCE ?= ## archive or folder of the data set; empty: the embedded digits, or the official download
+SIZE ?= ## side in pixels that the pictures of a folder are cropped and scaled to; empty: they all have one size
 NET ?= resnet8 ## lenet, shallow, resnet8, 20, 32, 44, 56 or 110, bottleneck11, 29, 56 or 164; for pictures from 32 pixels on resnet18, 34 or 50
 SHORTCUT ?= a ## shortcut of residual nets: a or avgpool
 BATCH ?= 128 ## images per step
@@ -200,8 +201,9 @@ $(eval $(call prep,mnist5k,mnist data/mnist5k,$(mnist5k_sources)))
 # A file that was made by hand, by sc-prep, stays as it is.
 ifneq ($(strip $(DATA)),mnist5k)
 published := $(filter cifar10 cifar100 mnist,$(strip $(DATA)))
+prep_size := $(if $(published),,$(if $(strip $(SIZE)),--size $(strip $(SIZE))))
 ifneq ($(published)$(strip $(SOURCE)),)
-$(eval $(call prep,$(strip $(DATA)),$(or $(published),folder) $(or $(strip $(SOURCE)),--download),))
+$(eval $(call prep,$(strip $(DATA)),$(or $(published),folder) $(or $(strip $(SOURCE)),--download) $(prep_size),))
 endif
 endif
 
@@ -228,7 +230,7 @@ watch: | $(BIN)/sc-watch ## watch a study in progress from another terminal: cur
   bench-checkpoint bench-peer bench-run bench-scaling peer-agrees clean clean-studies
 
 # What `make help` shows, in this order. `make help-all` shows them and everything else that a `##` comment documents.
-USER_TARGETS := superconvergence rangetest streamline programs test
+USER_TARGETS := superconvergence rangetest finetune streamline programs test
 USER_VARIABLES := DATA SOURCE NET BATCH OPTIMIZER MOMENTUM WEIGHT_DECAY AUGMENT LENGTHS SEEDS BUDGET DEVICE
 
 # The variables that a `##` comment documents, as NAME=VALUE, each quoted for the shell.

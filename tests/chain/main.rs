@@ -10,6 +10,7 @@ mod divergence;
 mod docs;
 mod engines;
 mod evaluate;
+mod finetune;
 mod help;
 mod house;
 mod install;

@@ -290,6 +290,7 @@ fn probes() -> Prepared {
         momentum: 0.9,
         weight_decay: 1e-4,
         engine: "fast".into(),
+        tuning: String::new(),
         seed: 1,
         data,
         init,

@@ -124,6 +124,11 @@ pub fn config(kind: Kind, seed: u64, iterations: u64, schedule: &str, schedule_p
         exact_conv: false,
         precision: "float32".to_owned(),
         engine: "fast".to_owned(),
+        freeze: String::new(),
+        freeze_bn: String::new(),
+        group_rates: Vec::new(),
+        label_smoothing: 0.0,
+        class_weights: Vec::new(),
     }
 }
 

@@ -21,8 +21,14 @@ pub fn of_run(config: &Config, data_name: &str) -> String {
     let optimizer = if optimizer == "sgd" { String::new() } else { format!("_{optimizer}") };
     let engine = if engine == "fast" { String::new() } else { format!("_{engine}") };
     let decay = number(*weight_decay);
+    let frozen = if config.freeze.is_empty() { String::new() } else { format!("_freeze-{}", config.freeze) };
+    let smoothing =
+        if config.label_smoothing == 0.0 { String::new() } else { format!("_ls{}", number(config.label_smoothing)) };
+    let weights = if config.class_weights.is_empty() { "" } else { "_weighted" };
+    let rates: Vec<String> = config.group_rates.iter().copied().map(number).collect();
+    let rates = if rates.is_empty() { String::new() } else { format!("_groups{}", rates.join("-")) };
     format!(
-        "{net}_{data_name}_{schedule}_bs{batch_size}{lr}_it{iterations}{optimizer}_m{momentum}_wd{decay}{engine}_seed{seed}"
+        "{net}_{data_name}_{schedule}_bs{batch_size}{lr}{rates}{frozen}{smoothing}{weights}_it{iterations}{optimizer}_m{momentum}_wd{decay}{engine}_seed{seed}"
     )
 }
 
@@ -62,6 +68,14 @@ mod tests {
         assert_eq!(of_run(&config, "digits"), "resnet8_digits_rangetest-log_bs64_lr1e-4-10_it20_m0.9_wd1e-4_seed1");
         config.engine = "candle".to_owned();
         assert!(of_run(&config, "digits").ends_with("_wd1e-4_candle_seed1"));
+    }
+
+    #[test]
+    fn fine_tuning_is_in_the_name() {
+        let mut config = serde_json::from_value::<RunRecord>(old_record()).unwrap().config;
+        (config.freeze, config.group_rates) = ("body".to_owned(), vec![0.01, 0.1, 1.0]);
+        let name = of_run(&config, "digits");
+        assert_eq!(name, "resnet8_digits_constant_bs64_lr0.1_groups0.01-0.1-1_freeze-body_it20_m0.9_wd1e-4_seed1");
     }
 
     #[test]

@@ -73,6 +73,9 @@ pub struct Probe {
     /// What computed: `fast` or `candle`. Older probes have none: they are of `fast`.
     #[serde(default = "fast")]
     pub engine: String,
+    /// What of the net would be trained, at which rates: [`crate::setting::tuning`]; left out where all is, at one rate.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tuning: String,
     /// Seed of the images' order.
     pub seed: u64,
     /// The data set.
@@ -99,6 +102,7 @@ impl Probe {
             momentum: Some(self.momentum),
             weight_decay: Some(self.weight_decay),
             engine: Some(self.engine.clone()),
+            tuning: Some(self.tuning.clone()),
             ..Setting::default()
         }
     }

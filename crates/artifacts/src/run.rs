@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::setting::Setting;
+use crate::setting::{self, Setting};
 use crate::{Result, format, json};
 
 /// Name of the record of what was asked.
@@ -77,9 +77,39 @@ pub struct Config {
     /// `fast` (our kernels) or `candle` (candle's operations): what computes. Older records have none: they are of `fast`.
     #[serde(default = "fast")]
     pub engine: String,
+    /// What is not trained: `body` (all but the last layer), or so many parts of the net from the images on, such as `3`;
+    /// empty where all is. Like the entries below, it is left out of a record that makes no use of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub freeze: String,
+    /// By which statistics batch norm of a frozen part normalises in training: `running`, which then stay, or `batch`; empty
+    /// where nothing is frozen.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub freeze_bn: String,
+    /// What the rate is multiplied by in each group of parts: the stem and the first half of the stages, the other stages,
+    /// the last layer. Empty: one rate for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_rates: Vec<f64>,
+    /// Share of each label that is spread evenly over all classes in the loss whose gradient is followed; what is recorded is
+    /// the loss without.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub label_smoothing: f64,
+    /// Weight of each class in the loss whose gradient is followed, as in PyTorch's `CrossEntropyLoss`; what is recorded is
+    /// the loss without. Empty: all alike.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_weights: Vec<f64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl Config {
+    /// What of the net is trained, at which rates, in words; empty where all is, at one rate.
+    pub fn tuning(&self) -> String {
+        setting::tuning(&self.freeze, &self.freeze_bn, &self.group_rates)
+    }
+
     /// A number among the schedule's parameters.
     pub fn parameter(&self, key: &str) -> Option<f64> {
         self.schedule_parameters.get(key).and_then(Value::as_f64)
@@ -200,6 +230,7 @@ impl RunRecord {
             momentum: Some(config.momentum),
             weight_decay: Some(config.weight_decay),
             engine: Some(config.engine.clone()),
+            tuning: Some(config.tuning()),
             iterations: Some(config.iterations),
         }
     }

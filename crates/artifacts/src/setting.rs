@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 /// A setting: what the rate that trains best depends on. `None` is not said, and then not compared: a curve of another
 /// tool's says nothing, an older file less than a newer one.
 ///
-/// Compared are data, net, shortcut, batch size, optimizer, momentum, weight decay and engine, and for a probe the weights.
-/// Engines differ in rounding alone, but are there to be held against each other: what one measured is not taken for what
-/// the other did. What runs may differ in besides is not compared: batch norm's momentum and re-estimation, and the validation images, act on measurements
+/// Compared are data, net, shortcut, batch size, optimizer, momentum, weight decay, what is trained and the engine, and for a
+/// probe the weights. Engines differ in rounding alone, but are there to be held against each other: what one measured is not
+/// taken for what the other did. What runs may differ in besides is not compared: batch norm's momentum and re-estimation, and
+/// the validation images, act on measurements
 /// alone; precision and exact convolutions on rounding; augmentation and the number of steps shift the best rate by less
 /// than its interval, and a range test is shorter than the training that it is made for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,8 +35,26 @@ pub struct Setting {
     pub weight_decay: Option<f64>,
     /// The engine.
     pub engine: Option<String>,
+    /// What of the net is trained, at which rates: [`tuning`]. A setting with an optimizer that does not say it trains all at
+    /// one rate.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub tuning: Option<String>,
     /// Steps of the runs that it was made from: for people to read, not compared.
     pub iterations: Option<u64>,
+}
+
+/// Whether there is nothing to say of what is trained.
+#[expect(clippy::ref_option, reason = "as serde asks")]
+fn is_usual(tuning: &Option<String>) -> bool {
+    tuning.as_ref().is_none_or(String::is_empty)
+}
+
+/// What of a net is trained, at which rates, in words: empty where all is, at one rate.
+pub fn tuning(freeze: &str, freeze_bn: &str, group_rates: &[f64]) -> String {
+    let frozen = (!freeze.is_empty()).then(|| format!("{freeze} frozen ({freeze_bn} statistics)"));
+    let rates: Vec<String> = group_rates.iter().map(f64::to_string).collect();
+    let rates = (!rates.is_empty()).then(|| format!("group rates {}", rates.join(",")));
+    frozen.into_iter().chain(rates).collect::<Vec<_>>().join(", ")
 }
 
 /// What settings are compared in.
@@ -59,6 +78,8 @@ pub enum Parameter {
     WeightDecay,
     /// The engine.
     Engine,
+    /// What of the net is trained, at which rates.
+    Tuning,
 }
 
 impl Parameter {
@@ -74,6 +95,7 @@ impl Parameter {
             Self::Momentum => "momentum",
             Self::WeightDecay => "weight_decay",
             Self::Engine => "engine",
+            Self::Tuning => "tuning",
         }
     }
 
@@ -137,6 +159,7 @@ impl Setting {
             momentum,
             weight_decay,
             engine,
+            tuning,
             iterations: _,
         } = self;
         let number = |value: Option<f64>| value.map(|value| value.to_string());
@@ -150,6 +173,7 @@ impl Setting {
             (Parameter::Momentum, number(*momentum)),
             (Parameter::WeightDecay, number(*weight_decay)),
             (Parameter::Engine, engine.clone()),
+            (Parameter::Tuning, tuning.clone().or(optimizer.as_ref().map(|_| String::new()))),
         ]
     }
 }
@@ -170,6 +194,7 @@ mod tests {
             momentum: Some(0.9),
             weight_decay: Some(1e-4),
             engine: Some("fast".into()),
+            tuning: None,
             iterations: Some(100),
         }
     }
@@ -188,6 +213,12 @@ mod tests {
             (|s| s.momentum = Some(0.95), Parameter::Momentum, "0.9", "0.95"),
             (|s| s.weight_decay = Some(0.0), Parameter::WeightDecay, "0.0001", "0"),
             (|s| s.engine = Some("candle".into()), Parameter::Engine, "fast", "candle"),
+            (
+                |s| s.tuning = Some(tuning("body", "running", &[0.1, 1.0, 1.0])),
+                Parameter::Tuning,
+                "none",
+                "body frozen (running statistics), group rates 0.1,1,1",
+            ),
         ];
         assert_eq!(full().differences(&full()), []);
         for (change, parameter, one, other) in cases {

@@ -8,12 +8,13 @@ mod layers;
 mod pass;
 mod plan;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::conv::Scratch;
 use crate::engine::{Batch, Buffers, DataSet, Engine, EngineError, Evaluation, OptimizerState, StepOutcome, Update};
 use crate::flat::FlatLayout;
-use crate::graph::{Graph, Op, TensorSpec};
+use crate::graph::{Graph, Node, Op, TensorSpec};
 use crate::input::{self, Input};
 use crate::isa::Isa;
 use crate::optimizer::{self, FlatState};
@@ -45,6 +46,8 @@ pub struct CpuEngine {
     input: Input,
     layers: Vec<Layer>,
     places: FlatLayout,
+    /// What of the parameters is trained, and the factors of its rates.
+    parts: Vec<(Range<usize>, f64)>,
     training: TrainingPlan,
     training_layout: ArenaLayout,
     evaluation: EvaluationPlan,
@@ -86,12 +89,13 @@ impl CpuEngine {
             evaluation,
             arena: Arena::default(),
             scratch: Scratch::default(),
-            softmax: SoftmaxCrossEntropy::new(data.classes, batch_size),
+            softmax: SoftmaxCrossEntropy::new(data.classes, batch_size, &graph.loss),
             labels: Vec::with_capacity(batch_size),
             parameters: vec![0.0; places.len()],
             gradients: vec![0.0; places.len()],
             buffers: graph.buffers.iter().map(|spec| vec![0.0; spec.len()]).collect(),
             optimizer: FlatState::default(),
+            parts: places.alike(&graph.rates),
             places,
             graph: graph.clone(),
             data: data.clone(),
@@ -141,8 +145,13 @@ impl CpuEngine {
     /// Forward in training mode up to the logits.
     fn training_forward(&mut self, batch: &Batch) -> Result<(), EngineError> {
         self.load(batch, Mode::Training)?;
+        let running = std::mem::take(&mut self.buffers);
         let (mut pass, training, ..) = self.pass(Mode::Training);
+        if pass.graph.has_frozen_norms() {
+            pass.fold_batch_norms(&training.forward, &running);
+        }
         pass.forward(&training.forward, Mode::Training);
+        self.buffers = running;
         Ok(())
     }
 
@@ -173,7 +182,9 @@ impl CpuEngine {
     /// Moves every batch norm's running statistics towards the last batch.
     fn update_running(&mut self, momentum: f64) {
         for (node, layer) in self.graph.nodes.iter().zip(&self.layers) {
-            if let (Op::BatchNorm { running_mean, running_var, .. }, Layer::BatchNorm(layer)) = (&node.op, layer) {
+            if let (Op::BatchNorm { running_mean, running_var, frozen: false, .. }, Layer::BatchNorm(layer)) =
+                (&node.op, layer)
+            {
                 let [mean, variance] = self
                     .buffers
                     .get_disjoint_mut([running_mean.0, running_var.0])
@@ -236,10 +247,11 @@ impl Engine for CpuEngine {
         let threads = Arc::clone(&self.threads);
         threads.enter(|| {
             let outcome = self.forward_backward(batch, bn_momentum)?;
-            optimizer::step(
+            optimizer::step_parts(
                 &self.threads,
                 self.isa,
                 update,
+                &self.parts,
                 &mut self.optimizer,
                 &mut self.parameters,
                 &self.gradients,
@@ -275,8 +287,17 @@ impl Engine for CpuEngine {
         for batch in batches {
             self.training_forward(batch)?;
             for (node, layer) in self.graph.nodes.iter().zip(&self.layers) {
-                if let (Op::BatchNorm { running_mean, running_var, .. }, Layer::BatchNorm(layer)) = (&node.op, layer) {
+                if let (Op::BatchNorm { running_mean, running_var, frozen, .. }, Layer::BatchNorm(layer)) =
+                    (&node.op, layer)
+                {
                     let add = |(sum, value): (&mut f64, f64)| *sum += value;
+                    if *frozen {
+                        for buffer in [running_mean.0, running_var.0] {
+                            let running = self.buffers[buffer].iter().map(|value| f64::from(*value));
+                            sums[buffer].iter_mut().zip(running).for_each(add);
+                        }
+                        continue;
+                    }
                     sums[running_mean.0].iter_mut().zip(layer.norm.batch_mean()).for_each(add);
                     sums[running_var.0].iter_mut().zip(layer.norm.batch_variance()).for_each(add);
                 }
@@ -383,8 +404,18 @@ pub(crate) fn check_graph(graph: &Graph, data: &DataSet) -> Result<(), EngineErr
     if last != Some(logits) {
         return wrong("output", logits, last);
     }
-    match graph.nodes.iter().find(|node| node.shape.contains(&0)) {
-        Some(node) => Err(EngineError::Device(format!("net: {:?} leaves no pixel", node.op))),
-        None => Ok(()),
+    if let Some(node) = graph.nodes.iter().find(|node| node.shape.contains(&0)) {
+        return Err(EngineError::Device(format!("net: {:?} leaves no pixel", node.op)));
     }
+    let weights = graph.loss.class_weights.len();
+    if weights != 0 && weights != data.classes {
+        return Err(EngineError::Device(format!("class weights: expected {}, found {weights}", data.classes)));
+    }
+    let needed = graph.needs_gradient();
+    let stands_in_the_way =
+        |(node, needed): (&Node, &bool)| *needed && matches!(node.op, Op::BatchNorm { frozen: true, .. });
+    if graph.nodes.iter().zip(&needed).any(stands_in_the_way) {
+        return Err(EngineError::Device("net: a frozen batch norm lies behind what is trained".to_owned()));
+    }
+    Ok(())
 }

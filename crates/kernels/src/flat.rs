@@ -42,6 +42,20 @@ impl FlatLayout {
         self.ranges[position].clone()
     }
 
+    /// The parts of the flat vector that are multiplied alike: neighbours of one factor together, without those of factor 0.
+    pub(crate) fn alike(&self, factors: &[f64]) -> Vec<(Range<usize>, f64)> {
+        let mut parts: Vec<(Range<usize>, f64)> = Vec::new();
+        for (position, &factor) in factors.iter().enumerate() {
+            let end = self.ranges.get(position + 1).map_or(self.len, |next| next.start);
+            match parts.last_mut() {
+                Some((range, last)) if last.to_bits() == factor.to_bits() => range.end = end,
+                _ => parts.push((self.ranges[position].start..end, factor)),
+            }
+        }
+        parts.retain(|(_, factor)| *factor != 0.0);
+        parts
+    }
+
     /// Each tensor's part of a flat vector.
     pub(crate) fn split(&self, flat: &[f32]) -> Vec<Vec<f32>> {
         self.ranges.iter().map(|range| flat[range.clone()].to_vec()).collect()
@@ -60,6 +74,14 @@ impl FlatLayout {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn neighbours_of_one_factor_are_one_part() {
+        let layout = FlatLayout::new([3, 70, 1, 2]);
+        assert_eq!(layout.alike(&[1.0; 4]), [(0..layout.len(), 1.0)]);
+        let parts = [(0..ALIGNMENT, 0.1), (3 * ALIGNMENT..5 * ALIGNMENT, 2.0)];
+        assert_eq!(layout.alike(&[0.1, 0.0, 2.0, 2.0]), parts);
+    }
 
     #[test]
     fn parts_start_aligned_and_come_back() {

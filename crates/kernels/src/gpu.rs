@@ -145,7 +145,7 @@ impl<G: Gpu> GpuEngine<G> {
         let images = batch.indices.len();
         self.forward(images, Statistics::Batch { moves: Some(bn_momentum) })?;
         let d_logits = self.memory.regions[self.plan.d_logits.0];
-        self.loss(batch.split, images, d_logits, outcome, false)?;
+        self.loss(batch, d_logits, outcome, false)?;
         self.backward(images)?;
         self.gradient_norm(outcome)?;
         if let Some(update) = update {
@@ -158,15 +158,21 @@ impl<G: Gpu> GpuEngine<G> {
     /// Losses and hits of the logits into an outcome, and their gradient unless `d_logits` is none.
     fn loss(
         &mut self,
-        split: Split,
-        images: usize,
+        batch: &Batch,
         d_logits: Address,
         outcome: Address,
         accumulate: bool,
     ) -> Result<(), EngineError> {
+        let (images, classes) = (batch.indices.len(), self.data.classes);
         let logits = self.memory.regions[self.plan.values[self.graph.nodes.len() - 1].0];
-        let pointers = [logits, self.memory.labels[half(split)], self.memory.order, d_logits, outcome];
-        let args = Args::new(&pointers, &[images, self.data.classes, usize::from(accumulate)]);
+        let labels = self.memory.labels[half(batch.split)];
+        let pointers = [logits, labels, self.memory.order, d_logits, outcome, self.memory.class_weights];
+        let loss = &self.graph.loss;
+        let args = Args::new(&pointers, &[images, classes, usize::from(accumulate), usize::from(!loss.is_plain())]);
+        let all = &input::images(&self.data, batch.split).labels;
+        let labels: Vec<u32> = batch.indices.iter().map(|index| all[*index as usize]).collect();
+        let ((every, own), weights) = (loss.shares(classes), (0..classes).map(|class| loss.weight(class)).sum::<f64>());
+        let args = args.floats(&[every, own, weights, loss.divisor(&labels)]);
         self.gpu.launch("softmax_cross_entropy", [1, 1], &args)
     }
 
@@ -198,13 +204,21 @@ impl<G: Gpu> GpuEngine<G> {
             Optimizer::RmsProp => (3, false),
             Optimizer::Adam | Optimizer::AdamW => (4, false),
         };
-        let Scalars { step_size, correction, weight, decay, shrink } = Scalars::new(update, self.updates);
         let ([first, second], &DeviceMemory { parameters, gradients, weights, .. }) = (slots, &self.memory);
         let copy = if weights == parameters { Address::NONE } else { weights };
-        let integers = [self.parameters.len(), rule, usize::from(nesterov), usize::from(fresh)];
-        let args = Args::new(&[parameters, gradients, first, second, copy, outcome], &integers);
-        let args = args.floats(&[update.lr, update.momentum, decay, step_size, correction, weight, shrink]);
-        self.gpu.launch("update", elements(&self.gpu, self.parameters.len()), &args)
+        for (range, factor) in self.parameters.alike(&self.graph.rates) {
+            let update = Update { lr: update.lr * factor, ..*update };
+            let Scalars { step_size, correction, weight, decay, shrink } = Scalars::new(&update, self.updates);
+            let from = |at: Address, width: usize| if at == Address::NONE { at } else { at.plus(range.start * width) };
+            let [parameters, gradients, first, second] =
+                [parameters, gradients, first, second].map(|at| from(at, size_of::<f32>()));
+            let copy = from(copy, width(self.gpu.precision()));
+            let integers = [range.len(), rule, usize::from(nesterov), usize::from(fresh)];
+            let args = Args::new(&[parameters, gradients, first, second, copy, outcome], &integers);
+            let args = args.floats(&[update.lr, update.momentum, decay, step_size, correction, weight, shrink]);
+            self.gpu.launch("update", elements(&self.gpu, range.len()), &args)?;
+        }
+        Ok(())
     }
 
     /// The memory of an optimizer's slot, zeros at first; says whether it is new.
@@ -317,7 +331,7 @@ impl<G: Gpu> Engine for GpuEngine<G> {
         let outcome = self.memory.outcome(EVALUATION_SLOT);
         let mut count = 0;
         self.evaluate_parts(batch, statistics, |engine, part| {
-            engine.loss(part.split, part.indices.len(), Address::NONE, outcome, count > 0)?;
+            engine.loss(part, Address::NONE, outcome, count > 0)?;
             count += part.indices.len();
             Ok(())
         })?;
@@ -353,7 +367,14 @@ impl<G: Gpu> Engine for GpuEngine<G> {
             self.forward(batch.indices.len(), Statistics::Batch { moves: None })?;
             let saved: Vec<f32> = self.read(self.memory.saved, self.memory.saved_places.len())?;
             for (i, node) in graph.nodes.iter().enumerate() {
-                let Op::BatchNorm { running_mean, running_var, .. } = node.op else { continue };
+                let Op::BatchNorm { running_mean, running_var, frozen, .. } = node.op else { continue };
+                if frozen {
+                    let running = self.buffers()?;
+                    for buffer in [running_mean.0, running_var.0] {
+                        sums[buffer].iter_mut().zip(&running[buffer]).for_each(|(sum, new)| *sum += f64::from(*new));
+                    }
+                    continue;
+                }
                 // Mean, 1 / deviation, unbiased variance.
                 let moments = &saved[self.memory.saved_places.range(i).start..][..3 * node.shape[0]];
                 let (mean, variance) = (&moments[..node.shape[0]], &moments[2 * node.shape[0]..]);

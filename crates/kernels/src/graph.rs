@@ -33,6 +33,8 @@ pub enum Op {
         running_var: BufferId,
         residual: Option<NodeId>,
         relu: bool,
+        /// In training too it normalises by the running statistics, which then stay as they are.
+        frozen: bool,
     },
     /// `max(x, 0)`.
     Relu { x: NodeId },
@@ -101,6 +103,38 @@ impl TensorSpec {
     }
 }
 
+/// What a training step follows the gradient of: `torch.nn.CrossEntropyLoss` with its options. The loss that is reported is
+/// the plain mean cross-entropy, whatever these are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Loss {
+    /// Share of each label that is spread evenly over all classes.
+    pub label_smoothing: f64,
+    /// Weight of each class; empty: all alike.
+    pub class_weights: Vec<f32>,
+}
+
+impl Loss {
+    /// Whether it is the plain one.
+    pub(crate) fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The weight of a class.
+    pub(crate) fn weight(&self, class: usize) -> f64 {
+        self.class_weights.get(class).map_or(1.0, |weight| f64::from(*weight))
+    }
+
+    /// What the loss is divided by: the weights of the labels, summed.
+    pub(crate) fn divisor(&self, labels: &[u32]) -> f64 {
+        labels.iter().map(|label| self.weight(*label as usize)).sum()
+    }
+
+    /// What every class gets of a label, times its own weight; and what the label's own class gets besides, likewise.
+    pub(crate) fn shares(&self, classes: usize) -> (f64, f64) {
+        (self.label_smoothing / classes as f64, 1.0 - self.label_smoothing)
+    }
+}
+
 /// A net: operations in order, the last one's output the logits [classes, 1, 1].
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
@@ -108,6 +142,10 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// What is trained.
     pub parameters: Vec<TensorSpec>,
+    /// What the rate of a step is multiplied by for each of them; one whose factor is 0 stays as it is, and costs no gradient.
+    pub rates: Vec<f64>,
+    /// What is trained for.
+    pub loss: Loss,
     /// What is not trained but kept: batch norm's running mean and variance.
     pub buffers: Vec<TensorSpec>,
 }
@@ -151,7 +189,8 @@ impl Graph {
         let bias = self.parameter(format!("{name}.bias"), vec![shape[0]]);
         let running_mean = self.buffer(format!("{name}.running_mean"), vec![shape[0]]);
         let running_var = self.buffer(format!("{name}.running_var"), vec![shape[0]]);
-        self.push(Op::BatchNorm { x, weight, bias, running_mean, running_var, residual, relu }, shape)
+        let frozen = false;
+        self.push(Op::BatchNorm { x, weight, bias, running_mean, running_var, residual, relu, frozen }, shape)
     }
 
     /// ReLU.
@@ -207,11 +246,28 @@ impl Graph {
     pub(crate) fn needs_gradient(&self) -> Vec<bool> {
         let mut needed = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
-            let trained = matches!(node.op, Op::Conv2d { .. } | Op::BatchNorm { .. } | Op::Linear { .. });
+            let trained = self.trains(&node.op);
             let (x, residual) = node.op.inputs();
             needed.push(trained || x.into_iter().chain(residual).any(|input| needed[input.0]));
         }
         needed
+    }
+
+    /// Whether an operation has parameters that are trained.
+    pub(crate) fn trains(&self, op: &Op) -> bool {
+        let is_trained = |parameter: ParameterId| self.rates[parameter.0] > 0.0;
+        match *op {
+            Op::Conv2d { weight, bias, .. } => is_trained(weight) || bias.is_some_and(is_trained),
+            Op::BatchNorm { weight, bias, .. } | Op::Linear { weight, bias, .. } => {
+                is_trained(weight) || is_trained(bias)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether any batch norm goes by its running statistics in training.
+    pub(crate) fn has_frozen_norms(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node.op, Op::BatchNorm { frozen: true, .. }))
     }
 
     fn pooled(&self, x: NodeId, kernel: usize, stride: usize, padding: usize) -> [usize; 3] {
@@ -221,6 +277,7 @@ impl Graph {
 
     fn parameter(&mut self, name: String, shape: Vec<usize>) -> ParameterId {
         self.parameters.push(TensorSpec { name, shape });
+        self.rates.push(1.0);
         ParameterId(self.parameters.len() - 1)
     }
 

@@ -5,6 +5,8 @@
 
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use crate::disjoint::Disjoint;
 use crate::engine::{Optimizer, Update};
 use crate::isa::Isa;
@@ -72,6 +74,20 @@ pub fn step(
     parameters: &mut [f32],
     gradients: &[f32],
 ) {
+    let all = (0..parameters.len(), 1.0);
+    step_parts(threads, isa, update, std::slice::from_ref(&all), state, parameters, gradients);
+}
+
+/// As [`step`], for some parts of the parameters, each with a factor of the rate: PyTorch's groups of parameters.
+pub(crate) fn step_parts(
+    threads: &Threads,
+    isa: Isa,
+    update: &Update,
+    parts: &[(Range<usize>, f64)],
+    state: &mut FlatState,
+    parameters: &mut [f32],
+    gradients: &[f32],
+) {
     state.updates += 1;
     let names: &[&'static str] = match update.optimizer {
         // PyTorch makes no buffer where there is no momentum.
@@ -86,10 +102,11 @@ pub fn step(
         *slot = values;
         fresh = !found;
     }
-    let rule = Rule::new(update, state.updates, fresh);
-    let len = parameters.len();
-    {
-        let [first, second] = &mut slots;
+    for (range, factor) in parts {
+        let rule = Rule::new(&Update { lr: update.lr * factor, ..*update }, state.updates, fresh);
+        let (parameters, gradients, len) = (&mut parameters[range.clone()], &gradients[range.clone()], range.len());
+        let [first, second] =
+            slots.each_mut().map(|slot| if slot.is_empty() { &mut [][..] } else { &mut slot[range.clone()] });
         let (parameters, first, second) = (Disjoint::new(parameters), Disjoint::new(first), Disjoint::new(second));
         threads.run(len.div_ceil(CHUNK), |chunk| {
             let gradients = &gradients[chunk * CHUNK..((chunk + 1) * CHUNK).min(len)];

@@ -177,13 +177,16 @@ impl CandleEngine {
         statistics: Statistics,
         moments: &mut Vec<BatchMoments>,
     ) -> Result<Tensor, EngineError> {
-        let Op::BatchNorm { weight, bias, running_mean, running_var, .. } = op else {
+        let Op::BatchNorm { weight, bias, running_mean, running_var, frozen, .. } = op else {
             unreachable!("called for batch norm alone")
         };
         let wide = |tensor: &Tensor| tensor.to_dtype(DType::F64);
         let channels = Channels::of(x)?;
         let x = wide(&channels.flat)?;
         let (mean, variance) = match statistics {
+            Statistics::Batch if *frozen => {
+                (wide(&column(&self.buffers[running_mean.0])?)?, wide(&column(&self.buffers[running_var.0])?)?)
+            }
             Statistics::Given(buffers) => {
                 (wide(&column(&buffers[running_mean.0])?)?, wide(&column(&buffers[running_var.0])?)?)
             }
@@ -228,7 +231,7 @@ impl CandleEngine {
         }
         let outcome = self.forward_backward(batch, bn_momentum)?;
         self.updates += 1;
-        update::step(update, self.updates, &mut self.slots, &self.parameters, &self.gradients)?;
+        update::step(update, self.updates, &mut self.slots, &self.parameters, &self.graph.rates, &self.gradients)?;
         Ok(outcome)
     }
 
@@ -242,12 +245,13 @@ impl CandleEngine {
         let mut moments = Vec::new();
         let logits = self.forward(&x, Statistics::Batch, &mut moments)?;
         let loss = (self.loss_sum(&logits, &labels)? / labels.len() as f64)?;
-        let mut store = loss.backward()?;
-        for (slot, parameter) in self.gradients.iter_mut().zip(&self.parameters) {
+        let mut store =
+            if self.graph.loss.is_plain() { loss.backward()? } else { self.followed(&logits, &labels)?.backward()? };
+        for ((slot, parameter), rate) in self.gradients.iter_mut().zip(&self.parameters).zip(&self.graph.rates) {
             // Detached: a gradient remembers what it was computed from, all activations of its step.
             *slot = match store.remove(parameter) {
-                Some(gradient) => gradient.detach(),
-                None => parameter.zeros_like()?,
+                Some(gradient) if *rate > 0.0 => gradient.detach(),
+                _ => parameter.zeros_like()?,
             };
         }
         for BatchMoments { running_mean, running_var, mean, variance } in moments {
@@ -265,6 +269,22 @@ impl CandleEngine {
             grad_norm: squares.sqrt(),
             weights_finite: None,
         })
+    }
+
+    /// The loss with options whose gradient is followed.
+    fn followed(&self, logits: &Tensor, labels: &[u32]) -> Result<Tensor, EngineError> {
+        let (loss, classes) = (&self.graph.loss, self.data.classes);
+        let (every, own) = loss.shares(classes);
+        let target = |i: usize| {
+            let (label, class) = (labels[i / classes] as usize, i % classes);
+            loss.weight(class) * (every + if class == label { own } else { 0.0 })
+        };
+        let targets = Tensor::from_iter((0..labels.len() * classes).map(target), &self.device)?;
+        let targets = targets.reshape((labels.len(), classes))?;
+        let logits = logits.to_dtype(DType::F64)?;
+        let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
+        let log = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)?;
+        Ok(((targets * log)?.sum_all()? * (-1.0 / loss.divisor(labels)))?)
     }
 
     /// Evaluates a batch of any size, part by part; `collect` gets each part's logits and labels.

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use crate::disjoint::{Disjoint, for_each_chunk};
+use crate::graph::Loss;
 use crate::threads::Threads;
 
 /// Images of a task.
@@ -22,13 +23,15 @@ pub(crate) struct Score {
 /// Softmax cross-entropy over `classes`, with memory for one number an image.
 pub(crate) struct SoftmaxCrossEntropy {
     classes: usize,
+    /// What the gradient is of.
+    loss: Loss,
     losses: Vec<f64>,
 }
 
 impl SoftmaxCrossEntropy {
     /// For batches of up to `batch_size` images.
-    pub(crate) fn new(classes: usize, batch_size: usize) -> Self {
-        Self { classes, losses: vec![0.0; batch_size] }
+    pub(crate) fn new(classes: usize, batch_size: usize, loss: &Loss) -> Self {
+        Self { classes, loss: loss.clone(), losses: vec![0.0; batch_size] }
     }
 
     /// Scores logits [N, classes] against labels `[N]`.
@@ -38,8 +41,11 @@ impl SoftmaxCrossEntropy {
         self.sum(logits, labels)
     }
 
-    /// Scores logits, and turns them into the gradient of the mean loss, in place: (softmax - one-hot) / N.
+    /// Scores logits, and turns them into the gradient of the loss, in place. Of the plain one: (softmax - one-hot) / N.
     pub(crate) fn score_and_backward(&mut self, threads: &Threads, logits: &mut [f32], labels: &[u32]) -> Score {
+        if !self.loss.is_plain() {
+            return self.score_and_follow(threads, logits, labels);
+        }
         let classes = self.classes;
         let correct = count_correct(logits, labels, classes);
         let scale = 1.0 / labels.len() as f64;
@@ -55,6 +61,32 @@ impl SoftmaxCrossEntropy {
                 *value = ((probability - target) * scale) as f32;
             }
             loss
+        });
+        Score { loss_sum: self.losses[..labels.len()].iter().sum(), correct }
+    }
+
+    /// The same for a loss with options. With the weight w of each class, the smoothing e and C classes, the gradient of the
+    /// logits z of an image of class y is `(sum(t) softmax(z) - t) / sum(w of the labels)`, where `t[c]` is
+    /// `w[c] (e / C + (1 - e) [c = y])`.
+    fn score_and_follow(&mut self, threads: &Threads, logits: &mut [f32], labels: &[u32]) -> Score {
+        let (classes, loss) = (self.classes, self.loss.clone());
+        let correct = count_correct(logits, labels, classes);
+        let (every, own) = loss.shares(classes);
+        let all = every * (0..classes).map(|class| loss.weight(class)).sum::<f64>();
+        let scale = 1.0 / loss.divisor(labels);
+        let rows = Disjoint::new(logits);
+        self.each(threads, labels, |image, label| {
+            // SAFETY: an image belongs to one task.
+            let row = unsafe { rows.chunk(image, classes) };
+            let plain = cross_entropy(row, label);
+            let log_sum = plain + f64::from(row[label]);
+            let total = all + own * loss.weight(label);
+            for (class, value) in row.iter_mut().enumerate() {
+                let probability = libm::exp(f64::from(*value) - log_sum);
+                let share = every + if class == label { own } else { 0.0 };
+                *value = ((total * probability - loss.weight(class) * share) * scale) as f32;
+            }
+            plain
         });
         Score { loss_sum: self.losses[..labels.len()].iter().sum(), correct }
     }
@@ -99,7 +131,7 @@ mod tests {
 
     fn score(logits: &[f32], labels: &[u32]) -> (Score, Vec<f32>) {
         let threads = Threads::new(1).unwrap();
-        let mut softmax = SoftmaxCrossEntropy::new(logits.len() / labels.len(), labels.len());
+        let mut softmax = SoftmaxCrossEntropy::new(logits.len() / labels.len(), labels.len(), &Loss::default());
         let mut gradient = logits.to_vec();
         let score = softmax.score_and_backward(&threads, &mut gradient, labels);
         let alone = softmax.score(&threads, logits, labels);
@@ -126,7 +158,7 @@ mod tests {
         let labels = [2, 0];
         let (_, gradient) = score(&logits, &labels);
         let threads = Threads::new(1).unwrap();
-        let mut softmax = SoftmaxCrossEntropy::new(4, 2);
+        let mut softmax = SoftmaxCrossEntropy::new(4, 2, &Loss::default());
         for i in 0..logits.len() {
             let mut at = |step: f32| {
                 let mut moved = logits;
@@ -135,6 +167,40 @@ mod tests {
             };
             let slope = (at(1.0 / 1024.0) - at(-1.0 / 1024.0)) * 512.0;
             assert!((slope - f64::from(gradient[i])).abs() < 1e-5, "{slope} {}", gradient[i]);
+        }
+    }
+
+    /// Gradients of `torch.nn.functional.cross_entropy(logits, labels, weight=..., label_smoothing=...)`, PyTorch 2.15 in
+    /// float64:
+    ///
+    ///     z = torch.tensor([[0.3, -1.2, 2.0], [0.1, 0.0, -3.0]], dtype=torch.float64, requires_grad=True)
+    ///     F.cross_entropy(z, torch.tensor([2, 0]), weight=torch.tensor(w, dtype=torch.float64), label_smoothing=e).backward()
+    #[test]
+    fn gradients_of_a_loss_with_options_are_pytorchs() {
+        const LOGITS: [f32; 6] = [0.3, -1.2, 2.0, 0.1, 0.0, -3.0];
+        let cases: [(f64, &[f32], [f64; 6]); 3] = [
+            (0.1, &[], [0.057_992_765, -0.000_007_897, -0.057_984_869, -0.210_241_501, 0.215_356_418, -0.005_114_917]),
+            (
+                0.0,
+                &[0.5, 2.0, 1.5],
+                [0.111_989_148, 0.024_988_155, -0.136_977_303, -0.121_787_417, 0.116_011_543, 0.005_775_875],
+            ),
+            (
+                0.2,
+                &[0.5, 2.0, 1.5],
+                [0.092_833_834, -0.042_233_804, -0.050_600_029, -0.045_716_556, 0.088_015_390, -0.042_298_834],
+            ),
+        ];
+        for (label_smoothing, class_weights, expected) in cases {
+            let loss = Loss { label_smoothing, class_weights: class_weights.to_vec() };
+            let mut softmax = SoftmaxCrossEntropy::new(3, 2, &loss);
+            let mut gradient = LOGITS;
+            let found = softmax.score_and_backward(&Threads::new(1).unwrap(), &mut gradient, &[2, 0]);
+            for (found, expected) in gradient.iter().zip(expected) {
+                assert!((f64::from(*found) - expected).abs() < 1e-7, "{loss:?}: {gradient:?}");
+            }
+            let (plain, _) = score(&LOGITS, &[2, 0]);
+            assert_eq!(found, plain, "what is reported is the plain loss");
         }
     }
 

@@ -10,6 +10,8 @@ use cli::output::Quiet;
 use kernels::device::{Device, EngineKind, Precision};
 use kernels::isa::Isa;
 
+use crate::tuning::TuningFlags;
+
 use self::headings::{BATCH_NORM, MACHINE, OPTIMIZER, RECORDS, TRAINING, VALIDATION};
 
 /// Headings of groups of flags in `--help`.
@@ -73,9 +75,19 @@ pub struct Flags {
     /// Train on at most N images, balanced over the classes
     #[arg(long, help_heading = TRAINING, value_name = "N")]
     pub train_limit: Option<usize>,
+    /// Share of each label that is spread evenly over all classes; the loss is reported without
+    #[arg(long, help_heading = TRAINING, value_name = "F", default_value_t = 0.0, hide_default_value = true)]
+    pub label_smoothing: f64,
+    /// Weigh the loss of each class: balanced (rare classes more), or a file with a number a line, in the order of the
+    /// classes; the loss is reported without
+    #[arg(long, help_heading = TRAINING, value_name = "balanced|FILE")]
+    pub class_weights: Option<String>,
     /// Exit with 3 if the run diverges; a divergence is recorded either way
     #[arg(long, help_heading = TRAINING)]
     pub fail_on_divergence: bool,
+    /// What of the net is trained.
+    #[command(flatten)]
+    pub tuning: TuningFlags,
     /// Optimizer
     #[arg(long, help_heading = OPTIMIZER, value_enum, default_value_t = OptimizerName::Sgd)]
     pub optimizer: OptimizerName,

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod class_weights;
 pub mod critical;
 pub mod failure;
 pub mod flags;
@@ -18,3 +19,4 @@ pub mod replay;
 pub mod run;
 mod sheet;
 mod summary;
+pub mod tuning;

@@ -17,6 +17,7 @@ use learner::samples::{self, Augment, Division, Samples};
 use learner::spec::RunSpec;
 use learner::state;
 use learner::training::{Ending, FinalMeasurement, Measure, Training, means};
+use learner::tuning::Tuning;
 use schedules::Schedule;
 
 use crate::failure::{Cause, OrFail};
@@ -24,7 +25,7 @@ use crate::flags::{Flags, value_name};
 use crate::folder::{self, Existing, RunFolder, START_OVER, Task};
 use crate::inputs::Inputs;
 use crate::observer::{Cadence, Recorder};
-use crate::{critical, machine, recipe, sheet, summary};
+use crate::{class_weights, critical, machine, recipe, sheet, summary};
 
 /// What a program adds to the shared flags.
 pub struct Request {
@@ -111,6 +112,7 @@ impl Prepared {
             momentum: Some(flags.momentum),
             weight_decay: Some(flags.weight_decay),
             engine: Some(flags.engine.to_string()),
+            tuning: Some(flags.tuning.tuning().text()),
             iterations: flags.iterations,
         }
     }
@@ -156,7 +158,8 @@ impl Prepared {
         let path = self.folder(&spec);
         let options = self.options(&spec, &path)?;
         let (inputs, most) = (&self.inputs, batch_size.min(critical::IMAGES));
-        let mut engine = device::open(&self.flags().device(), &inputs.graph, &inputs.data, most, &options).or_fail()?;
+        let graph = spec.tuned(&inputs.graph).or_fail()?;
+        let mut engine = device::open(&self.flags().device(), &graph, &inputs.data, most, &options).or_fail()?;
         let update = Update { optimizer: spec.optimizer, lr: 1.0, momentum, weight_decay };
         critical::measure(inputs, engine.as_mut(), &batches, &update)
     }
@@ -196,8 +199,8 @@ impl Prepared {
         let device = flags.device();
         let options = self.options(&spec, &path)?;
         let inputs = &self.inputs;
-        let mut engine =
-            device::open(&device, &inputs.graph, &inputs.data, spec.config.batch_size, &options).or_fail()?;
+        let graph = spec.tuned(&inputs.graph).or_fail()?;
+        let mut engine = device::open(&device, &graph, &inputs.data, spec.config.batch_size, &options).or_fail()?;
         engine.set_state(&inputs.parameters, &inputs.buffers).or_fail()?;
         let record = self.record(&spec, &division, &path, &device, engine.as_ref(), options.threads);
         let existing = Existing { resume: flags.resume, supersede: flags.supersede };
@@ -341,6 +344,7 @@ impl Prepared {
             Failure::unusable(message).hint("pass one with --seed N")
         })?;
         let every = iterations.div_ceil(*default_measurements);
+        let Tuning { freeze, freeze_bn, group_rates } = flags.tuning.tuning();
         Ok(Config {
             kind: self.request.kind,
             net: self.inputs.origin.net.clone(),
@@ -363,7 +367,22 @@ impl Prepared {
             exact_conv: flags.exact_conv,
             precision: flags.precision.to_string(),
             engine: flags.engine.to_string(),
+            freeze,
+            freeze_bn,
+            group_rates,
+            label_smoothing: flags.label_smoothing,
+            class_weights: self.class_weights()?,
         })
+    }
+
+    /// The weights of the classes that a flag asks for, by the images to train on; none without the flag.
+    fn class_weights(&self) -> Result<Vec<f64>, Failure> {
+        let (flags, data) = (self.flags(), &self.inputs.data);
+        let Some(word) = &flags.class_weights else { return Ok(Vec::new()) };
+        let labels = &data.train.labels;
+        let division = samples::divide(labels, data.classes, flags.val_from_train, flags.train_limit);
+        let trained: Vec<u32> = division.train.iter().map(|position| labels[*position as usize]).collect();
+        class_weights::resolve(word, data.classes, &trained)
     }
 
     fn divide(&self, spec: &RunSpec) -> Result<Division, Failure> {

@@ -16,3 +16,4 @@ pub mod spec;
 pub mod state;
 pub mod stream;
 pub mod training;
+pub mod tuning;

@@ -4,10 +4,12 @@ use std::fmt::Display;
 
 use artifacts::run::{Config, Kind};
 use kernels::engine::Optimizer;
+use kernels::graph::{Graph, Loss};
 use schedules::{ParameterError, Schedule};
 use serde_json::Value;
 
 use crate::samples::Augment;
+use crate::tuning::Tuning;
 
 /// The optimizers, with the names that flags and records use.
 pub const OPTIMIZERS: [(&str, Optimizer); 7] = [
@@ -78,10 +80,26 @@ impl RunSpec {
         let optimizer = known("optimizer", &OPTIMIZERS, &config.optimizer)?;
         let augment = known("augment", &Augment::NAMES, &config.augment)?;
         check_numbers(&config)?;
+        Tuning::of(&config).check()?;
         if matches!(schedule, Schedule::Plateau(_)) {
             check_validation(&config)?;
         }
         Ok(Self { config, schedule, optimizer, augment })
+    }
+
+    /// The net as it is trained: what is frozen, the factors of the rates, and what is trained for.
+    ///
+    /// # Errors
+    /// When it has not as many parts as are frozen, or not as many classes as have weights.
+    pub fn tuned(&self, net: &Graph) -> Result<Graph> {
+        let Config { label_smoothing, class_weights, .. } = &self.config;
+        let classes = net.nodes.last().map_or(0, |node| node.shape[0]);
+        let expected = format!("as many numbers as there are classes, {classes}");
+        let fits = class_weights.is_empty() || class_weights.len() == classes;
+        require(fits, "class_weights", &expected, class_weights.len())?;
+        let class_weights = class_weights.iter().map(|weight| *weight as f32).collect();
+        let loss = Loss { label_smoothing: *label_smoothing, class_weights };
+        Ok(Graph { loss, ..Tuning::of(&self.config).apply(net)? })
     }
 
     /// The parameters of a schedule as a configuration holds them.
@@ -104,6 +122,10 @@ fn check_numbers(config: &Config) -> Result<()> {
     require(below_one(config.val_from_train), "val_from_train", "a number from 0 to below 1", config.val_from_train)?;
     let weight = config.bn_momentum;
     require((0.0..=1.0).contains(&weight), "bn_momentum", "a number from 0 to 1, the weight of the new batch", weight)?;
+    let smoothing = config.label_smoothing;
+    require(below_one(smoothing), "label_smoothing", "a number from 0 to below 1", smoothing)?;
+    let usable = config.class_weights.iter().all(|weight| *weight > 0.0 && weight.is_finite());
+    require(usable, "class_weights", "finite numbers above 0", format!("{:?}", config.class_weights))?;
     require(config.batch_size > 0, "batch_size", "at least 1", config.batch_size)?;
     require(config.train_limit != Some(0), "train_limit", "at least 1", 0)
 }
@@ -126,7 +148,7 @@ fn require(holds: bool, key: &'static str, expected: &str, found: impl Display) 
     if holds { Ok(()) } else { Err(wrong(key, expected, found)) }
 }
 
-fn wrong(key: &'static str, expected: &str, found: impl Display) -> ConfigError {
+pub(crate) fn wrong(key: &'static str, expected: &str, found: impl Display) -> ConfigError {
     ConfigError::Value { key, expected: expected.to_owned(), found: found.to_string() }
 }
 
@@ -159,6 +181,11 @@ mod tests {
             exact_conv: false,
             precision: "float32".to_owned(),
             engine: "fast".to_owned(),
+            freeze: String::new(),
+            freeze_bn: String::new(),
+            group_rates: Vec::new(),
+            label_smoothing: 0.0,
+            class_weights: Vec::new(),
         }
     }
 
@@ -193,6 +220,14 @@ mod tests {
             (
                 Config { bn_momentum: 2.0, ..good.clone() },
                 "bn_momentum: expected a number from 0 to 1, the weight of the new batch, found 2",
+            ),
+            (
+                Config { label_smoothing: 1.0, ..good.clone() },
+                "label_smoothing: expected a number from 0 to below 1, found 1",
+            ),
+            (
+                Config { class_weights: vec![1.0, 0.0], ..good.clone() },
+                "class_weights: expected finite numbers above 0, found [1.0, 0.0]",
             ),
             (Config { batch_size: 0, ..good.clone() }, "batch_size: expected at least 1, found 0"),
             (Config { train_limit: Some(0), ..good.clone() }, "train_limit: expected at least 1, found 0"),

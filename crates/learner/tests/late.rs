@@ -182,6 +182,11 @@ fn spec(kind: Kind, schedule: &Schedule) -> RunSpec {
         exact_conv: false,
         precision: "float32".to_owned(),
         engine: "fast".to_owned(),
+        freeze: String::new(),
+        freeze_bn: String::new(),
+        group_rates: Vec::new(),
+        label_smoothing: 0.0,
+        class_weights: Vec::new(),
     };
     RunSpec::new(config).unwrap()
 }

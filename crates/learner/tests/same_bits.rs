@@ -94,6 +94,11 @@ impl Case {
             exact_conv: false,
             precision: Precision::Float32.to_string(),
             engine: engine.to_string(),
+            freeze: String::new(),
+            freeze_bn: String::new(),
+            group_rates: Vec::new(),
+            label_smoothing: 0.0,
+            class_weights: Vec::new(),
         };
         let graph = nets::build(net, &config.shortcut, shape, CLASSES).unwrap();
         Self { spec: RunSpec::new(config).unwrap(), graph, data: random_data(shape) }

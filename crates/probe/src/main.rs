@@ -18,6 +18,7 @@ use launch::failure::OrFail;
 use launch::flags::headings::{MACHINE, OPTIMIZER, TRAINING, VALIDATION};
 use launch::flags::{OptimizerName, value_name};
 use launch::inputs::Inputs;
+use launch::tuning::TuningFlags;
 use launch::{critical, machine};
 use learner::probe;
 use learner::samples::{self, Augment, Samples};
@@ -67,6 +68,8 @@ struct Arguments {
     /// Share of the training images kept for validation (val_*): a fixed, stratified one
     #[arg(long, help_heading = VALIDATION, value_name = "F", default_value_t = 0.1)]
     val_from_train: f64,
+    #[command(flatten)]
+    tuning: TuningFlags,
     /// Where to run: cpu, cuda or cuda:N [default: cpu]
     #[arg(long, help_heading = MACHINE, value_name = "DEVICE", default_value_t = Device::Cpu, hide_default_value = true)]
     device: Device,
@@ -107,6 +110,7 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
         momentum: arguments.momentum,
         weight_decay: arguments.weight_decay,
         engine: arguments.engine.to_string(),
+        tuning: arguments.tuning.tuning().text(),
         seed: arguments.seed,
         data: inputs.data_source,
         init: inputs.init_source,
@@ -170,7 +174,8 @@ impl Arguments {
             exact_conv: false,
             precision: Precision::Float32,
         };
-        device::open(&self.device, &inputs.graph, &inputs.data, self.batch_size, &options).or_fail()
+        let graph = self.tuning.tuning().apply(&inputs.graph).or_fail()?;
+        device::open(&self.device, &graph, &inputs.data, self.batch_size, &options).or_fail()
     }
 }
 

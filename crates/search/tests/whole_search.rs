@@ -224,6 +224,7 @@ fn json_probe(asked: &Asked) {
         momentum: 0.9,
         weight_decay: 1e-4,
         engine: "fast".to_owned(),
+        tuning: String::new(),
         seed: 1,
         data: source(),
         init: source(),

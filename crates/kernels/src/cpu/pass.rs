@@ -118,9 +118,9 @@ impl Pass<'_> {
                 };
                 conv.forward(threads, x, of(*weight), epilogue, y, self.scratch);
             }
-            (Op::BatchNorm { weight, bias, relu, .. }, Layer::BatchNorm(layer)) => match mode {
-                Mode::Training => layer.norm.forward(threads, x, of(*weight), of(*bias), residual, *relu, y),
-                Mode::Evaluation => {
+            (Op::BatchNorm { weight, bias, relu, frozen, .. }, Layer::BatchNorm(layer)) => match mode {
+                Mode::Training if !frozen => layer.norm.forward(threads, x, of(*weight), of(*bias), residual, *relu, y),
+                _ => {
                     forward_evaluation(threads, isa, x, &layer.scale, &layer.shift, residual, *relu, y);
                 }
             },

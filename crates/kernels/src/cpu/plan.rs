@@ -8,7 +8,7 @@ use crate::graph::{Graph, NodeId, Op};
 pub(super) struct Step {
     /// Position of the operation in the graph.
     pub(super) node: usize,
-    /// Evaluation only: the batch norm that is folded into this convolution.
+    /// The batch norm that is folded into this convolution: in training, a frozen one.
     pub(super) folded: Option<usize>,
     /// What it reads (for the input, `y` again).
     pub(super) x: RegionId,
@@ -90,6 +90,8 @@ fn len_of(graph: &Graph, node: usize) -> usize {
 /// A forward pass under construction.
 struct Forward<'a> {
     graph: &'a Graph,
+    /// Whether batch norms that follow a convolution become part of it; else only the frozen ones do.
+    fold: bool,
     users: Vec<usize>,
     regions: Regions,
     /// The region of each activation.
@@ -98,18 +100,18 @@ struct Forward<'a> {
 }
 
 impl<'a> Forward<'a> {
-    /// Plans every operation at the time of its position in the graph; with `fold`, batch norms that follow a
-    /// convolution become part of it.
+    /// Plans every operation at the time of its position in the graph.
     fn new(graph: &'a Graph, fold: bool) -> Self {
         let users = count_users(graph);
-        let mut forward = Self { graph, users, regions: Regions::default(), places: Vec::new(), steps: Vec::new() };
+        let mut forward =
+            Self { graph, fold, users, regions: Regions::default(), places: Vec::new(), steps: Vec::new() };
         for node in 0..graph.nodes.len() {
-            if fold && forward.is_folded_later(node) {
+            if forward.is_folded_later(node) {
                 // Its place is that of the batch norm; nobody else reads it.
                 forward.places.push(RegionId(usize::MAX));
                 continue;
             }
-            let place = forward.plan(node, fold);
+            let place = forward.plan(node);
             forward.places.push(place);
         }
         forward
@@ -119,18 +121,18 @@ impl<'a> Forward<'a> {
         self.users[node.0] == 1
     }
 
-    /// Whether the operation is a convolution read by one batch norm alone.
+    /// Whether the operation is a convolution read by one batch norm alone, which becomes part of it.
     fn is_folded_later(&self, node: usize) -> bool {
+        let folds = |op: &Op| match *op {
+            Op::BatchNorm { x, residual, frozen, .. } => x.0 == node && residual != Some(x) && (self.fold || frozen),
+            _ => false,
+        };
         matches!(self.graph.nodes[node].op, Op::Conv2d { .. })
             && self.only_user(NodeId(node))
-            && self
-                .graph
-                .nodes
-                .iter()
-                .any(|n| matches!(n.op, Op::BatchNorm { x, residual, .. } if x.0 == node && residual != Some(x)))
+            && self.graph.nodes.iter().any(|n| folds(&n.op))
     }
 
-    fn plan(&mut self, node: usize, fold: bool) -> RegionId {
+    fn plan(&mut self, node: usize) -> RegionId {
         let graph = self.graph;
         let (x, residual) = graph.nodes[node].op.inputs();
         let len = len_of(graph, node);
@@ -138,7 +140,7 @@ impl<'a> Forward<'a> {
             let y = self.regions.add(len, node);
             return self.push(Step { node, folded: None, x: y, residual: None, y, relu: false });
         };
-        if fold && matches!(graph.nodes[node].op, Op::BatchNorm { .. }) && self.is_folded_later(x.0) {
+        if matches!(graph.nodes[node].op, Op::BatchNorm { .. }) && self.is_folded_later(x.0) {
             let conv_input = graph.nodes[x.0].op.inputs().0.expect("a convolution has an input");
             return self.plan_reading(node, x.0, Some(node), conv_input, residual, len);
         }
@@ -293,7 +295,7 @@ impl Backward<'_> {
             }
             Op::Flatten { .. } if place == y => self.hand_on(dy, x),
             op => {
-                let trained = matches!(op, Op::Conv2d { .. } | Op::Linear { .. });
+                let trained = self.graph.trains(op);
                 if trained {
                     self.regions.touch(place, self.time);
                 }

@@ -486,14 +486,16 @@ KERNEL(pad_channels_backward) {
 // finite.
 enum { LOSS, HITS, SQUARES, BAD_WEIGHT };
 
-// Cross-entropy of softmax(logits [N, classes]), one block for the batch; the gradient of its mean, unless d_logits is
-// none; sum and hits into the outcome, or added to it.
+// Cross-entropy of softmax(logits [N, classes]), one block for the batch; the gradient of its mean, or of a loss with options
+// (kernels::softmax_cross_entropy), unless d_logits is none; sum and hits into the outcome, or added to it.
 KERNEL(softmax_cross_entropy) {
     const act *logits = (const act *)a.p[0];
     const u32 *labels = (const u32 *)a.p[1], *positions = (const u32 *)a.p[2];
     act *d_logits = (act *)a.p[3];
     double *outcome = (double *)a.p[4];
-    int images = a.n[0], classes = a.n[1], accumulate = a.n[2];
+    const float *weights = (const float *)a.p[5];
+    int images = a.n[0], classes = a.n[1], accumulate = a.n[2], options = a.n[3];
+    float every = a.f[0], own = a.f[1], all = a.f[2], divisor = a.f[3];
     double losses = 0.0, hits = 0.0;
     for (int image = THREAD; image < images; image += THREADS) {
         const act *row = &logits[image * classes];
@@ -516,6 +518,12 @@ KERNEL(softmax_cross_entropy) {
         if (d_logits) {
             for (int c = 0; c < classes; c++) {
                 double probability = exp((double)load(row[c]) - log_sum);
+                if (options) {
+                    float weight = weights ? weights[c] : 1.0f, of_label = weights ? weights[label] : 1.0f;
+                    double total = every * all + own * of_label, share = every + (c == label ? own : 0.0f);
+                    d_logits[image * classes + c] = store((float)((total * probability - weight * share) / divisor));
+                    continue;
+                }
                 d_logits[image * classes + c] = store((float)((probability - (c == label)) / images));
             }
         }

@@ -34,6 +34,8 @@ pub(super) struct DeviceMemory {
     pub(super) regions: Vec<Address>,
     /// u8 [batch, ...]: where each maximum of a max pooling came from, by node.
     pub(super) winners: Vec<Address>,
+    /// f32 [classes]: what the loss of each weighs; none where all weigh alike.
+    pub(super) class_weights: Address,
     /// f32, all parameters in one.
     pub(super) parameters: Address,
     /// f32, their gradients.
@@ -92,6 +94,10 @@ impl DeviceMemory {
             order: gpu.allocate(2 * batch_size * size_of::<u32>())?,
             regions: allocate_all(gpu, plan.regions.iter().map(|len| len * batch_size * act))?,
             winners: allocate_all(gpu, winners)?,
+            class_weights: match graph.loss.class_weights.as_slice() {
+                [] => Address::NONE,
+                weights => upload(gpu, weights)?,
+            },
             parameters: parameters_at,
             gradients: gpu.allocate(parameters * FLOAT)?,
             weights,

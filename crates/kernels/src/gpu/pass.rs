@@ -24,6 +24,13 @@ pub(super) enum Statistics {
     Given(Address),
 }
 
+impl Statistics {
+    /// Those of a frozen batch norm, whose running statistics stand in for the batch's.
+    fn kept(self, running: Address) -> Self {
+        if matches!(self, Self::Given(_)) { self } else { Self::Given(running) }
+    }
+}
+
 /// Blocks that share the work on a channel of `count` elements: a matter of shape alone, as sums depend on it.
 pub(super) fn slices(gpu: &impl Gpu, count: usize) -> usize {
     count.div_ceil(gpu.threads() * ELEMENTS).clamp(1, MOST_SLICES)
@@ -64,7 +71,8 @@ impl<G: Gpu> GpuEngine<G> {
                 self.convolve(&convolution(graph, node, images).expect("it is one"), &pass)?;
                 bias.map_or(Ok(()), |bias| self.add_bias(y, bias, images, [c, h * w]))
             }
-            Op::BatchNorm { weight, bias, running_mean, running_var, residual, relu, .. } => {
+            Op::BatchNorm { weight, bias, running_mean, running_var, residual, relu, frozen, .. } => {
+                let statistics = if frozen { statistics.kept(self.memory.running) } else { statistics };
                 let residual = residual.map_or(Address::NONE, |residual| self.value(residual));
                 let (weight, bias) = (self.parameter(weight), self.parameter(bias));
                 match statistics {

@@ -117,7 +117,7 @@ impl Planning<'_> {
         if !handed_on {
             self.pool.give_back(dy);
         }
-        let trains = matches!(op, Op::Conv2d { .. } | Op::BatchNorm { .. } | Op::Linear { .. });
+        let trains = self.graph.trains(op);
         (trains || step.dx.is_some()).then_some(step)
     }
 

@@ -4,16 +4,19 @@ use candle_core::{Result, Tensor, Var};
 
 use crate::engine::{Optimizer, Update};
 
-/// One optimizer step over all parameters; `updates` counts this one.
+/// One optimizer step over all parameters; `rates` are the factors of their rates, and `updates` counts this one.
 pub(super) fn step(
     update: &Update,
     updates: u64,
     slots: &mut Vec<(&'static str, Vec<Tensor>)>,
     parameters: &[Var],
+    rates: &[f64],
     gradients: &[Tensor],
 ) -> Result<()> {
-    let Update { optimizer, lr, momentum, weight_decay } = *update;
+    let Update { optimizer, momentum, .. } = *update;
     for (i, (parameter, gradient)) in parameters.iter().zip(gradients).enumerate() {
+        let lr = update.lr * rates[i];
+        let weight_decay = if rates[i] > 0.0 { update.weight_decay } else { 0.0 };
         let p = parameter.as_tensor().detach();
         let decoupled = optimizer == Optimizer::AdamW;
         let g = if decoupled || weight_decay == 0.0 { gradient.clone() } else { (gradient + (&p * weight_decay)?)? };

@@ -85,9 +85,14 @@ pub(crate) fn loss_gradients_and_running_statistics(subject: &Subject) {
 }
 
 pub(crate) fn weights_after_steps_of_every_optimizer(subject: &Subject) {
-    let graph = nets::residual(true);
+    for graph in [nets::residual(true), nets::frozen(true)] {
+        weights_after_steps(subject, &graph);
+    }
+}
+
+fn weights_after_steps(subject: &Subject, graph: &Graph) {
     for optimizer in OPTIMIZERS {
-        let (mut engine, mut reference) = (subject.open(&graph), candle(&graph));
+        let (mut engine, mut reference) = (subject.open(graph), candle(graph));
         let lr = if optimizer == Optimizer::Adadelta { 1.0 } else { 0.001 };
         for step in 0..4u32 {
             let indices: Vec<u32> = (0..BATCH as u32).map(|i| (i * 5 + step * 3) % nets::IMAGES as u32).collect();
@@ -104,7 +109,7 @@ pub(crate) fn weights_after_steps_of_every_optimizer(subject: &Subject) {
             assert!((found.loss - expected.loss).abs() < 2e-3, "{optimizer:?} {step}: {found:?} {expected:?}");
         }
         let what = format!("{} {optimizer:?}", subject.name);
-        let start = nets::state(&graph).0.concat();
+        let start = nets::state(graph).0.concat();
         let moved =
             |weights: Vec<Vec<f32>>| -> Vec<f32> { weights.concat().iter().zip(&start).map(|(w, s)| w - s).collect() };
         let (found, expected) = (moved(engine.parameters().unwrap()), moved(reference.parameters().unwrap()));
@@ -118,6 +123,9 @@ pub(crate) fn weights_after_steps_of_every_optimizer(subject: &Subject) {
             assert!(apart < 2e-2, "{what} {name}: {apart} apart");
         }
         assert_eq!(found.slots.len(), expected.slots.len());
+        for ((rate, found), start) in graph.rates.iter().zip(engine.parameters().unwrap()).zip(nets::state(graph).0) {
+            assert!(*rate > 0.0 || found == start, "{what}: what is frozen moved");
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kernels::engine::{Augmentation, Buffers, DataSet, Images};
-use kernels::graph::{Graph, NodeId};
+use kernels::graph::{Graph, Loss, NodeId, Op};
 
 pub(crate) const IMAGES: usize = 24;
 
@@ -22,6 +22,12 @@ pub(crate) fn all() -> Vec<Net> {
         net("lenet-like", lenet()),
         net("shallow-like", shallow()),
         net("every oddity", oddities()),
+        net("for photographs", photo()),
+        net("smoothed labels", with_loss(Loss { label_smoothing: 0.2, class_weights: vec![] })),
+        net("weighted classes", with_loss(Loss { label_smoothing: 0.0, class_weights: vec![0.5, 2.0, 1.0, 0.1, 3.0] })),
+        net("both", with_loss(Loss { label_smoothing: 0.1, class_weights: vec![0.5, 2.0, 1.0, 0.1, 3.0] })),
+        net("a frozen part", frozen(true)),
+        net("a frozen part whose batch norm goes by the batch", frozen(false)),
     ]
 }
 
@@ -59,6 +65,49 @@ fn block(g: &mut Graph, name: &str, x: NodeId, channels: usize, stride: usize, a
         shortcut = g.pad_channels(shortcut, missing / 2, missing - missing / 2);
     }
     g.batch_norm(&format!("{name}.bn2"), y, Some(shortcut), true)
+}
+
+/// The beginning of a net for photographs: a wide stem, max pooling, a convolution and batch norm on the shortcut.
+fn photo() -> Graph {
+    let (mut g, input) = Graph::new(3, 17, 21);
+    let x = g.conv2d("conv1", input, 8, 7, 2, 3, false);
+    let x = g.batch_norm("bn1", x, None, true);
+    let x = g.max_pool(x, 3, 2, 1);
+    let y = g.conv2d("a.conv1", x, 12, 3, 2, 1, false);
+    let y = g.batch_norm("a.bn1", y, None, true);
+    let y = g.conv2d("a.conv2", y, 12, 3, 1, 1, false);
+    let shortcut = g.conv2d("a.downsample.0", x, 12, 1, 2, 0, false);
+    let shortcut = g.batch_norm("a.downsample.1", shortcut, None, false);
+    let x = g.batch_norm("a.bn2", y, Some(shortcut), true);
+    let x = g.global_avg_pool(x);
+    g.linear("fc", x, 5);
+    g
+}
+
+fn with_loss(loss: Loss) -> Graph {
+    Graph { loss, ..residual(false) }
+}
+
+/// A residual net of which all but the last block and layer is frozen, those two at rates of their own.
+pub(crate) fn frozen(running: bool) -> Graph {
+    let mut g = residual(true);
+    let part = |name: &str| ["stem", "a.", "b."].iter().any(|part| name.starts_with(part));
+    for (spec, rate) in g.parameters.iter().zip(&mut g.rates) {
+        *rate = if part(&spec.name) {
+            0.0
+        } else if spec.name.starts_with("fc") {
+            3.0
+        } else {
+            0.5
+        };
+    }
+    let rates = g.rates.clone();
+    for node in &mut g.nodes {
+        if let Op::BatchNorm { weight, frozen, .. } = &mut node.op {
+            *frozen = running && rates[weight.0] == 0.0;
+        }
+    }
+    g
 }
 
 fn lenet() -> Graph {
