@@ -77,7 +77,7 @@ fn a_tuned_run_repeats_and_goes_on_from_a_checkpoint() {
     let train = |out: &str| {
         format!(
             "--schedule 1cycle --max-lr 0.1 --iterations 300 --freeze 2 --group-rates 0.1,0.3,1 --label-smoothing 0.1 \
-             --class-weights balanced {SHARED} --val-every 150 --out runs/{out}"
+             --class-weights balanced --ema 0.9 {SHARED} --val-every 150 --out runs/{out}"
         )
     };
     succeed(folder, "sc-train", &train("straight"));
@@ -90,12 +90,40 @@ fn a_tuned_run_repeats_and_goes_on_from_a_checkpoint() {
     child.wait().unwrap();
     assert!(!folder.join("runs/stopped/result.json").exists(), "killed too late");
     succeed(folder, "sc-train", &stopped);
-    for file in ["metrics.jsonl", "model.safetensors"] {
+    for file in ["metrics.jsonl", "model.safetensors", "model-ema.safetensors"] {
         let both = ["straight", "stopped"].map(|name| bytes(folder, &format!("runs/{name}/{file}")));
         assert!(both[0] == both[1], "{file}");
     }
     let said = succeed(folder, "sc-train", "--replay runs/straight/run.json");
     assert!(said.contains("the same bits"), "{said}");
+}
+
+/// The average is evaluated beside the weights, which are trained as without it.
+#[test]
+fn a_moving_average_changes_nothing_but_is_measured() {
+    let setting = small_setting("resnet8");
+    let folder = setting.path();
+    let train = |name: &str, flags: &str| {
+        let run =
+            format!("--schedule constant --lr 0.05 --iterations 20 {flags} {SHARED} --val-every 5 --out runs/{name}");
+        succeed(folder, "sc-train", &run);
+        run::read_result(&folder.join("runs").join(name)).unwrap().unwrap()
+    };
+    let (plain, averaged) = (train("plain", ""), train("averaged", "--ema 0.8"));
+    assert!(bytes(folder, "runs/plain/model.safetensors") == bytes(folder, "runs/averaged/model.safetensors"));
+    assert!(plain.ema.is_none() && plain.test_accuracy == averaged.test_accuracy);
+    let ema = averaged.ema.unwrap();
+    assert_ne!(ema.val_loss, averaged.final_val_loss);
+    let metrics = String::from_utf8(bytes(folder, "runs/averaged/metrics.jsonl")).unwrap();
+    assert_eq!(metrics.matches("ema_val_accuracy").count(), 4);
+    assert!(!String::from_utf8(bytes(folder, "runs/plain/metrics.jsonl")).unwrap().contains("ema"));
+    // The average's own file, evaluated: a run of no consequence from it starts at its loss.
+    let from = "--data data.safetensors --init runs/averaged/model-ema.safetensors --batch-size 16 --quiet";
+    let still = "--schedule constant --lr 1e-30 --weight-decay 0 --momentum 0 --iterations 1 --bn-momentum 0";
+    succeed(folder, "sc-train", &format!("{still} {from} --out runs/still"));
+    let still = run::read_result(&folder.join("runs/still")).unwrap().unwrap();
+    let (found, expected) = (still.final_val_loss.unwrap(), ema.val_loss.unwrap());
+    assert!((found - expected).abs() < 1e-5, "{found} {expected}");
 }
 
 /// A rate that was measured for one training of a net is not taken for another.
@@ -143,6 +171,7 @@ fn what_cannot_be_tuned_is_refused_by_name() {
         ("--group-rates 1,1", "--group-rates: expected three numbers above 0"),
         ("--group-rates 0,1,1", "--group-rates: expected three numbers above 0"),
         ("--label-smoothing 1", "--label-smoothing: expected a number from 0 to below 1"),
+        ("--ema 1", "--ema: expected a number from 0 to below 1"),
         ("--class-weights nowhere.txt", "nowhere.txt: cannot read"),
         ("--freeze-bn batch", "--freeze"),
     ] {

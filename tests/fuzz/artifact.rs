@@ -375,6 +375,8 @@ pub(crate) fn metric_lines(steps: u64) -> Vec<Metrics> {
             grad_norm: Some(1.0),
             val_loss: measured.then_some(2.3 - 1.8 * share),
             val_accuracy: measured.then_some(0.1 + 0.7 * share),
+            ema_val_loss: None,
+            ema_val_accuracy: None,
         }
     };
     (1..=steps).map(line).collect()

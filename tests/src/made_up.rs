@@ -129,6 +129,7 @@ pub fn config(kind: Kind, seed: u64, iterations: u64, schedule: &str, schedule_p
         group_rates: Vec::new(),
         label_smoothing: 0.0,
         class_weights: Vec::new(),
+        ema: 0.0,
     }
 }
 
@@ -172,6 +173,7 @@ pub fn result(iterations: u64) -> ResultRecord {
         final_train_loss: None,
         test_accuracy: None,
         test_loss: None,
+        ema: None,
         wall_seconds: 1.5,
         images_per_second: Some(1000.0),
         peak_rss_bytes: None,
@@ -194,6 +196,8 @@ pub fn ramp_step(step: u64, seed: u64) -> Metrics {
         grad_norm: Some(1.0),
         val_loss: measured.then_some(2.3 - 1.7 * share),
         val_accuracy: measured.then_some(0.1 + 0.7 * share),
+        ema_val_loss: None,
+        ema_val_accuracy: None,
     }
 }
 
@@ -211,5 +215,7 @@ pub fn training_step(step: u64, iterations: u64, lr: f64) -> Metrics {
         grad_norm: Some(1.0),
         val_loss: None,
         val_accuracy: None,
+        ema_val_loss: None,
+        ema_val_accuracy: None,
     }
 }

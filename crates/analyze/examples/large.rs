@@ -132,6 +132,8 @@ fn line(arm: &str, step: u64, steps: u64, seed: u64) -> Metrics {
         grad_norm: Some(1.0 + wobble),
         val_loss: measured.then_some(2.3 - 1.8 * learnt),
         val_accuracy: measured.then_some(0.1 + 0.7 * learnt),
+        ema_val_loss: None,
+        ema_val_accuracy: None,
     }
 }
 

@@ -42,6 +42,7 @@ const CONFIG: [(&str, Class); 26] = [
     ("group_rates", Class::Shared),
     ("label_smoothing", Class::Shared),
     ("class_weights", Class::Shared),
+    ("ema", Class::Shared),
 ];
 
 /// The parameter that says that a range test's rates were laid around the critical rate of its initial weights.
@@ -93,7 +94,7 @@ mod tests {
         // Entries that are left out where they say nothing.
         (record.config.freeze, record.config.freeze_bn) = ("body".to_owned(), "running".to_owned());
         (record.config.group_rates, record.config.class_weights) = (vec![1.0; 3], vec![1.0; 2]);
-        record.config.label_smoothing = 0.1;
+        (record.config.label_smoothing, record.config.ema) = (0.1, 0.9);
         let written = serde_json::to_value(&record.config).unwrap();
         let written: BTreeSet<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(CONFIG.iter().map(|(key, _)| *key).collect::<BTreeSet<_>>(), written);

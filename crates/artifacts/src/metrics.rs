@@ -39,6 +39,12 @@ pub struct Metrics {
     pub val_loss: Option<f64>,
     /// Fraction of the validation images classified correctly after the step.
     pub val_accuracy: Option<f64>,
+    /// The same two of the moving average of the weights; these keys are left out where none is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema_val_loss: Option<f64>,
+    /// See [`Metrics::ema_val_loss`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema_val_accuracy: Option<f64>,
 }
 
 /// A line of [`TEST_FILE`].
@@ -212,6 +218,8 @@ mod tests {
             grad_norm: finite(1.0),
             val_loss: None,
             val_accuracy: None,
+            ema_val_loss: None,
+            ema_val_accuracy: None,
         }
     }
 

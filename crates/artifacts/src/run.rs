@@ -14,6 +14,8 @@ pub const RUN_FILE: &str = "run.json";
 pub const RESULT_FILE: &str = "result.json";
 /// Name of the final weights.
 pub const MODEL_FILE: &str = "model.safetensors";
+/// Name of the moving average of the weights, where one was kept.
+pub const EMA_MODEL_FILE: &str = "model-ema.safetensors";
 /// Version of both schemas.
 pub const FORMAT: &str = "superconv-run/1";
 
@@ -97,6 +99,9 @@ pub struct Config {
     /// the loss without. Empty: all alike.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_weights: Vec<f64>,
+    /// Share of the old in the moving average of the weights, which is evaluated beside them; 0: none is kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ema: f64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
@@ -265,6 +270,20 @@ pub struct Divergence {
     pub last_finite_loss: Option<f64>,
 }
 
+/// What the moving average of the weights came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmaResult {
+    /// Accuracy on the validation images.
+    pub val_accuracy: Option<f64>,
+    /// Mean cross-entropy on them.
+    pub val_loss: Option<f64>,
+    /// Accuracy on the test set.
+    pub test_accuracy: Option<f64>,
+    /// Mean cross-entropy on it.
+    pub test_loss: Option<f64>,
+}
+
 /// `result.json`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -289,6 +308,9 @@ pub struct ResultRecord {
     pub test_accuracy: Option<f64>,
     /// Mean cross-entropy on the test set.
     pub test_loss: Option<f64>,
+    /// The same measurements of the moving average of the weights; left out where none was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema: Option<EmaResult>,
     /// Seconds that the run took in all, every resumed part counted.
     pub wall_seconds: f64,
     /// Images a second in the training steps alone, input pipeline included, of this process.

@@ -82,6 +82,10 @@ pub struct Flags {
     /// classes; the loss is reported without
     #[arg(long, help_heading = TRAINING, value_name = "balanced|FILE")]
     pub class_weights: Option<String>,
+    /// Keep a moving average of the weights, F of the old at each step, such as 0.999; it is evaluated beside them and written
+    /// to model-ema.safetensors
+    #[arg(long, help_heading = TRAINING, value_name = "F", default_value_t = 0.0, hide_default_value = true)]
+    pub ema: f64,
     /// Exit with 3 if the run diverges; a divergence is recorded either way
     #[arg(long, help_heading = TRAINING)]
     pub fail_on_divergence: bool,

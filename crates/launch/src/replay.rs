@@ -37,7 +37,7 @@ const ALLOWED: [&str; 15] = [
 ];
 
 /// What two runs of the same record have in common, byte by byte.
-const SAME: [&str; 3] = [metrics::FILE, metrics::TEST_FILE, run::MODEL_FILE];
+const SAME: [&str; 4] = [metrics::FILE, metrics::TEST_FILE, run::MODEL_FILE, run::EMA_MODEL_FILE];
 
 /// Repeats the run that `path` (a `run.json`, or its folder) records, and compares the outcome with that run's, if it is
 /// there. `command` and `given` are what the flags were parsed by.

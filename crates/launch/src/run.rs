@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use artifacts::probe::Critical;
-use artifacts::run::{self, Config, Kind, Machine, ResultRecord, RunRecord, Source, Status};
+use artifacts::run::{self, Config, EmaResult, Kind, Machine, ResultRecord, RunRecord, Source, Status};
 use artifacts::setting::Setting;
 use artifacts::weights::{self, Origin};
 use artifacts::{batches, checkpoint, json, names};
@@ -272,6 +272,7 @@ impl Prepared {
             final_train_loss: None,
             test_accuracy: None,
             test_loss: None,
+            ema: None,
             wall_seconds: 0.0,
             images_per_second: recorder.images_per_second(),
             peak_rss_bytes: machine::peak_rss_bytes(),
@@ -294,7 +295,11 @@ impl Prepared {
             Ending::Completed => {
                 let what = if flags.validation_only { Measure::ValidationOnly } else { Measure::All };
                 let measured = training.measure(what).or_fail()?;
-                self.keep_model(spec, path, training.parameters().or_fail()?, &measured)?;
+                self.keep_model(spec, &path.join(run::MODEL_FILE), training.parameters().or_fail()?, &measured)?;
+                if let Some(average) = &measured.average {
+                    let (measured, values) = average.as_ref();
+                    self.keep_model(spec, &path.join(run::EMA_MODEL_FILE), values.clone(), measured)?;
+                }
                 fill_in(&mut result, &measured);
             }
         }
@@ -322,7 +327,7 @@ impl Prepared {
             ..self.inputs.origin.clone()
         };
         let tensors = state::named(&self.inputs.graph, parameters, measured.buffers.clone());
-        Ok(weights::write(&path.join(run::MODEL_FILE), &origin, tensors)?)
+        Ok(weights::write(path, &origin, tensors)?)
     }
 
     /// How many looks at the test set the first `done` steps took; none where there are none to take.
@@ -372,6 +377,7 @@ impl Prepared {
             group_rates,
             label_smoothing: flags.label_smoothing,
             class_weights: self.class_weights()?,
+            ema: flags.ema,
         })
     }
 
@@ -491,6 +497,12 @@ fn fill_in(result: &mut ResultRecord, measured: &FinalMeasurement) {
     }
     if let Some(test) = &measured.test {
         (result.test_loss, result.test_accuracy) = means(test);
+    }
+    if let Some(average) = &measured.average {
+        let (val, test) = (average.0.val.as_ref().map(means), average.0.test.as_ref().map(means));
+        let ((val_loss, val_accuracy), (test_loss, test_accuracy)) =
+            (val.unwrap_or_default(), test.unwrap_or_default());
+        result.ema = Some(EmaResult { val_accuracy, val_loss, test_accuracy, test_loss });
     }
     if let Some(train) = &measured.train {
         (result.final_train_loss, result.final_train_accuracy) = means(train);

@@ -42,6 +42,7 @@ mod tests {
             final_train_loss: Some(0.1),
             test_accuracy: None,
             test_loss: None,
+            ema: None,
             wall_seconds: 1.25,
             images_per_second: Some(1234.5),
             peak_rss_bytes: None,

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod average;
 pub mod data;
 pub mod initial;
 pub mod nets;

@@ -124,6 +124,7 @@ fn check_numbers(config: &Config) -> Result<()> {
     require((0.0..=1.0).contains(&weight), "bn_momentum", "a number from 0 to 1, the weight of the new batch", weight)?;
     let smoothing = config.label_smoothing;
     require(below_one(smoothing), "label_smoothing", "a number from 0 to below 1", smoothing)?;
+    require(below_one(config.ema), "ema", "a number from 0 to below 1, the share of the old", config.ema)?;
     let usable = config.class_weights.iter().all(|weight| *weight > 0.0 && weight.is_finite());
     require(usable, "class_weights", "finite numbers above 0", format!("{:?}", config.class_weights))?;
     require(config.batch_size > 0, "batch_size", "at least 1", config.batch_size)?;
@@ -186,6 +187,7 @@ mod tests {
             group_rates: Vec::new(),
             label_smoothing: 0.0,
             class_weights: Vec::new(),
+            ema: 0.0,
         }
     }
 

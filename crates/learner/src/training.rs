@@ -16,6 +16,7 @@ use kernels::engine::{Batch, Buffers, Engine, EngineError, Evaluation, Split, St
 use kernels::graph::Graph;
 use schedules::{PlateauState, StepParameters};
 
+use crate::average::Average;
 use crate::samples::{Division, Samples};
 use crate::spec::RunSpec;
 use crate::state;
@@ -87,6 +88,8 @@ pub struct FinalMeasurement {
     pub test: Option<Evaluation>,
     /// Batch norm's statistics as the evaluations used them.
     pub buffers: Buffers,
+    /// The same of the moving average of the weights, with these, if one is kept.
+    pub average: Option<Box<(FinalMeasurement, Vec<Vec<f32>>)>>,
 }
 
 /// Why a run failed.
@@ -114,6 +117,8 @@ pub struct Training<'a> {
     /// statistics are used.
     reestimation: Vec<Vec<u32>>,
     plateau: PlateauState,
+    /// The moving average of the weights, if one is kept.
+    average: Option<Average>,
     iteration: u64,
     /// Steps whose outcomes the engine has not returned yet, oldest first.
     pending: VecDeque<(u64, StepParameters)>,
@@ -141,6 +146,7 @@ impl<'a> Training<'a> {
             val: division.val,
             test: (0..test_images as u32).collect(),
             plateau: PlateauState::default(),
+            average: Average::new(config.ema),
             iteration: 0,
             pending: VecDeque::new(),
             last_finite_loss: None,
@@ -151,7 +157,7 @@ impl<'a> Training<'a> {
     ///
     /// # Errors
     /// When the checkpoint is not of this run.
-    pub fn restore(&mut self, path: &Path, checkpoint: Checkpoint) -> Result<(), state::RestoreError> {
+    pub fn restore(&mut self, path: &Path, mut checkpoint: Checkpoint) -> Result<(), state::RestoreError> {
         let parse = |error| ArtifactError::content(path, "the state of a schedule", error);
         self.plateau = serde_json::from_str(&checkpoint.schedule).map_err(parse)?;
         self.last_finite_loss = serde_json::from_str(&checkpoint.last_finite_loss).map_err(parse)?;
@@ -161,6 +167,9 @@ impl<'a> Training<'a> {
             return Err(ArtifactError::content(path, expected, checkpoint.iteration).into());
         }
         self.iteration = checkpoint.iteration;
+        if let Some(average) = &mut self.average {
+            average.restore(&self.graph.parameters, path, &mut checkpoint)?;
+        }
         state::restore(self.engine, self.graph, path, checkpoint)
     }
 
@@ -193,6 +202,27 @@ impl<'a> Training<'a> {
     /// # Errors
     /// When the device fails.
     pub fn measure(&mut self, what: Measure) -> Result<FinalMeasurement> {
+        let mut measurement = self.measure_weights(what)?;
+        if self.average.is_some() {
+            let averaged = self.with_average(|training| training.measure_weights(what))?;
+            let values = self.average.as_ref().map_or_else(Vec::new, |average| average.values().to_vec());
+            measurement.average = Some(Box::new((averaged, values)));
+        }
+        Ok(measurement)
+    }
+
+    /// Calls `what` with the moving average in the place of the weights, which are then put back.
+    fn with_average<T>(&mut self, what: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let (parameters, buffers) = (self.engine.parameters()?, self.engine.buffers()?);
+        if let Some(average) = &self.average {
+            self.engine.set_state(average.values(), &buffers)?;
+        }
+        let outcome = what(self);
+        self.engine.set_state(&parameters, &buffers)?;
+        outcome
+    }
+
+    fn measure_weights(&mut self, what: Measure) -> Result<FinalMeasurement> {
         let statistics = self.statistics()?;
         let mut measurement = FinalMeasurement::default();
         if !self.val.is_empty() {
@@ -236,6 +266,9 @@ impl<'a> Training<'a> {
         let outcome = self.engine.begin_step(&self.samples.batch(next), config.bn_momentum, &update)?;
         self.iteration = next;
         self.pending.push_back((next, parameters));
+        if let Some(average) = &mut self.average {
+            average.take(self.engine.parameters()?);
+        }
         match outcome {
             Some(outcome) => Ok(vec![outcome]),
             None if self.needs_outcomes() => Ok(self.engine.outcomes()?),
@@ -306,11 +339,20 @@ impl<'a> Training<'a> {
             grad_norm: finite(outcome.grad_norm),
             val_loss: None,
             val_accuracy: None,
+            ema_val_loss: None,
+            ema_val_accuracy: None,
         };
         if val_due {
             let val = self.evaluate_val(statistics.as_ref())?;
             (line.val_loss, line.val_accuracy) = means(&val);
             self.spec.schedule.observe(&mut self.plateau, val.loss_sum / val.count as f64);
+            if self.average.is_some() {
+                let averaged = self.with_average(|training| {
+                    let statistics = training.statistics()?;
+                    training.evaluate_val(statistics.as_ref())
+                })?;
+                (line.ema_val_loss, line.ema_val_accuracy) = means(&averaged);
+            }
         }
         observer.metrics(&line)?;
         if test_due {
@@ -365,6 +407,9 @@ impl<'a> Training<'a> {
             ..Checkpoint::default()
         };
         state::save(self.engine, self.graph, &mut checkpoint)?;
+        if let Some(average) = &self.average {
+            average.save(&self.graph.parameters, &mut checkpoint);
+        }
         Ok(checkpoint)
     }
 }

@@ -187,6 +187,7 @@ fn spec(kind: Kind, schedule: &Schedule) -> RunSpec {
         group_rates: Vec::new(),
         label_smoothing: 0.0,
         class_weights: Vec::new(),
+        ema: 0.0,
     };
     RunSpec::new(config).unwrap()
 }

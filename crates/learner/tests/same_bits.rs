@@ -99,6 +99,7 @@ impl Case {
             group_rates: Vec::new(),
             label_smoothing: 0.0,
             class_weights: Vec::new(),
+            ema: 0.0,
         };
         let graph = nets::build(net, &config.shortcut, shape, CLASSES).unwrap();
         Self { spec: RunSpec::new(config).unwrap(), graph, data: random_data(shape) }

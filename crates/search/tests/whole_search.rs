@@ -251,6 +251,8 @@ fn ramp(step: u64, steps: u64) -> Metrics {
         grad_norm: Some(1.0),
         val_loss: None,
         val_accuracy: None,
+        ema_val_loss: None,
+        ema_val_accuracy: None,
     }
 }
 

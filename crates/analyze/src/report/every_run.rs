@@ -206,6 +206,8 @@ mod tests {
             grad_norm: None,
             val_loss: None,
             val_accuracy: val,
+            ema_val_loss: None,
+            ema_val_accuracy: None,
         }
     }
 
