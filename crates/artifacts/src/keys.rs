@@ -15,7 +15,7 @@ pub enum Class {
 }
 
 /// Every key of [`crate::run::Config`].
-const CONFIG: [(&str, Class); 26] = [
+const CONFIG: [(&str, Class); 27] = [
     ("kind", Class::Shared),
     ("net", Class::Shared),
     ("shortcut", Class::OfNet),

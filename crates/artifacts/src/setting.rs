@@ -147,7 +147,7 @@ impl Setting {
     }
 
     /// What is compared. A key that is added to a setting has to be placed here, or left out on purpose.
-    fn compared(&self) -> [(Parameter, Option<String>); 9] {
+    fn compared(&self) -> [(Parameter, Option<String>); 10] {
         let Self {
             data_sha256,
             data_name: _,
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn every_parameter_is_compared_and_shown() {
-        let cases: [(Change, Parameter, &str, &str); 9] = [
+        let cases: [(Change, Parameter, &str, &str); 10] = [
             (|s| s.data_sha256 = Some("c".repeat(64)), Parameter::Data, "aaaaaaaaaaaa", "cccccccccccc"),
             (|s| s.init_sha256 = Some("c".repeat(64)), Parameter::Init, "bbbbbbbbbbbb", "cccccccccccc"),
             (|s| s.net = Some("lenet".into()), Parameter::Net, "resnet8", "lenet"),

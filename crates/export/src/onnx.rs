@@ -194,7 +194,7 @@ impl Writer {
                 ];
                 self.node("Conv", &inputs, &out, attributes);
             }
-            Op::BatchNorm { x, weight, bias, running_mean, running_var, residual, relu } => {
+            Op::BatchNorm { x, weight, bias, running_mean, running_var, residual, relu, frozen: _ } => {
                 let x = name_of(x);
                 let inputs = [&x, parameter(weight), parameter(bias), buffer(running_mean), buffer(running_var)];
                 let sum = residual.map(|residual| (name_of(residual), format!("{out}.sum")));

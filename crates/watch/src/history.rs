@@ -214,6 +214,8 @@ mod tests {
             grad_norm: Some(1.0),
             val_loss: None,
             val_accuracy: iteration.is_multiple_of(10).then_some(0.25),
+            ema_val_loss: None,
+            ema_val_accuracy: None,
         }
     }
 

@@ -69,7 +69,7 @@ fn block(g: &mut Graph, name: &str, x: NodeId, channels: usize, stride: usize, a
 
 /// The beginning of a net for photographs: a wide stem, max pooling, a convolution and batch norm on the shortcut.
 fn photo() -> Graph {
-    let (mut g, input) = Graph::new(3, 17, 21);
+    let (mut g, input) = Graph::new(3, 17, 25);
     let x = g.conv2d("conv1", input, 8, 7, 2, 3, false);
     let x = g.batch_norm("bn1", x, None, true);
     let x = g.max_pool(x, 3, 2, 1);
