@@ -61,7 +61,7 @@ fn a_study_settles_and_a_changed_variable_reruns_what_it_touches() {
 fn a_near_miss_is_answered_with_the_nearest_right_one() {
     let checkout = checkout();
     for (given, answer) in [
-        ("NET=resnet18", "did you mean NET=resnet20?"),
+        ("NET=resnet57", "did you mean NET=resnet56?"),
         ("NET=ResNet56", "did you mean NET=resnet56?"),
         ("NET=", "NET=: no such net"),
         ("DATA=CIFAR10", "did you mean DATA=cifar10?"),
@@ -100,13 +100,13 @@ fn help_is_short_and_help_all_lists_everything_once() {
         entries.iter().map(|entry| entry.split([' ', '=']).next().unwrap().to_owned()).collect()
     };
     let (targets, variables) = listed(checkout.path(), "help");
-    assert_eq!(first_words(&targets), ["superconvergence", "rangetest", "streamline", "programs", "test"]);
+    assert_eq!(first_words(&targets), ["superconvergence", "rangetest", "finetune", "streamline", "programs", "test"]);
     assert_eq!(variables.len(), 12, "{variables:#?}");
     let batch = variables.iter().find(|entry| entry.starts_with("BATCH=32 ")).expect("with the value that it has now");
     assert!(batch.ends_with("images per step"), "{batch}");
 
     let (all_targets, all_variables) = listed(checkout.path(), "help-all");
-    assert_eq!(all_targets[..5], targets[..]);
+    assert_eq!(all_targets[..6], targets[..]);
     assert_eq!(all_variables[..12], variables[..]);
     for (mut listed, pattern, least) in [(all_targets, ":", 25), (all_variables, " ?=", 40)] {
         let mut listed_names = first_words(&std::mem::take(&mut listed));

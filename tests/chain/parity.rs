@@ -160,8 +160,10 @@ fn a_run_of_sc_train_is_pytorchs() {
 
 #[test]
 fn a_run_of_a_net_for_photographs_is_torchvisions() {
-    // Of resnet50 the later steps say nothing: two of PyTorch's own float32 runs are as far apart as any.
-    Recorded::photo()[..2].iter().for_each(|recorded| compare_run(recorded, ""));
+    // Of the deeper ones the later steps say little. In resnet34's first step an input of a ReLU falls on the other side of zero
+    // than in float64, which changes the gradient by 8e-3, and the steps make more of it; of resnet50, two of PyTorch's own
+    // float32 runs are as far apart as any.
+    compare_run(&Recorded::photo()[0], "");
 }
 
 /// Compares what a run of sc-train left with PyTorch's.
@@ -197,13 +199,14 @@ fn the_engine_is_pytorchs_on_every_instruction_set() {
 /// The first step, on every instruction set.
 #[test]
 fn the_engine_is_torchvisions_on_every_instruction_set() {
-    let [resnet18, _, resnet50] = Recorded::photo() else { panic!("three nets") };
+    let [resnet18, resnet34, resnet50] = Recorded::photo() else { panic!("three nets") };
     for isa in Isa::supported() {
         for exact_conv in [true, false] {
             compare_engine(resnet18, isa, exact_conv, false);
         }
     }
     for exact_conv in [true, false] {
+        compare_engine(resnet34, Isa::detect(), exact_conv, false);
         compare_engine(resnet50, Isa::detect(), exact_conv, false);
     }
 }

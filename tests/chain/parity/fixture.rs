@@ -80,7 +80,8 @@ impl Limits {
     pub(super) fn of(net: &str) -> Self {
         match net {
             "lenet" => SMOOTH,
-            "resnet18" | "resnet34" => DEEP,
+            "resnet18" => DEEP,
+            "resnet34" => Self { gradient: 1e-2, ..DEEP },
             "resnet50" => DEEPEST,
             _ => KINKED,
         }
