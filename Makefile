@@ -34,7 +34,7 @@ QUIET ?= ## 1: no progress on stderr
 # Names and numbers that cannot be right are refused before anything runs, with the nearest right one.
 NETS := lenet shallow resnet8 resnet18 resnet20 resnet32 resnet34 resnet44 resnet50 resnet56 resnet110 bottleneck11 bottleneck29 bottleneck56 bottleneck164
 ENGINES := fast candle
-DATA_SETS := mnist5k cifar10 cifar100 mnist
+DATA_SETS := mnist5k mnist5k-few cifar10 cifar100 mnist
 # 1: a word, 2: words to choose from
 nearest = $(shell awk -f pipelines/nearest.awk '$(subst ',,$1)' $2)
 without_digits = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$1))))))))))
@@ -188,18 +188,20 @@ $1: $(addsuffix /result.json,$2) $(call unless_same,$1,$2) | $(BIN)/sc-analyze
 	@printf '%s\n' '$(strip $2)' > $1.args
 endef
 
-# 1: folder of the report, 2: folders of runs, 3: suggestions, 4: title
+# 1: folder of the report, 2: folders of runs, 3: suggestions, 4: title, 5: further flags, if any
 define report
-$1/index.html: $(addsuffix /result.json,$2) $3 $(call unless_same,$1,$2 $3 $4) | $(BIN)/sc-analyze
-	@$(BIN)/sc-analyze report $2 $(addprefix --suggestion ,$3) --title '$(strip $4)' --out $1
-	@printf '%s\n' '$(strip $2 $3 $4)' > $1.args
+$1/index.html: $(addsuffix /result.json,$2) $3 $(call unless_same,$1,$2 $3 $4 $5) | $(BIN)/sc-analyze
+	@$(BIN)/sc-analyze report $2 $(addprefix --suggestion ,$3) --title '$(strip $4)' $5 --out $1
+	@printf '%s\n' '$(strip $2 $3 $4 $5)' > $1.args
 endef
 
 # ------------------------------------------------------------------------------------------------------------ the data
 mnist5k_sources := $(wildcard data/mnist5k/*.gz)
 $(eval $(call prep,mnist5k,mnist data/mnist5k,$(mnist5k_sources)))
+# Few of them for training and validation, the others for testing
+$(eval $(call prep,mnist5k-few,mnist data/mnist5k --train-per-class 100,$(mnist5k_sources)))
 # A file that was made by hand, by sc-prep, stays as it is.
-ifneq ($(strip $(DATA)),mnist5k)
+ifeq ($(filter mnist5k mnist5k-few,$(DATA)),)
 published := $(filter cifar10 cifar100 mnist,$(strip $(DATA)))
 prep_size := $(if $(published),,$(if $(strip $(SIZE)),--size $(strip $(SIZE))))
 ifneq ($(published)$(strip $(SOURCE)),)

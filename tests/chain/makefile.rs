@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use artifacts::{correct, finished};
 use end_to_end::study::{self, checkout};
 use end_to_end::{programs, workspace};
 
@@ -23,8 +24,14 @@ fn a_study_settles_and_a_changed_variable_reruns_what_it_touches() {
     let folder = checkout.path();
     let study = "superconvergence";
     let planned = commands(folder, &[study]);
-    assert_eq!(planned.iter().filter(|line| line.contains("sc-rangetest ")).count(), 2 + 3);
-    assert_eq!(planned.iter().filter(|line| line.contains("sc-train ")).count(), 2 * 2 + 2 * (2 + 2));
+    let count = |what: &str| planned.iter().filter(|line| line.contains("sc-") && line.contains(what)).count();
+    assert_eq!((count("sc-rangetest "), count("--arm grid ")), (1, 3 * 2));
+    let arms = ["1cycle", "linear", "piecewise", "customary"];
+    assert_eq!(arms.map(|arm| count(&format!("--arm {arm} "))), [2 * 2, 2 * 2, 3 * 2, 2]);
+    // What rates are chosen on is compared nowhere, and no arm reads the test set before its end.
+    assert_eq!(planned.iter().filter(|line| line.contains("--arm grid ") && !line.contains("_seed101.")).count(), 0);
+    let chooses = |line: &&String| line.contains("--arm grid ") || line.contains("sc-rangetest ");
+    assert!(planned.iter().filter(chooses).all(|line| line.contains("--val-from-train 0.5 ")));
 
     // A training of one length is what the suggestion is for; of several it is for none.
     let asked_for = |planned: &[String]| planned.iter().find(|line| line.contains("suggest ")).cloned().unwrap();
@@ -36,24 +43,63 @@ fn a_study_settles_and_a_changed_variable_reruns_what_it_touches() {
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}\n{errors}");
     assert!(text.contains("index.html"), "it ends by saying where the report lies:\n{text}");
-    assert!(folder.join("reports/superconvergence_mnist5k_lenet_bs32/summary.parquet").exists());
+    let name = "superconvergence_mnist5k-few_lenet_bs32";
+    assert!(folder.join("reports").join(name).join("summary.parquet").exists());
+    let (_, short) = text.split_once("\nIn short:\n").expect("it says what it found in short");
+    let begins = [
+        "1cycle at a highest rate of ",
+        "A piecewise constant rate at the customary 0.1: ",
+        "A piecewise constant rate, the best of a grid at each length: ",
+        "A linear decay to zero from the rate of piecewise: ",
+        "Steps spent in all, to find a rate and train once for 9 steps: 1cycle ",
+        "report: ",
+    ];
+    let short: Vec<&str> = short.lines().collect();
+    assert_eq!(short.len(), begins.len(), "{short:#?}");
+    assert!(short.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{short:#?}");
+    assert!(short[0].contains(" on 4,000 test images (mean and deviation of 2 seeds"), "{}", short[0]);
+    assert_arms_can_be_compared(&folder.join("runs").join(name));
 
     assert_eq!(make(folder, &["-q", study]).status.code(), Some(0), "make -q: a second make has nothing to do");
     assert_eq!(commands(folder, &[study]), Vec::<String>::new());
 
     // Another length of the range test: range tests, what hangs on the suggestion, and the report; not the baseline.
-    let changed = commands(folder, &[study, "RANGE_ITERATIONS=61"]);
+    let changed = commands(folder, &[study, "RATE_STEPS=61"]);
     assert!(changed.iter().any(|line| line.contains("sc-rangetest ")));
     assert!(changed.iter().any(|line| line.contains("--schedule 1cycle")));
-    assert!(!changed.iter().any(|line| line.contains("--schedule piecewise")), "{changed:#?}");
+    assert!(!changed.iter().any(|line| line.contains("--schedule piecewise") || line.contains("--schedule poly")));
 
     // Another 1cycle: its runs and the report alone. What was measured before is moved aside.
     let rerun = make(folder, &[study, "VARIANT=torch"]);
     assert!(rerun.status.success(), "{}", String::from_utf8_lossy(&rerun.stderr));
-    let aside = folder.join("runs/superconvergence_mnist5k_lenet_bs32/1cycle-it6-seed1.superseded-1/result.json");
+    let aside = folder.join("runs").join(name).join("1cycle-it6-seed1.superseded-1/result.json");
     assert!(aside.exists());
     assert_eq!(make(folder, &["-q", study, "VARIANT=torch"]).status.code(), Some(0));
     assert_eq!(make(folder, &["-q", study]).status.code(), Some(1), "the variable is back at its old value");
+}
+
+/// The arms of a study: from the same weights seed by seed, on the same images, each with what it has right image by image.
+fn assert_arms_can_be_compared(runs: &Path) {
+    let arms = ["1cycle", "linear", "piecewise", "customary"];
+    let (mut starts, mut images) = (std::collections::BTreeMap::new(), std::collections::BTreeSet::new());
+    let mut compared = 0;
+    for entry in fs::read_dir(runs).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
+        let run = finished::read(&entry.path()).unwrap().expect("it has finished");
+        let (config, folder) = (&run.record.config, entry.path());
+        if !arms.contains(&run.arm()) {
+            assert!(config.seed > 100 && !folder.join(correct::FILE).exists(), "{}", folder.display());
+            continue;
+        }
+        let start = starts.entry(config.seed).or_insert_with(|| run.record.init.sha256.clone());
+        assert_eq!(*start, run.record.init.sha256, "{}: another start", folder.display());
+        images.insert((run.record.data.sha256.clone(), run.record.train_images, run.record.val_images));
+        let is_correct = correct::read(&folder.join(correct::FILE)).unwrap();
+        let share = is_correct.iter().filter(|correct| **correct).count() as f64 / is_correct.len() as f64;
+        assert_eq!((run.result.test_accuracy, is_correct.len()), (Some(share), 4000), "{}", folder.display());
+        compared += 1;
+    }
+    assert_eq!((compared, starts.len()), (16, 2));
+    assert_eq!(images.into_iter().map(|(_, train, val)| (train, val)).collect::<Vec<_>>(), [(500, 500)]);
 }
 
 /// Names and numbers that cannot be right: refused before anything runs, with the nearest right one.

@@ -236,7 +236,7 @@ fn drawn(folders: &[PathBuf], path: &Path) -> Answer {
     let made = || -> analyze::Result<usize> {
         let suggestion = artifacts::suggestion::read(path)?;
         let (runs, left_out) = finished::load(folders)?;
-        let report = Report::new("title", runs, vec![suggestion], unfinished::warnings(&left_out))?;
+        let report = Report::new("title", runs, 0.005, vec![suggestion], unfinished::warnings(&left_out))?;
         let mut drawings = Vec::new();
         for figure in &report.figures {
             drawings.push((figure.name.clone(), plot::render::svg(figure)?));

@@ -123,7 +123,7 @@ pub fn whole_study() -> (tempfile::TempDir, Stage) {
     for name in ["init", "runs", "reports"] {
         let _ = fs::remove_dir_all(folder.join(name));
     }
-    let outputs = ["init", "runs", "reports", "data/mnist5k.safetensors", "data/mnist5k.safetensors.args"];
+    let outputs = ["init", "runs", "reports", "data/mnist5k-few.safetensors", "data/mnist5k-few.safetensors.args"];
     let stage = Stage::new("make superconvergence", &folder, &outputs, make);
     (checkout, stage.with_times_in(&["index.html", "summary.csv", "summary.json", "summary.parquet"]))
 }

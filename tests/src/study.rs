@@ -7,14 +7,17 @@ use std::process::Command;
 use crate::{programs, workspace};
 
 /// Variables of `make superconvergence` at its smallest.
-pub const TINY: [&str; 11] = [
+pub const TINY: [&str; 14] = [
     "QUIET=1",
     "NET=lenet",
     "BATCH=32",
     "LENGTHS=6 9",
+    "MORE_LENGTHS=12",
+    "CUSTOMARY_LENGTHS=9",
     "SEEDS=1 2",
     "GRID=0.01 0.02",
-    "GRID_SEEDS=1",
+    "RATE_SEEDS=101",
+    "RATE_STEPS=60",
     "RANGE_SEEDS=1",
     "RANGE_ITERATIONS=60",
     "RANGE_MAX_LR=1",

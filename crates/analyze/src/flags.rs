@@ -144,6 +144,9 @@ pub(crate) struct ReportFlags {
     /// Title of the page
     #[arg(long, default_value = "Super-convergence study")]
     pub(crate) title: String,
+    /// Points of accuracy that are too few to matter: arms tie where their difference surely lies within
+    #[arg(long, value_name = "F", default_value_t = 0.5, value_parser = above_zero)]
+    pub(crate) margin: f64,
     /// A suggestion to mark in the range test; without one the range tests are read anew
     #[arg(long, value_name = "FILE")]
     pub(crate) suggestion: Vec<PathBuf>,
@@ -236,4 +239,9 @@ pub(crate) struct ShapeFlags {
     /// Print CSV
     #[arg(long)]
     pub(crate) csv: bool,
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if number > 0.0 && number.is_finite() { Ok(number) } else { Err("it must be above 0".into()) }
 }

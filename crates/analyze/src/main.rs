@@ -117,10 +117,12 @@ fn report_command(flags: &ReportFlags) -> Result<()> {
     }
     let suggestions = flags.suggestion.iter().map(|path| suggestion::read(path)).collect::<Result<Vec<_>, _>>()?;
     let said = left_out.len();
-    let report = Report::new(&flags.title, runs, suggestions, left_out)?;
+    let report = Report::new(&flags.title, runs, flags.margin / 100.0, suggestions, left_out)?;
     warn(&report.warnings[said..]);
     report.write(&flags.out)?;
-    print_findings(&report.findings, &flags.out)
+    let heading = if report.short.is_empty() { None } else { Some("In short:".to_owned()) };
+    let said: Vec<String> = report.findings.into_iter().chain(heading).chain(report.short).collect();
+    print_findings(&said, &flags.out)
 }
 
 fn print_findings(findings: &[String], folder: &Path) -> Result<()> {

@@ -8,6 +8,7 @@ mod figures;
 mod findings;
 pub mod page;
 pub mod search;
+mod short;
 mod steps;
 pub mod summary;
 
@@ -22,7 +23,7 @@ use reading::suggest;
 
 use crate::plot::figure::Figure;
 use crate::plot::render;
-use crate::study::{Cell, Comparison, FinalAccuracy, GridPoint, Saving, Study, savings};
+use crate::study::{Cell, Comparison, FinalAccuracy, GridPoint, Saving, Spent, Study};
 use crate::{Result, frame, unreadable};
 use chart::Chart;
 use every_run::Curves;
@@ -47,6 +48,10 @@ pub struct Report {
     pub(crate) comparisons: Vec<Comparison>,
     /// Steps saved.
     pub(crate) savings: Vec<Saving>,
+    /// Steps spent on finding rates.
+    pub(crate) spent: Option<Spent>,
+    /// The difference of accuracy that is too small to matter.
+    pub(crate) margin: f64,
     /// The baseline's grid.
     pub(crate) grid: Vec<GridPoint>,
     /// The range tests' curves.
@@ -61,18 +66,22 @@ pub struct Report {
     every_run: Curves,
     /// What was found, a sentence each.
     pub findings: Vec<String>,
+    /// A study of 1cycle in five sentences; else empty.
+    pub short: Vec<String>,
     /// What the reader should know besides.
     pub warnings: Vec<String>,
 }
 
 impl Report {
-    /// Reads the runs' metrics and works everything out. Without a suggestion the range tests are read here.
+    /// Reads the runs' metrics and works everything out. Without a suggestion the range tests are read here. `margin`: the
+    /// difference of accuracy, a fraction, that is too small to matter.
     ///
     /// # Errors
     /// When metrics cannot be read, or the runs cannot stand in one report.
     pub fn new(
         title: &str,
         runs: Vec<Run>,
+        margin: f64,
         mut suggestions: Vec<Suggestion>,
         mut warnings: Vec<String>,
     ) -> Result<Self> {
@@ -95,9 +104,11 @@ impl Report {
         let steps = steps_of_arms(&study)?;
         let saturated = |place: usize| steps[place].as_ref().and_then(|steps| steps.saturation.clone());
         let accuracy = study.accuracy()?;
-        let (cells, comparisons) = match accuracy {
-            Some(accuracy) => (study.cells(accuracy, saturated)?, study.comparisons(accuracy)?),
-            None => (Vec::new(), Vec::new()),
+        let (cells, comparisons, savings) = match accuracy {
+            Some(accuracy) => {
+                (study.cells(accuracy, saturated)?, study.comparisons(accuracy, margin)?, study.savings(accuracy)?)
+            }
+            None => (Vec::new(), Vec::new(), Vec::new()),
         };
         let grid = study.grid_points()?;
         let suggestion = suggestions.first();
@@ -117,7 +128,9 @@ impl Report {
             title: title.to_owned(),
             accuracy,
             comparisons,
-            savings: savings(&cells),
+            savings,
+            spent: study.spent()?,
+            margin,
             cells,
             grid,
             curves,
@@ -126,10 +139,12 @@ impl Report {
             charts,
             every_run,
             findings: Vec::new(),
+            short: Vec::new(),
             warnings,
             study,
         };
         report.findings = findings::of(&report);
+        report.short = short::of(&report);
         Ok(report)
     }
 

@@ -3,25 +3,31 @@
 //! Arms are compared by final accuracy, never by the best along the way. A run that diverged counts with the accuracy
 //! of a guess at random. "Iterations saved" is read from complete shorter runs.
 
-use std::ops::Not as _;
+mod comparison;
+mod images;
+mod saving;
+mod spent;
 
 use artifacts::finished::Run;
 use cli::Failure;
-use polars::prelude::{
-    ChunkCompareEq as _, Column, DataFrame, DataFrameJoinOps as _, JoinArgs, JoinType, MaintainOrderJoin,
-    SortMultipleOptions,
-};
-use reading::stats::{Summary, interval95, summary};
+use polars::prelude::{Column, DataFrame, SortMultipleOptions};
+use reading::stats::{Summary, summary};
 use serde::Serialize;
 
 use crate::frame::{self, DIVERGED, INIT, PLACE, refused};
 use crate::overfit::Saturation;
 use crate::{Result, grid};
 
+pub(crate) use comparison::{Comparison, Difference, Verdict};
+pub(crate) use saving::{Factor, Reach, Saving};
+pub(crate) use spent::Spent;
+
 /// Arm of the runs that the baseline's rate is chosen from.
 const GRID_ARM: &str = "grid";
 /// Arm that the others are compared with.
 pub(crate) const BASELINE_ARM: &str = "piecewise";
+/// Arm that is compared with every other.
+pub(crate) const CYCLE_ARM: &str = "1cycle";
 /// Column of the accuracy that arms are compared by.
 const ACCURACY: &str = "accuracy";
 
@@ -105,54 +111,6 @@ pub(crate) struct Cell {
     pub diverged: usize,
     /// Runs whose training accuracy was complete before the annealing.
     pub saturated: Vec<Saturation>,
-}
-
-/// How an arm ends against the baseline of the same length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Verdict {
-    /// Higher, and the interval of the difference holds only gains.
-    Wins,
-    /// The interval of the difference holds 0.
-    Ties,
-    /// Lower, and the interval of the difference holds only losses.
-    Loses,
-    /// One seed: no interval.
-    Unclear,
-}
-
-/// An arm against the baseline at one length, paired by seed.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Comparison {
-    /// The arm.
-    pub arm: String,
-    /// The baseline.
-    pub baseline: String,
-    /// Steps of each run.
-    pub iterations: u64,
-    /// Seeds that both have.
-    pub pairs: usize,
-    /// Mean difference of final accuracy, the arm's minus the baseline's.
-    pub mean_difference: f64,
-    /// Its 95% interval.
-    pub interval: Option<(f64, f64)>,
-    /// What that amounts to.
-    pub verdict: Verdict,
-}
-
-/// A shorter run of an arm that ends where a longer one of the baseline does.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Saving {
-    /// The arm.
-    pub arm: String,
-    /// Length of the baseline, in steps.
-    pub baseline_iterations: u64,
-    /// Mean final accuracy of the baseline.
-    pub baseline_accuracy: f64,
-    /// The shortest length of the arm whose mean final accuracy is at least that; `None` where no length's is.
-    pub iterations: Option<u64>,
-    /// Its mean final accuracy.
-    pub accuracy: Option<f64>,
 }
 
 /// One rate of the baseline's grid.
@@ -286,19 +244,41 @@ impl Study {
         Ok(cells.into_iter().flatten().collect())
     }
 
-    /// Every arm against the baseline at the lengths that both have, paired by seed.
+    /// Every arm against the baseline, and 1cycle against every other arm, at the lengths that both have, paired by seed.
+    /// `margin`: the difference that is too small to matter.
     ///
     /// # Errors
     /// Only where polars refuses.
-    pub(crate) fn comparisons(&self, accuracy: FinalAccuracy) -> Result<Vec<Comparison>> {
-        let scored = self.scored(accuracy)?.select(["arm", "iterations", "seed", ACCURACY]).map_err(refused)?;
-        let is_baseline = scored.column("arm").and_then(|arm| Ok(arm.str()?.equal(BASELINE_ARM))).map_err(refused)?;
-        let baseline = scored.filter(&is_baseline).map_err(refused)?;
-        let others = scored.filter(&is_baseline.not()).map_err(refused)?;
-        let by = ["iterations", "seed"];
-        let in_order = JoinArgs { maintain_order: MaintainOrderJoin::Left, ..JoinArgs::new(JoinType::Inner) };
-        let pairs = others.join(&baseline, by, by, in_order, None).map_err(refused)?;
-        frame::groups(&pairs, ["arm", "iterations"])?.iter().filter_map(|group| compare(group).transpose()).collect()
+    pub(crate) fn comparisons(&self, accuracy: FinalAccuracy, margin: f64) -> Result<Vec<Comparison>> {
+        let arms = self.arms()?;
+        let mut all = Vec::new();
+        for [ours, theirs] in opponents(&arms) {
+            for group in ours {
+                let same_length = theirs.iter().find(|other| other.iterations == group.iterations);
+                all.extend(same_length.and_then(|other| comparison::compare(group, other, accuracy, margin)));
+            }
+        }
+        Ok(all)
+    }
+
+    /// How many steps the others need for what an arm reaches: of the pairs of [`Study::comparisons`].
+    ///
+    /// # Errors
+    /// Only where polars refuses.
+    pub(crate) fn savings(&self, accuracy: FinalAccuracy) -> Result<Vec<Saving>> {
+        let arms = self.arms()?;
+        let pairs = opponents(&arms);
+        Ok(pairs.iter().filter_map(|[ours, theirs]| saving::saving(ours, theirs, accuracy)).collect())
+    }
+
+    /// What finding the rate cost at the longest length that 1cycle has; none without 1cycle.
+    ///
+    /// # Errors
+    /// Only where polars refuses.
+    pub(crate) fn spent(&self) -> Result<Option<Spent>> {
+        let longest = self.arms()?.iter().filter(|group| group.arm == CYCLE_ARM).map(|group| group.iterations).max();
+        let grid = &self.runs[self.range_tests..self.range_tests + self.grid];
+        Ok(longest.map(|iterations| spent::spent(self.range_tests(), grid, iterations)))
     }
 
     /// The grid, by length and rate.
@@ -326,6 +306,21 @@ impl Study {
         }
         Ok(unequal)
     }
+}
+
+/// The arms of this accuracy at every length, those that are compared with each other, each pair once: every arm with the
+/// baseline, and 1cycle with every other.
+fn opponents<'a>(arms: &'a [ArmRuns<'a>]) -> Vec<[Vec<&'a ArmRuns<'a>>; 2]> {
+    let mut names: Vec<&str> = arms.iter().map(|group| group.arm.as_str()).collect();
+    names.dedup();
+    let of = |name: &str| arms.iter().filter(|group| group.arm == name).collect::<Vec<_>>();
+    let against = |arm: &str, other: &str| {
+        arm != other && (other == BASELINE_ARM || (arm == CYCLE_ARM && names.contains(&CYCLE_ARM)))
+    };
+    // The baseline first: it is what a reader asks for first.
+    let others = || names.iter().filter(|n| **n == BASELINE_ARM).chain(names.iter().filter(|n| **n != BASELINE_ARM));
+    let pairs = names.iter().flat_map(|arm| others().map(move |other| (*arm, *other)));
+    pairs.filter(|(arm, other)| against(arm, other)).map(|(arm, other)| [of(arm), of(other)]).collect()
 }
 
 /// Arm and length of a group.
@@ -381,44 +376,4 @@ fn cell(runs: &DataFrame, saturated: &impl Fn(usize) -> Option<Saturation>) -> R
         diverged: frame::texts(runs, "status")?.iter().filter(|status| *status == DIVERGED).count(),
         saturated: places.into_iter().filter_map(|place| saturated(place as usize)).collect(),
     }))
-}
-
-/// One arm and length, each run beside the baseline's of the same seed.
-fn compare(pairs: &DataFrame) -> Result<Option<Comparison>> {
-    let (ours, baseline) = (frame::numbers(pairs, ACCURACY)?, frame::numbers(pairs, "accuracy_right")?);
-    let differences: Vec<f64> = ours.iter().zip(&baseline).map(|(ours, baseline)| ours - baseline).collect();
-    let Some(Summary { n, mean, .. }) = summary(&differences) else {
-        return Ok(None);
-    };
-    let interval = interval95(&differences);
-    let verdict = match interval {
-        None => Verdict::Unclear,
-        Some((low, _)) if low > 0.0 => Verdict::Wins,
-        Some((_, high)) if high < 0.0 => Verdict::Loses,
-        Some(_) => Verdict::Ties,
-    };
-    let (arm, iterations) = key(pairs)?;
-    let baseline = BASELINE_ARM.to_owned();
-    Ok(Some(Comparison { arm, baseline, iterations, pairs: n, mean_difference: mean, interval, verdict }))
-}
-
-/// For every length of the baseline, the shortest complete runs of each other arm that end at least as high.
-pub(crate) fn savings(cells: &[Cell]) -> Vec<Saving> {
-    let mut arms: Vec<&str> = cells.iter().map(|cell| cell.arm.as_str()).filter(|arm| *arm != BASELINE_ARM).collect();
-    arms.dedup();
-    let mut savings = Vec::new();
-    for arm in arms {
-        for baseline in cells.iter().filter(|cell| cell.arm == BASELINE_ARM) {
-            let reaching = cells.iter().filter(|cell| cell.arm == arm && cell.mean_accuracy >= baseline.mean_accuracy);
-            let shortest = reaching.min_by_key(|cell| cell.iterations);
-            savings.push(Saving {
-                arm: arm.to_owned(),
-                baseline_iterations: baseline.iterations,
-                baseline_accuracy: baseline.mean_accuracy,
-                iterations: shortest.map(|cell| cell.iterations),
-                accuracy: shortest.map(|cell| cell.mean_accuracy),
-            });
-        }
-    }
-    savings
 }

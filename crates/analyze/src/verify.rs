@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use artifacts::metrics::{self, Line, Metrics, TestMetrics, Timing};
 use artifacts::run::{self, Kind, MODEL_FILE, ResultRecord, RunRecord, Source, Status};
 use artifacts::tensors::{Tensor, TensorFile, Values};
-use artifacts::{ArtifactError, batches, sha256};
+use artifacts::{ArtifactError, batches, correct, sha256};
 use serde::Serialize;
 
 /// What was found of one run.
@@ -114,6 +114,7 @@ impl Check<'_> {
         if record.config.kind == Kind::Train && result.status == Status::Completed {
             self.model(&record, &sources.path(&record.init));
         }
+        self.correct(&result);
         self.batches(&record);
         Some(result.iterations)
     }
@@ -213,6 +214,21 @@ impl Check<'_> {
         };
         if shapes(&model) != shapes(&init) {
             self.expect(MODEL_FILE, format!("the tensors of {}", record.init.path), "others");
+        }
+    }
+
+    /// Which test images are correct, where that was recorded: as many as the test accuracy says.
+    fn correct(&mut self, result: &ResultRecord) {
+        let path = self.folder.join(correct::FILE);
+        if !path.exists() {
+            return;
+        }
+        let Some(recorded) = self.read(correct::read(&path)) else { return };
+        let right = recorded.iter().filter(|right| **right).count();
+        let found = right as f64 / recorded.len() as f64;
+        if result.test_accuracy != Some(found) {
+            let test = result.test_accuracy.map_or_else(|| "none".to_owned(), |accuracy| accuracy.to_string());
+            self.expect(correct::FILE, format!("a test accuracy of {test}, as result.json says"), found);
         }
     }
 

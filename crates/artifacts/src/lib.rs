@@ -9,6 +9,7 @@ pub mod atomic;
 pub mod batches;
 pub mod checkpoint;
 pub mod choice;
+pub mod correct;
 pub mod dataset;
 pub mod error;
 pub mod finished;

@@ -18,7 +18,7 @@ use crate::graph::{Graph, Node, Op, TensorSpec};
 use crate::input::{self, Input};
 use crate::isa::Isa;
 use crate::optimizer::{self, FlatState};
-use crate::softmax_cross_entropy::{Score, SoftmaxCrossEntropy};
+use crate::softmax_cross_entropy::{Score, SoftmaxCrossEntropy, largest_of_rows};
 use crate::threads::Threads;
 use arena::{Arena, ArenaLayout, RegionId};
 use layers::Layer;
@@ -266,14 +266,20 @@ impl Engine for CpuEngine {
     }
 
     fn evaluate(&mut self, batch: &Batch, statistics: Option<&Buffers>) -> Result<Evaluation, EngineError> {
-        let mut sums = Evaluation::default();
+        Ok(self.classify(batch, statistics)?.0)
+    }
+
+    fn classify(&mut self, batch: &Batch, statistics: Option<&Buffers>) -> Result<(Evaluation, Vec<u32>), EngineError> {
+        let (mut sums, classes) = (Evaluation::default(), self.data.classes);
+        let mut found = Vec::with_capacity(batch.indices.len());
         self.evaluate_parts(batch, statistics, |softmax, threads, logits, labels| {
             let score = softmax.score(threads, logits, labels);
             sums.loss_sum += score.loss_sum;
             sums.correct += score.correct;
             sums.count += labels.len();
+            found.extend(largest_of_rows(logits, classes));
         })?;
-        Ok(sums)
+        Ok((sums, found))
     }
 
     fn logits(&mut self, batch: &Batch, statistics: Option<&Buffers>) -> Result<Vec<f32>, EngineError> {

@@ -116,7 +116,12 @@ fn cross_entropy(row: &[f32], label: usize) -> f64 {
 
 /// How often the largest of a row's numbers, the first of equals, is at the row's label.
 pub(crate) fn count_correct(logits: &[f32], labels: &[u32], classes: usize) -> usize {
-    logits.chunks_exact(classes).zip(labels).filter(|(row, label)| largest(row) == **label as usize).count()
+    largest_of_rows(logits, classes).zip(labels).filter(|(found, label)| found == *label).count()
+}
+
+/// The position of the largest number of each row, the first of equals.
+pub(crate) fn largest_of_rows(logits: &[f32], classes: usize) -> impl Iterator<Item = u32> {
+    logits.chunks_exact(classes.max(1)).map(|row| largest(row) as u32)
 }
 
 /// Position of the largest number, the first of equals; what is not a number is the largest, as in PyTorch.

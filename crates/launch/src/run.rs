@@ -7,7 +7,7 @@ use artifacts::probe::Critical;
 use artifacts::run::{self, Config, EmaResult, Kind, Machine, ResultRecord, RunRecord, Source, Status};
 use artifacts::setting::Setting;
 use artifacts::weights::{self, Origin};
-use artifacts::{batches, checkpoint, json, names};
+use artifacts::{batches, checkpoint, correct, json, names};
 use cli::progress::Progress;
 use cli::{DIVERGED, FAILED, Failure, INTERRUPTED, output, signals};
 use kernels::device::{self, Device, EngineKind, Options};
@@ -300,6 +300,7 @@ impl Prepared {
                     let (measured, values) = average.as_ref();
                     self.keep_model(spec, &path.join(run::EMA_MODEL_FILE), values.clone(), measured)?;
                 }
+                self.keep_correct(spec, path, &measured)?;
                 fill_in(&mut result, &measured);
             }
         }
@@ -328,6 +329,17 @@ impl Prepared {
         };
         let tensors = state::named(&self.inputs.graph, parameters, measured.buffers.clone());
         Ok(weights::write(path, &origin, tensors)?)
+    }
+
+    /// Which test images the run ends up classifying correctly.
+    fn keep_correct(&self, spec: &RunSpec, path: &Path, measured: &FinalMeasurement) -> Result<(), Failure> {
+        if spec.config.kind == Kind::RangeTest || measured.test.is_none() {
+            return Ok(());
+        }
+        let labels = self.inputs.data.test.labels.iter();
+        let is_correct: Vec<bool> =
+            measured.test_classes.iter().zip(labels).map(|(class, label)| class == label).collect();
+        Ok(correct::write(&path.join(correct::FILE), &is_correct)?)
     }
 
     /// How many looks at the test set the first `done` steps took; none where there are none to take.

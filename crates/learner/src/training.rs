@@ -86,6 +86,8 @@ pub struct FinalMeasurement {
     pub train: Option<Evaluation>,
     /// On the test images, if asked for and if there are any.
     pub test: Option<Evaluation>,
+    /// The class that the net gives to each test image; empty where `test` is none.
+    pub test_classes: Vec<u32>,
     /// Batch norm's statistics as the evaluations used them.
     pub buffers: Buffers,
     /// The same of the moving average of the weights, with these, if one is kept.
@@ -232,7 +234,9 @@ impl<'a> Training<'a> {
             let train = self.samples.fixed_images(FINAL_TRAIN_IMAGES);
             measurement.train = Some(self.engine.evaluate(&Batch::plain(Split::Train, &train), statistics.as_ref())?);
             if !self.test.is_empty() {
-                measurement.test = Some(self.evaluate_test(statistics.as_ref())?);
+                let test = Batch::plain(Split::Test, &self.test);
+                let (evaluation, classes) = self.engine.classify(&test, statistics.as_ref())?;
+                (measurement.test, measurement.test_classes) = (Some(evaluation), classes);
             }
         }
         measurement.buffers = statistics.map_or_else(|| self.engine.buffers(), Ok)?;

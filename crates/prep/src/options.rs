@@ -79,6 +79,11 @@ pub(crate) struct Published {
     /// Download from this URL, which ends in a slash, not from the official server
     #[arg(long, help_heading = FILES, value_name = "URL", requires = "download", hide_short_help = true)]
     pub(crate) url: Option<String>,
+    /// Train on the first N training images of each class, and test on all the others besides the test images
+    ///
+    /// A small training set with a large test set: what few images teach, measured precisely.
+    #[arg(long, help_heading = IMAGES, value_name = "N", value_parser = at_least_one, conflicts_with = "limit_per_class")]
+    train_per_class: Option<usize>,
     /// The flags of every form.
     #[command(flatten)]
     pub(crate) common: Common,
@@ -119,6 +124,16 @@ impl Format {
         match self {
             Self::Cifar10(published) | Self::Cifar100(published) | Self::Mnist { published, .. } => &published.common,
             Self::Folder { common, .. } => common,
+        }
+    }
+
+    /// How many images of each class are trained on, where the others are to be tested on.
+    pub(crate) fn train_per_class(&self) -> Option<usize> {
+        match self {
+            Self::Cifar10(published) | Self::Cifar100(published) | Self::Mnist { published, .. } => {
+                published.train_per_class
+            }
+            Self::Folder { .. } => None,
         }
     }
 

@@ -62,6 +62,22 @@ impl Set {
         }
     }
 
+    /// Leaves the first `most` training images of each class for training; the others follow the test images, in their order.
+    pub fn test_on_the_rest(&mut self, most: usize) {
+        let size: usize = self.shape.iter().product();
+        let kept = first_of_each_class(self.train.labels.iter().copied(), self.classes.len(), most);
+        let mut is_kept = vec![false; self.train.labels.len()];
+        for image in kept {
+            is_kept[image] = true;
+        }
+        for image in (0..is_kept.len()).filter(|&image| !is_kept[image]) {
+            self.test.pixels.extend_from_slice(&self.train.pixels[image * size..(image + 1) * size]);
+            self.test.labels.push(self.train.labels[image]);
+            self.test.files.extend(self.train.files.get(image).cloned());
+        }
+        self.limit_per_class(Limits { train: most, ..Limits::default() });
+    }
+
     /// What users should know of images that are there more than once, to the last pixel.
     pub fn warnings(&self) -> Vec<String> {
         let size: usize = self.shape.iter().product();
@@ -156,6 +172,22 @@ mod tests {
         let files = vec!["b/1.png".to_owned(), "a/1.png".to_owned()];
         assert_eq!(set.train, Images { pixels: vec![0, 1, 4, 5], labels: vec![1, 0], files });
         assert_eq!(set.test, sample().test);
+    }
+
+    #[test]
+    fn what_is_not_trained_on_is_tested_on() {
+        let mut with_files = sample();
+        with_files.test.files = vec!["a/2.png".to_owned(), "b/3.png".to_owned()];
+        let files = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let mut set = with_files.clone();
+        set.test_on_the_rest(1);
+        let kept = files(&["b/1.png", "a/1.png"]);
+        assert_eq!(set.train, Images { pixels: vec![0, 1, 4, 5], labels: vec![1, 0], files: kept });
+        let tested = files(&["a/2.png", "b/3.png", "b/2.png"]);
+        assert_eq!(set.test, Images { pixels: vec![6, 7, 8, 9, 2, 3], labels: vec![0, 1, 1], files: tested });
+        let mut all = sample();
+        all.test_on_the_rest(2);
+        assert_eq!(all, sample());
     }
 
     #[test]

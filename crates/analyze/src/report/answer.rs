@@ -28,7 +28,8 @@ pub(super) fn asked(report: &Report) -> Vec<String> {
         let tuned = if report.grid.is_empty() { "" } else { ", at the best rate of a grid for each length" };
         let arms: Vec<String> = arms.into_iter().map(str::to_owned).collect();
         sentences.push(format!(
-            "Does {} end higher than {BASELINE_ARM}{tuned}, from the same initial weights, seed by seed? {on}: {lengths} steps.",
+            "{} {} end higher than {BASELINE_ARM}{tuned}, from the same initial weights, seed by seed? {on}: {lengths} steps.",
+            if arms.len() == 1 { "Does" } else { "Do" },
             and(&arms)
         ));
     } else if !arms.is_empty() {
@@ -64,7 +65,7 @@ fn of_comparisons(report: &Report) -> String {
     let widths: Vec<f64> = report
         .comparisons
         .iter()
-        .filter_map(|comparison| comparison.interval)
+        .filter_map(|comparison| comparison.difference.interval)
         .map(|(low, high)| 50.0 * (high - low))
         .collect();
     let seeds = report.comparisons.iter().map(|comparison| comparison.pairs).min().unwrap_or(0);
@@ -78,7 +79,7 @@ fn of_comparisons(report: &Report) -> String {
         format!("{least:.1} to {most:.1}")
     };
     format!(
-        "Differences are known to within {wide} points (95%, {seeds} seeds): where arms tie, a smaller difference is not excluded."
+        "Differences are known to within {wide} points (95%, {seeds} seeds): where a comparison is undecided, a smaller one is not excluded."
     )
 }
 

@@ -4,7 +4,7 @@ use artifacts::number::{count, percent, rate};
 use reading::suggest::name_of;
 
 use super::Report;
-use crate::study::{BASELINE_ARM, Cell, Comparison, FinalAccuracy, Verdict};
+use crate::study::{BASELINE_ARM, Cell, Comparison, Difference, Factor, FinalAccuracy, Reach, Saving, Verdict};
 
 /// The findings of a report, the most wanted first.
 pub(super) fn of(report: &Report) -> Vec<String> {
@@ -12,7 +12,12 @@ pub(super) fn of(report: &Report) -> Vec<String> {
     sentences.extend(verdicts(report));
     sentences.extend(report.comparisons.iter().map(|comparison| comparison_sentence(report, comparison)));
     sentences.extend(cells_without_baseline(report));
-    sentences.extend(savings(report));
+    sentences.extend(
+        report
+            .savings
+            .iter()
+            .map(|saving| format!("iterations saved: {} against {}: {}.", saving.arm, saving.baseline, saved(saving))),
+    );
     sentences.extend(suggestions(report));
     sentences.extend(grid(report));
     sentences.extend(overfitting(report));
@@ -24,55 +29,66 @@ fn cell<'a>(report: &'a Report, arm: &str, iterations: u64) -> Option<&'a Cell> 
     report.cells.iter().find(|cell| cell.arm == arm && cell.iterations == iterations)
 }
 
-fn with_deviation(cell: &Cell) -> String {
+pub(super) fn with_deviation(cell: &Cell) -> String {
     match cell.sd_accuracy {
         Some(sd) => format!("{:.1} ± {:.1}%", 100.0 * cell.mean_accuracy, 100.0 * sd),
         None => percent(cell.mean_accuracy),
     }
 }
 
-/// Where each arm wins, ties and loses, in one sentence.
+/// Where each arm wins, ties and loses, a sentence for each that it is compared with.
 fn verdicts(report: &Report) -> Vec<String> {
-    let mut arms: Vec<&str> = report.comparisons.iter().map(|comparison| comparison.arm.as_str()).collect();
-    arms.dedup();
+    let mut pairs: Vec<(&str, &str)> =
+        report.comparisons.iter().map(|comparison| (comparison.arm.as_str(), comparison.baseline.as_str())).collect();
+    pairs.dedup();
     let accuracy = report.accuracy.map_or("accuracy", FinalAccuracy::name);
-    arms.into_iter()
-        .map(|arm| {
-            let of = |verdict| {
-                let lengths = report.comparisons.iter().filter(|c| c.arm == arm && c.verdict == verdict);
-                lengths.map(|comparison| count(comparison.iterations)).collect::<Vec<_>>()
-            };
-            let named = [
-                ("wins", Verdict::Wins),
-                ("ties", Verdict::Ties),
-                ("loses", Verdict::Loses),
-                ("has only one seed", Verdict::Unclear),
-            ];
-            let parts: Vec<String> = named
-                .into_iter()
-                .map(|(word, verdict)| (word, of(verdict)))
-                .filter(|(_, lengths)| !lengths.is_empty())
-                .map(|(word, lengths)| format!("{word} at {} steps", and(&lengths)))
-                .collect();
-            format!("{arm} against {BASELINE_ARM}: {} (final {accuracy}, paired by seed).", parts.join(", "))
-        })
-        .collect()
+    let sentence = |(arm, baseline): (&str, &str)| {
+        let of = |verdict| {
+            let is_that = |c: &&Comparison| c.arm == arm && c.baseline == baseline && c.verdict == verdict;
+            report.comparisons.iter().filter(is_that).map(|c| count(c.iterations)).collect::<Vec<_>>()
+        };
+        let named = [
+            ("wins", Verdict::Wins),
+            ("ties", Verdict::Ties),
+            ("loses", Verdict::Loses),
+            ("is undecided", Verdict::Undecided),
+            ("has only one seed", Verdict::Unclear),
+        ];
+        let parts: Vec<String> = named
+            .into_iter()
+            .map(|(word, verdict)| (word, of(verdict)))
+            .filter(|(_, lengths)| !lengths.is_empty())
+            .map(|(word, lengths)| format!("{word} at {} steps", and(&lengths)))
+            .collect();
+        format!("{arm} against {baseline}: {} (final {accuracy}, paired by seed).", parts.join(", "))
+    };
+    pairs.into_iter().map(sentence).collect()
 }
 
 fn comparison_sentence(report: &Report, comparison: &Comparison) -> String {
-    let Comparison { arm, baseline, iterations, pairs, mean_difference, interval, .. } = comparison;
+    let Comparison { arm, baseline, iterations, pairs, difference, .. } = comparison;
     let show = |arm: &str| cell(report, arm, *iterations).map_or_else(String::new, with_deviation);
-    let points = |fraction: f64| format!("{:+.1}", 100.0 * fraction);
-    let interval = interval.map_or_else(String::new, |(low, high)| {
-        format!(", 95% interval {} to {}, {pairs} seeds", points(low), points(high))
+    let images = difference.interval_over_images.map_or_else(String::new, |(low, high)| {
+        format!("; {} to {} where the images count as a sample too", points(low), points(high))
     });
+    let seeds = if difference.interval.is_some() { format!(", {pairs} seeds{images}") } else { String::new() };
     format!(
-        "{} steps: {arm} {}, {baseline} {}: {} points{interval}.",
+        "{} steps: {arm} {}, {baseline} {}: {}{seeds}.",
         count(*iterations),
         show(arm),
         show(baseline),
-        points(*mean_difference)
+        in_points(difference)
     )
+}
+
+/// A difference of accuracy in points, with its sign.
+pub(super) fn points(fraction: f64) -> String {
+    format!("{:+.1}", 100.0 * fraction)
+}
+
+fn in_points(difference: &Difference) -> String {
+    let interval = |(low, high)| format!(", 95% interval {} to {}", points(low), points(high));
+    format!("{} points{}", points(difference.mean), difference.interval.map_or_else(String::new, interval))
 }
 
 /// Without a baseline the arms' accuracies are all there is to say.
@@ -88,29 +104,55 @@ fn cells_without_baseline(report: &Report) -> Vec<String> {
     report.cells.iter().map(sentence).collect()
 }
 
-fn savings(report: &Report) -> Vec<String> {
-    let saved =
-        report.savings.iter().filter(|saving| saving.iterations.is_some_and(|i| i < saving.baseline_iterations));
-    let mut sentences: Vec<String> = saved
-        .map(|saving| {
-            let iterations = saving.iterations.unwrap_or(saving.baseline_iterations);
-            format!(
-                "iterations saved: {} in {} steps ({}) ends no lower than {BASELINE_ARM} in {} ({}): {} times fewer.",
-                saving.arm,
-                count(iterations),
-                percent(saving.accuracy.unwrap_or(0.0)),
-                count(saving.baseline_iterations),
-                percent(saving.baseline_accuracy),
-                rate(saving.baseline_iterations as f64 / iterations as f64)
-            )
-        })
-        .collect();
-    if sentences.is_empty() && !report.savings.is_empty() {
-        sentences.push(format!(
-            "iterations saved: none; no shorter run of another arm ends as high as a longer one of {BASELINE_ARM}."
+/// What a baseline needs for what an arm reaches, without a full stop.
+pub(super) fn saved(saving: &Saving) -> String {
+    let Saving { arm, baseline, by_length, pooled, can_show, .. } = saving;
+    let lengths = |is_that: &dyn Fn(&Reach) -> bool| -> Vec<String> {
+        by_length.iter().filter(|(_, reach)| is_that(reach)).map(|(steps, _)| count(*steps)).collect()
+    };
+    let mut parts = Vec::new();
+    let at_once = lengths(&|reach| matches!(reach, Reach::AtOnce { .. }));
+    if let Some((_, Reach::AtOnce { shortest })) = by_length.iter().find(|(_, r)| matches!(r, Reach::AtOnce { .. })) {
+        let (steps, shortest) = (and(&at_once), count(*shortest));
+        parts.push(format!(
+            "what {arm} reaches in {steps} steps, {baseline} reaches in its shortest run, of {shortest}"
         ));
     }
-    sentences
+    if let Some(factor) = pooled {
+        let steps = and(&lengths(&|reach| matches!(reach, Reach::In(_))));
+        parts.push(format!(
+            "for what {arm} reaches in {steps} steps, {baseline} needs {} as many",
+            times(factor, *can_show)
+        ));
+    }
+    for (steps, reach) in by_length {
+        let Reach::Never { best, longest, difference } = reach else { continue };
+        let certain = difference.interval.is_some_and(|(low, _)| low > 0.0);
+        let how = if certain { "does not reach" } else { "does not surely reach" };
+        let ratio = *longest as f64 / *steps as f64;
+        let many = if longest == steps {
+            "as many".to_owned()
+        } else {
+            format!("{}, {} times as many", count(*longest), rate(ratio))
+        };
+        parts.push(format!(
+            "what {arm} reaches in {} steps, {baseline} {how} in {many} ({} over its best, of {} steps)",
+            count(*steps),
+            in_points(difference),
+            count(*best)
+        ));
+    }
+    parts.join("; ")
+}
+
+/// A factor with its interval, whose ends are named as far as lengths reach.
+fn times(factor: &Factor, can_show: (f64, f64)) -> String {
+    let interval = |(low, high): (f64, f64)| {
+        let low = if low < can_show.0 { format!("less than {:.1}", can_show.0) } else { format!("{low:.1}") };
+        let high = if high > can_show.1 { format!("more than {:.1}", can_show.1) } else { format!("{high:.1}") };
+        format!(" (95% interval {low} to {high})")
+    };
+    format!("{:.1} times{}", factor.times, factor.interval.map_or_else(String::new, interval))
 }
 
 fn suggestions(report: &Report) -> Vec<String> {

@@ -109,7 +109,7 @@ type Spoil = fn(&Whole);
 
 #[test]
 fn what_does_not_hold_is_said_and_the_exit_code_is_1() {
-    let cases: [(&str, Spoil, &str); 18] = [
+    let cases: [(&str, Spoil, &str); 19] = [
         (
             "other data",
             |w| fs::write(w.runs.path("data.safetensors"), b"dat4").unwrap(),
@@ -164,6 +164,14 @@ fn what_does_not_hold_is_said_and_the_exit_code_is_1() {
             "another net",
             |w| w.weights("1cycle-it3-lr1-seed1/model.safetensors", "lenet", 0.5),
             "expected weights of resnet8, found \"lenet\"",
+        ),
+        (
+            "another test accuracy",
+            |w| {
+                w.change_result(|result| result.test_accuracy = Some(0.75));
+                artifacts::correct::write(&w.folder.join(artifacts::correct::FILE), &[true, false]).unwrap();
+            },
+            "correct.safetensors: expected a test accuracy of 0.75, as result.json says, found 0.5",
         ),
         (
             "other batches",

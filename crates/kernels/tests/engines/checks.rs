@@ -146,6 +146,9 @@ pub(crate) fn evaluation_and_logits(subject: &Subject) {
             let expected = reference.evaluate(&batch, statistics).unwrap();
             assert!((loss_sum - expected.loss_sum).abs() < 1e-4 * expected.loss_sum, "{what}");
             assert_eq!((correct, count), (expected.correct, nets::IMAGES), "{what}");
+            let (again, classes) = engine.classify(&batch, statistics).unwrap();
+            assert_eq!((again.loss_sum.to_bits(), again.correct), (loss_sum.to_bits(), correct), "{what}");
+            assert_eq!(classes, reference.classify(&batch, statistics).unwrap().1, "{what}");
         }
     }
 }
