@@ -13,7 +13,7 @@
 # at all, with a 95% interval over seeds. Equal is what surely lies within MARGIN points.
 # Expected: docs/results/superconvergence.md, with the pilot study that fixed lengths and grid. The paper (arXiv 1708.07120, table
 # 1: ResNet-56, 10,000 images of CIFAR-10): 80.6% in 10,000 steps of 1cycle, 71.4% in 80,000 at a customary piecewise rate.
-# Cost: 32,000 steps of 64 images, and 10 x 11 evaluations: about 7 minutes on 2 cores with AVX-512. SCALE=long: twice the
+# Cost: 32,000 steps of 64 images, and 10 x 11 evaluations: 24 minutes of processor time with AVX2 (12 to 20 on 2 cores). SCALE=long: twice the
 # seeds, also all training digits, and LeNet, which has no batch norm: about 90 minutes, by estimate.
 # The team's size: make superconvergence DATA=cifar10 NET=resnet56 BATCH=1024 AUGMENT=crop-flip LENGTHS="1000 2000 4000" \
 #   SEEDS="1 2 3" RATE_STEPS=1000: many hours on a CPU.
