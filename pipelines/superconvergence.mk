@@ -55,14 +55,14 @@ sc_settings += \
   mnist5k:lenet:64:0.1:0:0.01:0.005,0.01,0.02,0.04:80,160,320:640,1280:320,640,1280
 endif
 
-sc_name = $(call part,$1,1)_$(call part,$1,2)_bs$(call part,$1,3)
+sc_name = $(call part,$1,1)_$(call part,$1,2)_bs$(call part,$1,3)$(if $(engine),_$(strip $(ENGINE)))
 sc_folder = runs/superconvergence_$(call sc_name,$1)
 # 1: setting, 2: seed
 sc_init = init/$(call part,$1,2)$(if $(filter resnet% bottleneck%,$(call part,$1,2)),-$(strip $(SHORTCUT)))_$(call part,$1,1)_seed$2.safetensors
 sc_net = $(call part,$1,2)$(if $(filter resnet% bottleneck%,$(call part,$1,2)), --shortcut $(strip $(SHORTCUT)))
 # 1: setting
 sc_optimizer = --batch-size $(call part,$1,3) --optimizer $(strip $(OPTIMIZER)) --momentum $(strip $(MOMENTUM)) \
-  --weight-decay $(strip $(WEIGHT_DECAY)) --device $(strip $(DEVICE))
+  --weight-decay $(strip $(WEIGHT_DECAY)) --device $(strip $(DEVICE)) $(engine)
 sc_common = $(call sc_optimizer,$1) --augment $(strip $(AUGMENT)) --bn-momentum $(strip $(BN_MOMENTUM)) \
   --bn-reestimate $(strip $(BN_REESTIMATE)) $(precision) --study superconvergence
 # 1: setting, 2: name of the run, 3: program, 4: seed, 5: flags, 6: file that the rates come from, if any
@@ -74,7 +74,8 @@ sc_suggestion = $(call sc_folder,$1)/suggestion.json
 sc_choice = $(call sc_folder,$1)/choice-it$2.json
 sc_grid = grid-it$2-lr$4-seed$3
 # 1: setting
-sc_long = $(call list,$1,8) $(call list,$1,9)
+once = $(if $1,$(firstword $1) $(call once,$(filter-out $(firstword $1),$1)))
+sc_long = $(call once,$(call list,$1,8) $(call list,$1,9))
 sc_range_runs = $(foreach s,$(RATE_SEEDS),$(call sc_folder,$1)/range-seed$s)
 # 1: setting, 2: length
 sc_grid_runs = $(foreach r,$(call list,$1,7),$(foreach s,$(RATE_SEEDS),$(call sc_folder,$1)/$(call sc_grid,$1,$2,$s,$r)))
@@ -120,11 +121,13 @@ $(foreach s,$(SEEDS),$(call sc_run,$1,linear-it$2-seed$s,sc-train,$s,$(sc_decay)
   --arm linear $(call sc_arm_flags,$1,$2),$(call sc_choice,$1,$2)))
 endef
 
+# A suggestion says for which training it holds, where that has one length. 1: lengths
+sc_for = $(if $(filter 1,$(words $1)),--for-iterations $(strip $1))
 # 1: setting
 define sc_study
 $(foreach s,$(sort $(RATE_SEEDS) $(SEEDS)),$(eval $(call init_on,$(call sc_init,$1,$s),data/$(call part,$1,1).safetensors,$s,$(call sc_net,$1))))
 $(foreach s,$(RATE_SEEDS),$(call sc_range_test,$1,$s))
-$(eval $(call suggest,$(call sc_suggestion,$1),$(call sc_range_runs,$1)))
+$(eval $(call suggest,$(call sc_suggestion,$1),$(call sc_range_runs,$1),$(call sc_for,$(call list,$1,8))))
 $(foreach n,$(call sc_long,$1),$(call sc_piecewise,$1,$n))
 $(foreach n,$(call list,$1,8),$(call sc_to_zero,$1,$n))
 $(foreach n,$(call list,$1,10),$(call sc_customary,$1,$n))

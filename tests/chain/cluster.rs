@@ -66,14 +66,14 @@ fn a_study_in_blocks_leaves_the_bytes_of_make() {
     assert_eq!(commands(cluster.path(), &["superconvergence"]), Vec::<String>::new());
 
     assert!(make(local.path(), &["superconvergence"]).status.success());
-    let study = "runs/superconvergence_mnist5k_lenet_bs32";
-    for run in ["1cycle-it9-seed2", "piecewise-it6-seed1", "grid-it9-lr0.02-seed1"] {
+    let study = "runs/superconvergence_mnist5k-few_lenet_bs32";
+    for run in ["1cycle-it9-seed2", "piecewise-it6-seed1", "grid-it9-lr0.02-seed101"] {
         for file in ["metrics.jsonl", "model.safetensors"] {
             let path = format!("{study}/{run}/{file}");
             assert!(bytes(cluster.path(), &path) == bytes(local.path(), &path), "{path} differs");
         }
     }
-    let suggestion = "runs/rangetest_mnist5k_lenet_bs32/suggestion.json";
+    let suggestion = "runs/superconvergence_mnist5k-few_lenet_bs32/suggestion.json";
     assert!(bytes(cluster.path(), suggestion) == bytes(local.path(), suggestion));
 
     let jobs = fs::read_to_string(cluster.path().join("jobs")).unwrap();
@@ -92,7 +92,9 @@ fn a_run_that_fails_stops_what_comes_after_it() {
     let cluster = cluster();
     assert!(submit(cluster.path(), &[], &["CYCLE_FLAGS=--max-lr -1"]).status.success());
     assert!(!cluster.path().join("reports").exists());
-    assert!(cluster.path().join("runs/superconvergence_mnist5k_lenet_bs32/piecewise-it9-seed2/result.json").exists());
+    assert!(
+        cluster.path().join("runs/superconvergence_mnist5k-few_lenet_bs32/piecewise-it9-seed2/result.json").exists()
+    );
     // The same again, put right: what is left is run.
     let before = bytes(cluster.path(), "jobs").len();
     assert!(submit(cluster.path(), &[], &[]).status.success());

@@ -48,7 +48,7 @@ fn a_study_settles_and_a_changed_variable_reruns_what_it_touches() {
     let (_, short) = text.split_once("\nIn short:\n").expect("it says what it found in short");
     let begins = [
         "1cycle at a highest rate of ",
-        "A piecewise constant rate at the customary 0.1: ",
+        "A piecewise constant rate at the customary 0.01: ",
         "A piecewise constant rate, the best of a grid at each length: ",
         "A linear decay to zero from the rate of piecewise: ",
         "Steps spent in all, to find a rate and train once for 9 steps: 1cycle ",

@@ -7,12 +7,13 @@ use std::process::Command;
 use crate::{programs, workspace};
 
 /// Variables of `make superconvergence` at its smallest.
-pub const TINY: [&str; 14] = [
+pub const TINY: [&str; 15] = [
     "QUIET=1",
     "NET=lenet",
     "BATCH=32",
     "LENGTHS=6 9",
     "MORE_LENGTHS=12",
+    "CUSTOMARY=0.01",
     "CUSTOMARY_LENGTHS=9",
     "SEEDS=1 2",
     "GRID=0.01 0.02",
