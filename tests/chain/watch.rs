@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use artifacts::metrics::{FILE, LineWriter, Metrics};
 use artifacts::run::RESULT_FILE;
-use end_to_end::made_up::Runs;
+use end_to_end::made_up::{Runs, training_step};
 use end_to_end::{command, programs, refused, run, small_setting, succeed};
 
 /// Steps of the run that is in progress.
@@ -25,6 +25,10 @@ fn in_progress(runs: &Runs, step: u64) -> PathBuf {
 
 fn append(folder: &Path, text: &str) {
     OpenOptions::new().append(true).open(folder.join(FILE)).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+fn step_line(step: u64) -> String {
+    serde_json::to_string(&training_step(step, STEPS, 0.5)).unwrap() + "\n"
 }
 
 /// Every file below a folder, with its bytes and when they were written.
@@ -69,6 +73,27 @@ fn once_is_plain_text_and_leaves_no_trace() {
     assert_eq!(files(runs.folder()), before);
     // Without --once too, where nobody could press a key.
     assert_eq!(succeed(runs.folder(), "sc-watch", "."), text);
+}
+
+/// For mail and logs: curves as text, with the letters of their runs, in ASCII alone where the locale is not UTF-8.
+#[test]
+fn a_chart_is_plain_text_too() {
+    let runs = Runs::new();
+    runs.study();
+    let folder = in_progress(&runs, 20);
+    let printed = |locale: &str| {
+        let output = command(runs.folder(), "sc-watch", "--chart .").env("LC_ALL", locale).output().unwrap();
+        assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = printed("C");
+    assert!(text.is_ascii() && !text.contains('\u{1b}'), "{text}");
+    assert!(text.starts_with("training loss") && text.contains("\ntraining accuracy"), "{text}");
+    assert!(text.lines().take(28).all(|line| line.len() <= 80), "{text}");
+    let name = folder.file_name().unwrap().to_string_lossy();
+    assert!(text.contains(&format!("\na  {name}\n")), "what is in progress comes first\n{text}");
+    assert!(text.contains("\n.: 20 runs: 1 running, 19 finished"), "and then the state\n{text}");
+    assert!(printed("C.UTF-8").chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)));
 }
 
 #[test]
@@ -158,9 +183,17 @@ impl Tmux {
         self.press(&[command, "Enter"]);
     }
 
+    fn resize(&self, columns: u16, lines: u16) {
+        self.ask(&["resize-window", "-x", &columns.to_string(), "-y", &lines.to_string()]);
+    }
+
     /// Waits until the screen shows a text.
     fn shows(&self, text: &str) {
-        until(&format!("the screen shows {text:?}:\n{}", self.screen()), || self.screen().contains(text));
+        let begun = Instant::now();
+        while !self.screen().contains(text) {
+            assert!(begun.elapsed() < Duration::from_mins(1), "waited in vain for {text:?} on\n{}", self.screen());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Whether the terminal is as a shell wants it: the usual screen, lines, echo, a cursor.
@@ -181,6 +214,64 @@ impl Drop for Tmux {
     fn drop(&mut self) {
         let _ = Command::new("tmux").args(["-S", &self.socket, "kill-server"]).output();
     }
+}
+
+#[test]
+fn the_live_view_follows_files_keys_and_sizes() {
+    let Some(tmux) = Tmux::start() else { return };
+    let runs = Runs::new();
+    let folder = in_progress(&runs, 20);
+    tmux.shell(&format!("cd \"{}\" && sc-watch . --interval 0.2; echo \"code $?\"", runs.folder().display()));
+    tmux.shows("20/60");
+    tmux.shows("training loss");
+
+    // A torn line waits until it is whole; then more lines come.
+    let line = step_line(21);
+    append(&folder, &line[..30]);
+    append(&folder, &line[30..]);
+    append(&folder, &step_line(22));
+    tmux.shows("22/60");
+    append(&folder, "\0\0\0\n");
+    tmux.shows("unreadable lines: 1");
+
+    runs.range_test("range-test", 1, |_| ());
+    tmux.shows("2 runs: 1 running, 1 finished");
+    tmux.press(&["G"]);
+    runs.training("grid", STEPS, 1, 0.1, 0.9);
+    tmux.shows("3 runs");
+    // Cut back as by --resume, and superseded.
+    LineWriter::open::<Metrics>(&folder.join(FILE), 10).unwrap().flush().unwrap();
+    tmux.shows("10/60");
+    fs::rename(&folder, folder.with_extension("5-seed1.superseded-1")).unwrap();
+    tmux.shows("2 runs: 2 finished");
+    in_progress(&runs, 5);
+    tmux.shows("3 runs: 1 running, 2 finished");
+
+    tmux.press(&["?"]);
+    tmux.shows("Keys (any key: back)");
+    tmux.press(&["Escape"]);
+    tmux.shows("training loss");
+    tmux.press(&["/"]);
+    tmux.press(&["range", "Enter"]);
+    tmux.shows("1 of 1 drawn");
+    tmux.shows("plateau: rates from");
+    tmux.press(&["Enter"]);
+    tmux.shows("rate");
+    tmux.press(&["m"]);
+    tmux.shows("training accuracy");
+    tmux.press(&["v"]);
+    tmux.shows("validation accuracy");
+
+    for (columns, lines, text) in
+        [(200, 60, "gradient norm"), (20, 5, "too small"), (80, 24, "q quit"), (132, 43, "learning rate")]
+    {
+        tmux.resize(columns, lines);
+        tmux.shows(text);
+    }
+    tmux.press(&["q"]);
+    tmux.shows("code 0");
+    assert!(tmux.screen().contains("3 runs: 1 running, 2 finished"), "the last state stays:\n{}", tmux.screen());
+    assert!(tmux.is_given_back());
 }
 
 #[test]
@@ -235,5 +326,33 @@ fn a_run_does_not_notice_that_it_is_watched() {
     for file in [FILE, "model.safetensors"] {
         let bytes = |folder: &str| fs::read(setting.path().join(folder).join(file)).unwrap();
         assert_eq!(bytes("runs/watched"), bytes("unwatched"), "{file}");
+    }
+}
+
+/// Where colours are not wanted none are sent; names tell curves apart all the same.
+#[test]
+fn no_color_sends_no_colours() {
+    let Some(tmux) = Tmux::start() else { return };
+    let runs = Runs::new();
+    runs.study();
+    tmux.resize(132, 30);
+    tmux.shell(&format!("cd \"{}\"", runs.folder().display()));
+    let coloured = |is_coloured: bool| {
+        let with_escapes = tmux.ask(&["capture-pane", "-p", "-e"]);
+        assert_eq!(with_escapes.contains("\u{1b}[36m"), is_coloured, "{with_escapes}");
+    };
+    for (before, is_coloured) in [("", true), ("NO_COLOR=1 ", false), ("NO_COLOR=1 LC_ALL=C ", false)] {
+        tmux.shell(&format!("{before}sc-watch ."));
+        tmux.shows("6 of 19 drawn");
+        until("the curves are read", || !tmux.screen().contains("nothing to draw yet"));
+        coloured(is_coloured);
+        let screen = tmux.screen();
+        let has_dots = screen.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c));
+        assert_eq!(has_dots, !before.contains("LC_ALL"), "{screen}");
+        let plot: String = screen.lines().skip(2).take(8).collect();
+        assert!(('a'..='f').all(|tag| plot.contains(tag)), "{screen}");
+        tmux.press(&["q"]);
+        tmux.shows("range tests, each by itself:");
+        tmux.shell("clear");
     }
 }

@@ -32,6 +32,9 @@ pub(crate) struct Flags {
     /// Print the state once, as plain text, and exit; so it does wherever stdout is no terminal
     #[arg(long, help_heading = OUTPUT)]
     pub(crate) once: bool,
+    /// Print once, and above the state the curves of the newest six runs, drawn as text
+    #[arg(long, help_heading = OUTPUT)]
+    pub(crate) chart: bool,
     /// Seconds between looks at the files
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds, help_heading = OUTPUT)]
     pub(crate) interval: Duration,

@@ -24,10 +24,13 @@ use std::process::ExitCode;
 use artifacts::error::display_path;
 use cli::{Failure, arguments, output};
 
+use app::App;
 use flags::Flags;
-use watcher::{Asked, Snapshot, Watcher};
+use watcher::{Asked, Watcher};
 
 const PROGRAM: &str = "sc-watch";
+/// Columns of curves that are printed where no terminal says how many it has.
+const COLUMNS: u16 = 80;
 
 fn main() -> ExitCode {
     let flags: Flags = arguments::parse();
@@ -41,19 +44,36 @@ fn watch(flags: &Flags) -> Result<u8, Failure> {
         let message = format!("{}: there is no such run or folder of runs", display_path(path));
         return Err(Failure::unusable(message).hint("pass --wait to wait for runs that have not begun"));
     }
-    if flags.once || !std::io::stdout().is_terminal() {
-        print(&watcher.look(&BTreeSet::new(), None))?;
+    let is_ascii = flags.ascii || !terminal::is_utf8();
+    if flags.chart {
+        print(&with_chart(&mut watcher, is_ascii))?;
         return Ok(0);
     }
-    let ended = live::watch(watcher, flags.interval, flags.ascii || !terminal::is_utf8())?;
+    if flags.once || !std::io::stdout().is_terminal() {
+        print(&text::lines(&watcher.look(&BTreeSet::new(), None)))?;
+        return Ok(0);
+    }
+    let ended = live::watch(watcher, flags.interval, is_ascii)?;
     // What was seen last stays; a terminal that is gone takes nothing.
-    let _ = print(&ended.last);
+    let _ = print(&text::lines(&ended.last));
     Ok(ended.code)
 }
 
-fn print(snapshot: &Snapshot) -> Result<(), Failure> {
+/// The state, and above it the curves that the live view would begin with.
+fn with_chart(watcher: &mut Watcher, is_ascii: bool) -> Vec<String> {
+    let mut app = App::new(is_ascii);
+    // The first look finds the runs, the second reads the curves of the newest.
+    app.show(watcher.look(&BTreeSet::new(), None));
+    app.show(watcher.look(&app.charted(), None));
+    let mut lines = screen::printed(&app, terminal::columns().unwrap_or(COLUMNS));
+    lines.push(String::new());
+    lines.extend(text::lines(&app.snapshot));
+    lines
+}
+
+fn print(text: &[String]) -> Result<(), Failure> {
     let mut lines = output::Lines::new();
-    for line in text::lines(snapshot) {
+    for line in text {
         lines.line(line)?;
     }
     lines.finish()

@@ -6,11 +6,11 @@ mod help;
 mod list;
 mod scale;
 
-use ratatui_core::buffer::Buffer;
+use ratatui_core::buffer::{Buffer, Cell};
 use ratatui_core::layout::Rect;
 use ratatui_core::style::{Color, Modifier, Style};
 
-use crate::app::{App, Mode};
+use crate::app::{App, Measure, Mode};
 use crate::text;
 
 /// Columns and lines below which nothing can be shown.
@@ -21,6 +21,24 @@ const CHART_COLUMNS: u16 = 58;
 const MOST_CHARTS: u16 = 3;
 /// Lines that a chart needs.
 const CHART_LINES: u16 = 6;
+/// Lines of a chart that is printed.
+const PRINTED_LINES: u16 = 14;
+
+/// What keys do, the most important first.
+const HINTS: [&str; 12] = [
+    "q quit",
+    "? help",
+    "up/down run",
+    "space draw",
+    "enter alone",
+    "x axis",
+    "m measure",
+    "/ filter",
+    "v val",
+    "o order",
+    "l log",
+    "s smooth",
+];
 
 /// The colours of curves: the terminal's own, so that they fit what is behind them. They repeat; names do not.
 const COLOURS: [Color; 6] =
@@ -101,12 +119,41 @@ fn header(app: &App, area: Rect, buffer: &mut Buffer) {
 }
 
 fn footer(app: &App, area: Rect, buffer: &mut Buffer) {
+    let width = area.width as usize;
     let keys = if app.mode == Mode::Filter {
-        format!("/{}_   enter: keep   esc: all runs", app.filter)
+        let rest = "_   enter: keep   esc: all runs";
+        format!("/{}{rest}", shortened(&app.filter, width.saturating_sub(rest.len() + 1)))
     } else {
-        "q quit  ? help  up/down run  space draw  enter alone  x axis  m measure  v val  l log  s smooth  o order  / filter".to_owned()
+        hints(width)
     };
     line(buffer, area, 0, &keys, DIM);
+}
+
+/// What keys do, in so many columns at most: whole hints, the important ones first. The help has all.
+fn hints(width: usize) -> String {
+    let mut hints = String::new();
+    for hint in HINTS {
+        let gap = if hints.is_empty() { "" } else { "  " };
+        if hints.len() + gap.len() + hint.len() <= width {
+            hints.push_str(gap);
+            hints.push_str(hint);
+        }
+    }
+    hints
+}
+
+/// The curves of all runs that are drawn as plain text of so many columns, loss above accuracy, and whose they are.
+pub(crate) fn printed(app: &App, width: u16) -> Vec<String> {
+    let area = Rect::new(0, 0, width.max(LEAST.0), PRINTED_LINES);
+    let mut lines = Vec::new();
+    for measure in [Measure::Loss, Measure::Accuracy] {
+        let mut buffer = Buffer::empty(area);
+        chart::draw(app, measure, area, &mut buffer);
+        let symbols: Vec<&str> = buffer.content().iter().map(Cell::symbol).collect();
+        lines.extend(symbols.chunks(area.width as usize).map(|line| line.concat().trim_end().to_owned()));
+    }
+    lines.extend(app.drawn().into_iter().map(|(tag, run)| format!("{tag}  {}", text::one_line(&run.name))));
+    lines
 }
 
 /// Text on a line of an area, from its left, as far as it goes.
@@ -235,6 +282,38 @@ mod tests {
         {
             assert!(contains(&lines, key), "{key}\n{}", lines.join("\n"));
         }
+    }
+
+    #[test]
+    fn no_hint_is_cut_and_the_important_ones_stay() {
+        for width in LEAST.0..140 {
+            let text = hints(width.into());
+            assert!(text.len() <= width.into() && text.starts_with("q quit  ? help"), "{width}: {text}");
+            assert!(text.split("  ").all(|hint| HINTS.contains(&hint)), "{width}: {text}");
+        }
+        assert_eq!(hints(80), "q quit  ? help  up/down run  space draw  enter alone  x axis  m measure  v val");
+        let mut app = App::new(false);
+        press(&mut app, "/a word that is much longer than the screen is wide");
+        let lines = screen(&app, 60, 20);
+        assert!(lines[19].starts_with("/a word") && lines[19].ends_with("wide_   enter: keep   esc: all runs"));
+    }
+
+    #[test]
+    fn curves_are_printed_with_axes_and_with_whose_they_are() {
+        let runs = Runs::new();
+        runs.study();
+        let mut app = of_study(&runs);
+        app.is_ascii = true;
+        let lines = printed(&app, 80);
+        assert!(lines.iter().all(|line| line.is_ascii() && line.len() <= 80), "{}", lines.join("\n"));
+        assert!(lines[0].starts_with("training loss") && lines[14].starts_with("training accuracy"));
+        assert!(lines[13].ends_with(" step") && lines[27].ends_with(" step"), "{}", lines.join("\n"));
+        let names: Vec<&str> = lines[28..].iter().map(|line| &line[..3]).collect();
+        assert_eq!(names, ["a  ", "b  ", "c  ", "d  ", "e  ", "f  "]);
+        for tag in 'a'..='f' {
+            assert!(lines[1..12].concat().contains(tag), "{tag}: {}", lines.join("\n"));
+        }
+        assert_eq!(printed(&App::new(true), 80).len(), 28, "nothing is drawn of nothing");
     }
 
     #[test]

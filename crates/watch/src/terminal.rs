@@ -116,6 +116,11 @@ fn names_utf8(locale: Option<&str>) -> bool {
     locale.contains("utf-8") || locale.contains("utf8")
 }
 
+/// The columns of the terminal that stdout is; none where it is none, or does not know.
+pub(crate) fn columns() -> Option<u16> {
+    termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
+}
+
 /// Whether colours are wanted: NO_COLOR (no-color.org) and terminals that have none say no.
 pub(crate) fn has_colours() -> bool {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());

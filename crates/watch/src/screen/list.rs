@@ -115,10 +115,11 @@ fn head(app: &App, name: usize, columns: &[(&Column, usize)], area: Rect, buffer
     let cells = cells(columns, |column| column.head.to_owned());
     let words = if app.filter.is_empty() { "run".to_owned() } else { format!("run: {}", app.filter) };
     line(buffer, area, 0, &format!("{:MARKS$}{:name$}{cells}", "", shortened(&one_line(&words), name)), DIM);
-    let drawn = format!(" {} of {} drawn, {}", app.drawn().len(), app.listed.len(), app.order.in_words());
-    let used = MARKS + name + cells.chars().count();
-    if used + drawn.len() < area.width as usize {
-        super::right(buffer, area, &drawn, DIM);
+    let drawn = format!(" {} of {} drawn", app.drawn().len(), app.listed.len());
+    let with_order = format!("{drawn}, {}", app.order.in_words());
+    let room = (area.width as usize).saturating_sub(MARKS + name + cells.chars().count());
+    if let Some(text) = [with_order, drawn].into_iter().find(|text| text.len() < room) {
+        super::right(buffer, area, &text, DIM);
     }
 }
 
