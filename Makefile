@@ -15,13 +15,16 @@ MAKEFLAGS += --no-builtin-rules --warn-undefined-variables --no-print-directory
 DATA ?= mnist5k ## data set: mnist5k, cifar10, cifar100, mnist, or any name with SOURCE=FOLDER
 SOURCE ?= ## archive or folder of the data set; empty: the embedded digits, or the official download
 SIZE ?= ## side in pixels that the pictures of a folder are cropped and scaled to; empty: they all have one size
+FIT ?= ## how the pictures of a folder become squares of SIZE: crop, pad or squash; empty: crop
+KEEP ?= ## side that the pictures of a folder are stored with, where nets are to see SIZE of them; empty: SIZE
 NET ?= resnet8 ## lenet, shallow, resnet8, 20, 32, 44, 56 or 110, bottleneck11, 29, 56 or 164; for pictures from 32 pixels on resnet18, 34 or 50
 SHORTCUT ?= a ## shortcut of residual nets: a or avgpool
 BATCH ?= 128 ## images per step
 OPTIMIZER ?= sgd ## sgd, nesterov, adagrad, adadelta, rmsprop, adam or adamw
 MOMENTUM ?= 0.9 ## momentum; constant in both arms unless 1cycle is given bounds
 WEIGHT_DECAY ?= 1e-4 ## weight decay
-AUGMENT ?= none ## augmentation: none, flip or crop-flip
+AUGMENT ?= none ## augmentation: none, flip, crop-flip or random-resized-crop
+TRAIN_SIZE ?= ## side of the square that the net sees of each image; empty: SIZE where KEEP is larger, else all of it
 BN_MOMENTUM ?= 0.1 ## batch norm: the weight of the new batch, as in PyTorch
 BN_REESTIMATE ?= 4 ## batch norm: training batches that its statistics are averaged over before an evaluation; 0: running ones
 DEVICE ?= cpu ## cpu, cuda or cuda:N (an NVIDIA GPU: docs/gpu.md)
@@ -112,6 +115,7 @@ precision := $(if $(filter-out float32,$(PRECISION)),--precision $(strip $(PRECI
 # 1: net; those of torchvision have a shortcut of their own
 has_shortcut = $(filter-out resnet18 resnet34 resnet50,$(filter resnet% bottleneck%,$1))
 shortcut := $(if $(call has_shortcut,$(NET)),--shortcut $(strip $(SHORTCUT)))
+train_size := $(if $(strip $(TRAIN_SIZE)),--train-size $(strip $(TRAIN_SIZE)))
 
 .PHONY: FORCE
 FORCE:
@@ -138,11 +142,11 @@ endef
 init_of = init/$1$(if $(call has_shortcut,$1),-a)_$2_seed$3.safetensors
 
 # 1: seed
-init_file = init/$(strip $(NET))$(if $(shortcut),-$(strip $(SHORTCUT)))_$(strip $(DATA))_seed$1.safetensors
-init = $(call init_on,$(call init_file,$1),$(data_file),$1,$(strip $(NET)) $(shortcut))
+init_file = init/$(strip $(NET))$(if $(shortcut),-$(strip $(SHORTCUT)))$(if $(train_size),-at$(strip $(TRAIN_SIZE)))_$(strip $(DATA))_seed$1.safetensors
+init = $(call init_on,$(call init_file,$1),$(data_file),$1,$(strip $(NET)) $(shortcut) $(train_size))
 
 common_flags := --batch-size $(strip $(BATCH)) --optimizer $(strip $(OPTIMIZER)) --momentum $(strip $(MOMENTUM)) \
-  --weight-decay $(strip $(WEIGHT_DECAY)) --augment $(strip $(AUGMENT)) --bn-momentum $(strip $(BN_MOMENTUM)) \
+  --weight-decay $(strip $(WEIGHT_DECAY)) --augment $(strip $(AUGMENT)) $(train_size) --bn-momentum $(strip $(BN_MOMENTUM)) \
   --bn-reestimate $(strip $(BN_REESTIMATE)) --device $(strip $(DEVICE)) $(precision) $(engine)
 
 # 1: folder of the run, 2: program, 3: data file, 4: file of initial weights, 5: all flags, 6: file that the rates come
@@ -172,7 +176,7 @@ endef
 # The same for the setting that the shared variables describe.
 # 1: file of the probe, 2: seed
 probe = $(call probe_on,$1,$(data_file),$(call init_file,$2),--batch-size $(strip $(BATCH)) --optimizer $(strip $(OPTIMIZER)) \
-  --momentum $(strip $(MOMENTUM)) --weight-decay $(strip $(WEIGHT_DECAY)) --seed $2 --device $(strip $(DEVICE)) $(engine))
+  --momentum $(strip $(MOMENTUM)) --weight-decay $(strip $(WEIGHT_DECAY)) $(train_size) --seed $2 --device $(strip $(DEVICE)) $(engine))
 
 # 1: file of the suggestion, 2: folders of range tests, 3: flags
 define suggest
@@ -203,7 +207,8 @@ $(eval $(call prep,mnist5k-few,mnist data/mnist5k --train-per-class 100,$(mnist5
 # A file that was made by hand, by sc-prep, stays as it is.
 ifeq ($(filter mnist5k mnist5k-few,$(DATA)),)
 published := $(filter cifar10 cifar100 mnist,$(strip $(DATA)))
-prep_size := $(if $(published),,$(if $(strip $(SIZE)),--size $(strip $(SIZE))))
+prep_flag = $(if $(strip $2),$1 $(strip $2))
+prep_size := $(if $(published),,$(strip $(call prep_flag,--size,$(SIZE)) $(call prep_flag,--fit,$(FIT)) $(call prep_flag,--keep,$(KEEP))))
 ifneq ($(published)$(strip $(SOURCE)),)
 $(eval $(call prep,$(strip $(DATA)),$(or $(published),folder) $(or $(strip $(SOURCE)),--download) $(prep_size),))
 endif

@@ -17,14 +17,14 @@ FINETUNE_SEED ?= 1 ## finetune: seed of the new last layer, and of the order of 
 
 finetune_setting := $(strip $(DATA))_$(strip $(NET))_bs$(strip $(BATCH))
 finetune := runs/finetune_$(finetune_setting)
-finetune_init := init/$(strip $(NET))_finetune_$(strip $(DATA))_seed$(strip $(FINETUNE_SEED)).safetensors
+finetune_init := init/$(strip $(NET))_finetune$(if $(train_size),-at$(strip $(TRAIN_SIZE)))_$(strip $(DATA))_seed$(strip $(FINETUNE_SEED)).safetensors
 finetune_head := $(finetune)/head/model.safetensors
 tuned_rates := --group-rates $(strip $(GROUP_RATES))
 
 ifneq ($(strip $(WEIGHTS)),)
 $(finetune_init): $(data_file) $(WEIGHTS) $(call unless_same,$(finetune_init),$(WEIGHTS)) | $(BIN)/sc-init
 	@mkdir -p $(@D)
-	@$(BIN)/sc-init --net $(strip $(NET)) $(shortcut) --data $(data_file) --from-torch $(strip $(WEIGHTS)) --new-head \
+	@$(BIN)/sc-init --net $(strip $(NET)) $(shortcut) --data $(data_file) --from-torch $(strip $(WEIGHTS)) --new-head $(train_size) \
 	  --seed $(strip $(FINETUNE_SEED)) --out $@ $(quiet)
 	@printf '%s\n' '$(strip $(WEIGHTS))' > $@.args
 

@@ -15,6 +15,7 @@ mod help;
 mod house;
 mod install;
 mod kill;
+mod larger_pictures;
 mod makefile;
 mod one_path;
 mod output;

@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use artifacts::metrics::{self, Metrics};
 use artifacts::tensors::{TensorFile, Values};
+use artifacts::weights::Task;
 use artifacts::{batches, dataset, weights};
 use end_to_end::{succeed, workspace};
 use fixture::{Comparison, Fixture, Limits};
@@ -132,7 +133,8 @@ impl Recorded {
         let (_, tensors) = weights::open(&self.path("init.safetensors")).unwrap();
         let (parameters, buffers) = state::take(&graph, tensors, net).unwrap();
         let batches = batches::read(&self.path("run/batches.safetensors")).unwrap();
-        Start { graph, data: data::of_file(file), parameters, buffers, batches }
+        let task = Task::of(&file, "");
+        Start { graph, data: data::of_file(file, &task), parameters, buffers, batches }
     }
 }
 

@@ -28,7 +28,7 @@ fn commands(page: &str) -> Vec<String> {
 fn the_five_commands_lead_from_a_folder_to_predictions() {
     let page = fs::read_to_string(workspace().join("docs/your-pictures.md")).unwrap();
     let commands = commands(&page);
-    let starts = ["sc-prep ", "make rangetest ", "sc-train ", "sc-eval ", "sc-predict ", "sc-export "];
+    let starts = ["sc-prep ", "make rangetest ", "sc-train ", "sc-eval ", "sc-predict ", "sc-prep ", "sc-export "];
     assert_eq!(commands.len(), starts.len(), "{commands:#?}");
     let checkout = checkout();
     let folder = checkout.path();

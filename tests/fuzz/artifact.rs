@@ -58,6 +58,7 @@ fn data_set() -> Prepared {
     let data = DataSet {
         name: "tiny".into(),
         shape: [1, 2, 2],
+        train_size: Some(1),
         classes: vec!["a".into(), "b".into()],
         mean: vec![0.5],
         std: vec![0.25],
@@ -104,6 +105,7 @@ fn initial_weights() -> Prepared {
     let task = Task {
         classes: vec!["a".into(), "b".into()],
         shape: [1, 28, 28],
+        stored: Some([30, 32]),
         mean: vec![0.5],
         std: vec![0.25],
         pictures: Some(Fitting { fit: Fit::Crop, orient: false }),
@@ -124,7 +126,8 @@ fn initial_weights() -> Prepared {
                 // What a prediction does next with it.
                 let [channels, height, width] = task.shape;
                 assert!(channels * height * width > 0 && task.mean.len() == channels && task.std.len() == channels);
-                assert!(!task.classes.is_empty());
+                let [_, stored_height, stored_width] = task.handed();
+                assert!(!task.classes.is_empty() && stored_height >= height && stored_width >= width);
             }
             let _ = nets::build(&origin.net, &origin.shortcut, [1, 28, 28], 10);
             let values = weights::take(file, WANTED.into_iter(), &origin.net).map_err(|error| error.to_string())?;
@@ -185,7 +188,14 @@ fn recorded_batches() -> Prepared {
     let path = scratch.path().join("mutated");
     let column = |top: u8| (0..6).map(|i| i % top).collect();
     let indices = (0..6).collect();
-    let sample = Batches { batch_size: 3, indices, flip: column(2), crop_y: column(9), crop_x: column(5) };
+    let sample = Batches {
+        batch_size: 3,
+        indices,
+        flip: column(2),
+        crop_y: column(9),
+        crop_x: column(5),
+        parts: vec![1; 4 * 6],
+    };
     batches::write(&path, sample).expect("the sample can be written");
     Prepared {
         valid: vec![fs::read(&path).expect("it was written")],
@@ -291,6 +301,7 @@ fn probes() -> Prepared {
         weight_decay: 1e-4,
         engine: "fast".into(),
         tuning: String::new(),
+        input: String::new(),
         seed: 1,
         data,
         init,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use artifacts::dataset::{Fit, Fitting};
 use image::ExtendedColorType::{L16, Rgba8};
 use pictures::picture::{self, Conversion};
 use prep::archive::Tree;
@@ -174,7 +175,7 @@ fn pngs() -> Vec<Vec<u8>> {
 }
 
 fn pictures(valid: &[Vec<u8>], mutate: Mutate) -> Prepared {
-    let to = Conversion { channels: 3, width: 8, height: 8, orient: true };
+    let to = Conversion { channels: 3, width: 8, height: 8, fitting: Fitting { fit: Fit::Pad, orient: true } };
     let mut planes = vec![0; 192];
     Prepared {
         valid: valid.to_vec(),

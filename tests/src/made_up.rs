@@ -117,6 +117,8 @@ pub fn config(kind: Kind, seed: u64, iterations: u64, schedule: &str, schedule_p
         bn_momentum: 0.1,
         bn_reestimate: 0,
         augment: "none".to_owned(),
+        train_size: 0,
+        normalise: String::new(),
         train_limit: None,
         val_from_train: 0.1,
         val_every: 10,

@@ -4,10 +4,16 @@
 use std::path::Path;
 
 use crate::Result;
-use crate::tensors::{TensorFile, Values};
+use crate::tensors::{Taking, TensorFile, Values};
 
 /// Name of the file in a run's folder.
 pub const FILE: &str = "batches.safetensors";
+
+/// Name of the tensor of the parts that images are made of.
+const PARTS: &str = "parts";
+
+/// Numbers that say where a part lies.
+const SIDES: usize = 4;
 
 /// The last row or column at which a crop of an image padded by 4 on every side can begin.
 const MOST_CROP: u8 = 8;
@@ -25,6 +31,9 @@ pub struct Batches {
     pub crop_y: Vec<u8>,
     /// Left column likewise.
     pub crop_x: Vec<u8>,
+    /// Of a run whose images are cut out of larger ones, or scaled: top row, left column, height and width of the part that each
+    /// is made of; [iterations, batch, 4]. Empty where `crop_y` and `crop_x` say all.
+    pub parts: Vec<u32>,
 }
 
 /// Writes the batches, atomically.
@@ -38,6 +47,9 @@ pub fn write(path: &Path, batches: Batches) -> Result<()> {
     file.insert("flip", &shape, Values::U8(batches.flip));
     file.insert("crop_y", &shape, Values::U8(batches.crop_y));
     file.insert("crop_x", &shape, Values::U8(batches.crop_x));
+    if !batches.parts.is_empty() {
+        file.insert(PARTS, &[shape[0], shape[1], SIDES], Values::U32(batches.parts));
+    }
     file.write(path)
 }
 
@@ -60,6 +72,7 @@ pub fn read(path: &Path) -> Result<Batches> {
         }
     };
     let (flip, crop_y, crop_x) = (column("flip")?, column("crop_y")?, column("crop_x")?);
+    let parts = parts(&mut file, &shape)?;
     if batch_size == 0 {
         return Err(file.wrong("batches of at least one image", &format!("{shape:?}")));
     }
@@ -69,7 +82,24 @@ pub fn read(path: &Path) -> Result<Batches> {
         }
     }
     file.finish("recorded batches")?;
-    Ok(Batches { batch_size, indices, flip, crop_y, crop_x })
+    Ok(Batches { batch_size, indices, flip, crop_y, crop_x, parts })
+}
+
+/// The parts that images were made of, where they are recorded.
+fn parts(file: &mut Taking, shape: &[usize]) -> Result<Vec<u32>> {
+    if !file.file.tensors.contains_key(PARTS) {
+        return Ok(Vec::new());
+    }
+    let (found, values) = file.u32s(PARTS)?;
+    let wanted = [shape, &[SIDES]].concat();
+    if found != wanted {
+        return Err(file.wrong(&format!("{PARTS} of shape {wanted:?}"), &format!("{found:?}")));
+    }
+    let sides = values.chunks_exact(SIDES).flat_map(|part| &part[2..]);
+    if sides.into_iter().any(|side| *side == 0) {
+        return Err(file.wrong(&format!("{PARTS} of at least one row and column"), "one of none"));
+    }
+    Ok(values)
 }
 
 #[cfg(test)]
@@ -83,6 +113,7 @@ mod tests {
             flip: vec![0, 1, 0, 1],
             crop_y: vec![8; 4],
             crop_x: vec![0; 4],
+            parts: (1..=16).collect(),
         }
     }
 
@@ -94,7 +125,11 @@ mod tests {
         let path = dir.path().join(FILE);
         write(&path, sample()).unwrap();
         assert_eq!(read(&path).unwrap(), sample());
-        let cases: [(Spoil, &str); 3] = [
+        let plain = Batches { parts: Vec::new(), ..sample() };
+        write(&path, plain.clone()).unwrap();
+        assert_eq!(read(&path).unwrap(), plain);
+        let cases: [(Spoil, &str); 4] = [
+            (|b| b.parts[3] = 0, "parts of at least one row and column"),
             (|b| b.flip[2] = 2, "flip from 0 to 1, found 2 at position 2"),
             (|b| b.crop_x[1] = 9, "crop_x from 0 to 8, found 9 at position 1"),
             (|b| *b = Batches::default(), "batches of at least one image"),

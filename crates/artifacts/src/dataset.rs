@@ -21,7 +21,7 @@ pub struct Images {
 }
 
 /// How pictures become images of a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fitting {
     /// How they are brought to one size.
@@ -31,11 +31,16 @@ pub struct Fitting {
 }
 
 /// How pictures are brought to one size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fit {
     /// The centre part of the wanted proportions, scaled.
+    #[default]
     Crop,
+    /// The whole picture, scaled, in the middle of black.
+    Pad,
+    /// The whole picture, scaled, its proportions given up.
+    Squash,
 }
 
 /// A prepared data set.
@@ -45,6 +50,8 @@ pub struct DataSet {
     pub name: String,
     /// [channels, height, width] of an image.
     pub shape: [usize; 3],
+    /// Side, in pixels, of the square that a net is to see of an image that is larger; none where it sees all of it.
+    pub train_size: Option<usize>,
     /// Names of the classes, in the order of the labels.
     pub classes: Vec<String>,
     /// Mean of the training images by channel, on the 0 to 1 scale.
@@ -68,6 +75,9 @@ const SOURCE: &str = "sha256:";
 /// Key of what was left out; absent where nothing was.
 const SKIPPED: &str = "skipped";
 
+/// Key of the side that nets are to see; absent where they see all of an image.
+const TRAIN_SIZE: &str = "train_size";
+
 /// Key of how pictures became images, here and in files of weights.
 pub(crate) const PICTURES: &str = "pictures";
 
@@ -87,6 +97,9 @@ pub fn write(path: &Path, data: DataSet) -> Result<()> {
     }
     if let Some(fitting) = &data.pictures {
         file.metadata.insert(PICTURES.to_owned(), fitting.text());
+    }
+    if let Some(side) = data.train_size {
+        file.metadata.insert(TRAIN_SIZE.to_owned(), side.to_string());
     }
     for (name, hash) in data.sources {
         file.metadata.insert(format!("{SOURCE}{name}"), hash);
@@ -155,10 +168,20 @@ pub fn read_with_hash(path: &Path) -> Result<(DataSet, String)> {
     check_statistics(&file, train_shape[0], &mean, &std)?;
     let skipped = if file.file.metadata.contains_key(SKIPPED) { file.list(SKIPPED)? } else { Vec::new() };
     let pictures = Fitting::take(&mut file)?;
+    let train_size = train_size(&mut file, train_shape)?;
     let sources = file.file.metadata.iter();
     let sources = sources.filter_map(|(k, v)| Some((k.strip_prefix(SOURCE)?.to_owned(), v.clone()))).collect();
     file.finish("a data set")?;
-    Ok((DataSet { name, shape: train_shape, classes, mean, std, train, test, pictures, sources, skipped }, sha256))
+    let shape = train_shape;
+    Ok((DataSet { name, shape, train_size, classes, mean, std, train, test, pictures, sources, skipped }, sha256))
+}
+
+/// The side that nets are to see, where it is recorded.
+fn train_size(file: &mut Taking, [_, height, width]: [usize; 3]) -> Result<Option<usize>> {
+    let Some(text) = file.file.metadata.remove(TRAIN_SIZE) else { return Ok(None) };
+    let most = height.min(width);
+    let side = text.parse().ok().filter(|side| (1..=most).contains(side));
+    side.map(Some).ok_or_else(|| file.wrong(&format!("metadata \"train_size\": a number from 1 to {most}"), &text))
 }
 
 /// Refuses means and deviations that are not one a channel, on the 0 to 1 scale.
@@ -227,6 +250,7 @@ mod tests {
         DataSet {
             name: "tiny".into(),
             shape: [1, 2, 2],
+            train_size: Some(1),
             classes: vec!["a".into(), "b".into()],
             mean: vec![0.5],
             std: vec![0.25],
@@ -254,10 +278,11 @@ mod tests {
         let path = dir.path().join("old");
         let mut data = sample();
         (data.train.files, data.test.files, data.pictures) = (Vec::new(), Vec::new(), None);
+        data.train_size = None;
         write(&path, data.clone()).unwrap();
         let file = TensorFile::read(&path).unwrap();
         assert_eq!(file.tensors.len(), 4, "{:?}", file.tensors.keys());
-        assert!(!file.metadata.contains_key(PICTURES));
+        assert!(!file.metadata.contains_key(PICTURES) && !file.metadata.contains_key(TRAIN_SIZE));
         assert_eq!(read(&path).unwrap(), data);
     }
 
@@ -285,7 +310,8 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bad.safetensors");
-        let cases: [(Spoil, &str); 6] = [
+        let cases: [(Spoil, &str); 7] = [
+            (|d| d.train_size = Some(3), "metadata \"train_size\": a number from 1 to 2, found 3"),
             (
                 |d| (d.shape, d.train.pixels, d.test.pixels) = ([1, 0, 2], Vec::new(), Vec::new()),
                 "train.images of at least one channel, row and column, found [3, 1, 0, 2]",

@@ -15,7 +15,7 @@ pub enum Class {
 }
 
 /// Every key of [`crate::run::Config`].
-const CONFIG: [(&str, Class); 27] = [
+const CONFIG: [(&str, Class); 29] = [
     ("kind", Class::Shared),
     ("net", Class::Shared),
     ("shortcut", Class::OfNet),
@@ -30,6 +30,8 @@ const CONFIG: [(&str, Class); 27] = [
     ("bn_momentum", Class::Shared),
     ("bn_reestimate", Class::Shared),
     ("augment", Class::Shared),
+    ("train_size", Class::Shared),
+    ("normalise", Class::Shared),
     ("train_limit", Class::Shared),
     ("val_from_train", Class::Shared),
     ("val_every", Class::Shared),
@@ -95,6 +97,7 @@ mod tests {
         (record.config.freeze, record.config.freeze_bn) = ("body".to_owned(), "running".to_owned());
         (record.config.group_rates, record.config.class_weights) = (vec![1.0; 3], vec![1.0; 2]);
         (record.config.label_smoothing, record.config.ema) = (0.1, 0.9);
+        (record.config.train_size, record.config.normalise) = (64, "imagenet".to_owned());
         let written = serde_json::to_value(&record.config).unwrap();
         let written: BTreeSet<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(CONFIG.iter().map(|(key, _)| *key).collect::<BTreeSet<_>>(), written);

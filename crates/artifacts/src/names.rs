@@ -26,10 +26,12 @@ pub fn of_run(config: &Config, data_name: &str) -> String {
         if config.label_smoothing == 0.0 { String::new() } else { format!("_ls{}", number(config.label_smoothing)) };
     let weights = if config.class_weights.is_empty() { "" } else { "_weighted" };
     let ema = if config.ema == 0.0 { String::new() } else { format!("_ema{}", number(config.ema)) };
+    let size = if config.train_size == 0 { String::new() } else { format!("_s{}", config.train_size) };
+    let normalised = if config.normalise.is_empty() { String::new() } else { format!("_{}", config.normalise) };
     let rates: Vec<String> = config.group_rates.iter().copied().map(number).collect();
     let rates = if rates.is_empty() { String::new() } else { format!("_groups{}", rates.join("-")) };
     format!(
-        "{net}_{data_name}_{schedule}_bs{batch_size}{lr}{rates}{frozen}{smoothing}{weights}{ema}_it{iterations}{optimizer}_m{momentum}_wd{decay}{engine}_seed{seed}"
+        "{net}_{data_name}{size}{normalised}_{schedule}_bs{batch_size}{lr}{rates}{frozen}{smoothing}{weights}{ema}_it{iterations}{optimizer}_m{momentum}_wd{decay}{engine}_seed{seed}"
     )
 }
 

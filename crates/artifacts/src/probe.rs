@@ -76,6 +76,10 @@ pub struct Probe {
     /// What of the net would be trained, at which rates: [`crate::setting::tuning`]; left out where all is, at one rate.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tuning: String,
+    /// What of the images the net saw, and how: [`crate::setting::input`]; left out where it was all of them, by their own
+    /// statistics.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub input: String,
     /// Seed of the images' order.
     pub seed: u64,
     /// The data set.
@@ -103,6 +107,7 @@ impl Probe {
             weight_decay: Some(self.weight_decay),
             engine: Some(self.engine.clone()),
             tuning: Some(self.tuning.clone()),
+            input: Some(self.input.clone()),
             ..Setting::default()
         }
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::format::Kind;
+use crate::run;
 use crate::setting::Setting;
 use crate::{Result, json};
 
@@ -53,8 +54,14 @@ pub struct Training {
     pub bn_momentum: f64,
     /// Training batches that batch norm's statistics are averaged over before an evaluation; 0: the running ones.
     pub bn_reestimate: usize,
-    /// `none`, `flip` or `crop-flip`.
+    /// `none`, `flip`, `crop-flip` or `random-resized-crop`.
     pub augment: String,
+    /// Side of the square that the net sees of each image; 0, and left out, where it sees all of it.
+    #[serde(default, skip_serializing_if = "run::is_none")]
+    pub train_size: usize,
+    /// Whose statistics images are normalised by: `imagenet`, or empty, and left out, for those of the data.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub normalise: String,
     /// Variant of 1cycle, as `--variant` names it.
     pub variant: String,
     /// Highest rate of the cycle.

@@ -60,8 +60,15 @@ pub struct Config {
     pub bn_momentum: f64,
     /// Training batches whose statistics replace the running ones before an evaluation; 0: the running ones are used.
     pub bn_reestimate: usize,
-    /// `none`, `flip` or `crop-flip`.
+    /// `none`, `flip`, `crop-flip` or `random-resized-crop`.
     pub augment: String,
+    /// Side, in pixels, of the square that the net sees of the data's images, which are larger; 0 where it sees all of them. Like
+    /// the next entry, it is left out of a record that makes no use of it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub train_size: usize,
+    /// Whose mean and standard deviation the images are normalised by: `imagenet`, or empty for those of the data.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub normalise: String,
     /// Training images used at most, after holding out; null for all.
     pub train_limit: Option<usize>,
     /// Share of the training images kept for validation (`val_*`).
@@ -105,6 +112,11 @@ pub struct Config {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+pub(crate) fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
@@ -113,6 +125,11 @@ impl Config {
     /// What of the net is trained, at which rates, in words; empty where all is, at one rate.
     pub fn tuning(&self) -> String {
         setting::tuning(&self.freeze, &self.freeze_bn, &self.group_rates)
+    }
+
+    /// What of the images the net sees, and how, in words; empty where it sees all of them, normalised by their own statistics.
+    pub fn input(&self) -> String {
+        setting::input(self.train_size, &self.normalise)
     }
 
     /// A number among the schedule's parameters.
@@ -236,6 +253,7 @@ impl RunRecord {
             weight_decay: Some(config.weight_decay),
             engine: Some(config.engine.clone()),
             tuning: Some(config.tuning()),
+            input: Some(config.input()),
             iterations: Some(config.iterations),
         }
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A setting: what the rate that trains best depends on. `None` is not said, and then not compared: a curve of another
 /// tool's says nothing, an older file less than a newer one.
 ///
-/// Compared are data, net, shortcut, batch size, optimizer, momentum, weight decay, what is trained and the engine, and for a
+/// Compared are data, net, shortcut, batch size, optimizer, momentum, weight decay, what is trained, what of the images is seen and the engine, and for a
 /// probe the weights. Engines differ in rounding alone, but are there to be held against each other: what one measured is not
 /// taken for what the other did. What runs may differ in besides is not compared: batch norm's momentum and re-estimation, and
 /// the validation images, act on measurements
@@ -39,14 +39,18 @@ pub struct Setting {
     /// one rate.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub tuning: Option<String>,
+    /// What of the images the net sees, and how: [`input`]. A setting with an optimizer that does not say it sees all of them, by
+    /// their own statistics.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub input: Option<String>,
     /// Steps of the runs that it was made from: for people to read, not compared.
     pub iterations: Option<u64>,
 }
 
-/// Whether there is nothing to say of what is trained.
+/// Whether there is nothing to say of what is trained, or seen.
 #[expect(clippy::ref_option, reason = "as serde asks")]
-fn is_usual(tuning: &Option<String>) -> bool {
-    tuning.as_ref().is_none_or(String::is_empty)
+fn is_usual(words: &Option<String>) -> bool {
+    words.as_ref().is_none_or(String::is_empty)
 }
 
 /// What of a net is trained, at which rates, in words: empty where all is, at one rate.
@@ -55,6 +59,13 @@ pub fn tuning(freeze: &str, freeze_bn: &str, group_rates: &[f64]) -> String {
     let rates: Vec<String> = group_rates.iter().map(f64::to_string).collect();
     let rates = (!rates.is_empty()).then(|| format!("group rates {}", rates.join(",")));
     frozen.into_iter().chain(rates).collect::<Vec<_>>().join(", ")
+}
+
+/// What of the images a net sees, and how, in words: empty where it sees all of them, normalised by their own statistics.
+pub fn input(train_size: usize, normalise: &str) -> String {
+    let size = (train_size > 0).then(|| format!("{train_size}x{train_size} of each image"));
+    let by = (!normalise.is_empty()).then(|| format!("normalised by {normalise}"));
+    size.into_iter().chain(by).collect::<Vec<_>>().join(", ")
 }
 
 /// What settings are compared in.
@@ -80,6 +91,8 @@ pub enum Parameter {
     Engine,
     /// What of the net is trained, at which rates.
     Tuning,
+    /// What of the images is seen, and how.
+    Input,
 }
 
 impl Parameter {
@@ -96,6 +109,7 @@ impl Parameter {
             Self::WeightDecay => "weight_decay",
             Self::Engine => "engine",
             Self::Tuning => "tuning",
+            Self::Input => "input",
         }
     }
 
@@ -147,7 +161,7 @@ impl Setting {
     }
 
     /// What is compared. A key that is added to a setting has to be placed here, or left out on purpose.
-    fn compared(&self) -> [(Parameter, Option<String>); 10] {
+    fn compared(&self) -> [(Parameter, Option<String>); 11] {
         let Self {
             data_sha256,
             data_name: _,
@@ -160,8 +174,11 @@ impl Setting {
             weight_decay,
             engine,
             tuning,
+            input,
             iterations: _,
         } = self;
+        // What a setting that says anything of a run leaves out is as usual.
+        let or_usual = |words: &Option<String>| words.clone().or(optimizer.as_ref().map(|_| String::new()));
         let number = |value: Option<f64>| value.map(|value| value.to_string());
         [
             (Parameter::Data, data_sha256.clone()),
@@ -173,7 +190,8 @@ impl Setting {
             (Parameter::Momentum, number(*momentum)),
             (Parameter::WeightDecay, number(*weight_decay)),
             (Parameter::Engine, engine.clone()),
-            (Parameter::Tuning, tuning.clone().or(optimizer.as_ref().map(|_| String::new()))),
+            (Parameter::Tuning, or_usual(tuning)),
+            (Parameter::Input, or_usual(input)),
         ]
     }
 }
@@ -195,6 +213,7 @@ mod tests {
             weight_decay: Some(1e-4),
             engine: Some("fast".into()),
             tuning: None,
+            input: None,
             iterations: Some(100),
         }
     }
@@ -203,7 +222,7 @@ mod tests {
 
     #[test]
     fn every_parameter_is_compared_and_shown() {
-        let cases: [(Change, Parameter, &str, &str); 10] = [
+        let cases: [(Change, Parameter, &str, &str); 11] = [
             (|s| s.data_sha256 = Some("c".repeat(64)), Parameter::Data, "aaaaaaaaaaaa", "cccccccccccc"),
             (|s| s.init_sha256 = Some("c".repeat(64)), Parameter::Init, "bbbbbbbbbbbb", "cccccccccccc"),
             (|s| s.net = Some("lenet".into()), Parameter::Net, "resnet8", "lenet"),
@@ -218,6 +237,12 @@ mod tests {
                 Parameter::Tuning,
                 "none",
                 "body frozen (running statistics), group rates 0.1,1,1",
+            ),
+            (
+                |s| s.input = Some(input(96, "imagenet")),
+                Parameter::Input,
+                "none",
+                "96x96 of each image, normalised by imagenet",
             ),
         ];
         assert_eq!(full().differences(&full()), []);

@@ -16,7 +16,7 @@ use evaluation::evaluation::{Evaluation, Held, Judged, Subjects};
 use evaluation::{figures, page};
 use launch::flags::headings::VALIDATION;
 use launch::inputs;
-use launch::model::{Computing, Model};
+use launch::model::{Computing, Model, NormaliseFlag};
 use learner::samples;
 
 /// Large buffers come and go; this allocator keeps their pages.
@@ -56,6 +56,8 @@ struct Arguments {
     #[arg(long, help_heading = VALIDATION, value_name = "F")]
     val_from_train: Option<f64>,
     #[command(flatten)]
+    normalise: NormaliseFlag,
+    #[command(flatten)]
     computing: Computing,
     /// Print the result as JSON
     #[arg(long, help_heading = OUTPUT)]
@@ -82,7 +84,7 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let (data, sha256) = inputs::data_set(&arguments.data)?;
     let task = Task::of(&data, &sha256);
     let models: Vec<Model> =
-        arguments.model.iter().map(|path| Model::read(path, Some(&task))).collect::<Result<_, _>>()?;
+        arguments.model.iter().map(|path| model(path, &task, arguments)).collect::<Result<_, _>>()?;
     for model in &models {
         check_fit(model, &task, &arguments.data)?;
     }
@@ -91,7 +93,7 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let (subjects, held) = subjects(arguments, &data, &val)?;
     let mut nets = Vec::new();
     for model in models {
-        let logits = model.logits(&subjects.pixels, &arguments.computing)?;
+        let logits = model.logits(&subjects.pixels, subjects.shape, &arguments.computing)?;
         let held = match &held {
             // The images to look at are those very ones.
             None if arguments.split == SplitName::Val => {
@@ -99,7 +101,8 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
             }
             None => None,
             Some(held) => {
-                Some(Held { logits: model.logits(&held.pixels, &arguments.computing)?, labels: held.labels.clone() })
+                let logits = model.logits(&held.pixels, subjects.shape, &arguments.computing)?;
+                Some(Held { logits, labels: held.labels.clone() })
             }
         };
         nets.push(Judged::new(model.path, model.sha256, model.origin.net, &logits, &subjects, held.as_ref()));
@@ -111,12 +114,20 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// A model, normalised as a flag says.
+fn model(path: &Path, task: &Task, arguments: &Arguments) -> Result<Model, Failure> {
+    let mut model = Model::read(path, Some(task))?;
+    model.normalise(arguments.normalise.normalise, Some(task))?;
+    Ok(model)
+}
+
 /// Refuses a model that tells other things apart than the data holds; warns of one that was trained on other data.
 fn check_fit(model: &Model, task: &Task, data: &Path) -> Result<(), Failure> {
     let (path, data) = (model.path.display(), data.display());
-    if model.task.shape != task.shape {
+    // Either those that the model is handed, or as many pixels as it sees.
+    if ![model.task.handed(), model.task.shape].contains(&task.handed()) {
         let shape = |[c, h, w]: [usize; 3]| format!("{c}x{h}x{w}");
-        let (theirs, ours) = (shape(model.task.shape), shape(task.shape));
+        let (theirs, ours) = (shape(model.task.handed()), shape(task.handed()));
         return Err(Failure::unusable(format!("{path} takes images of {theirs}; those of {data} have {ours}"))
             .hint("evaluate on the data set that it was trained on, or one made by sc-prep with the same --size"));
     }

@@ -11,7 +11,7 @@ use cli::arguments::{EXIT_CODES, FILES};
 use cli::output::Quiet;
 use cli::{Failure, arguments, output};
 use export::onnx;
-use launch::model::Model;
+use launch::model::{Model, NormaliseFlag};
 
 const PROGRAM: &str = "sc-export";
 
@@ -37,9 +37,13 @@ enum Format {
         /// File to write; an existing one is replaced
         #[arg(long, help_heading = FILES, value_name = "FILE")]
         out: PathBuf,
-        /// Data set that the model was trained on: for models of earlier versions, which do not name their classes
+        /// Data set that the model was trained on: for models of earlier versions, which do not name their classes, and for
+        /// --normalise data
         #[arg(long, help_heading = FILES, value_name = "FILE")]
         data: Option<PathBuf>,
+        /// By whose statistics images are normalised.
+        #[command(flatten)]
+        normalise: NormaliseFlag,
         /// What stderr is told.
         #[command(flatten)]
         quiet: Quiet,
@@ -51,10 +55,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let Format::Onnx { model, out, data, quiet } = &arguments.format;
+    let Format::Onnx { model, out, data, normalise, quiet } = &arguments.format;
     quiet.apply();
     let task = data.as_deref().map(Model::task_of).transpose()?;
-    let model = Model::read(model, task.as_ref())?;
+    let mut model = Model::read(model, task.as_ref())?;
+    model.normalise(normalise.normalise, task.as_ref())?;
     if model.is_untrained() {
         output::warning(PROGRAM, format!("{} holds initial weights, which were not trained", model.path.display()));
     }

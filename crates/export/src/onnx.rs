@@ -3,6 +3,7 @@
 //! The input takes the bytes of pictures, so that it cannot be fed numbers of another scale; normalisation is the model's first
 //! four operations. Field numbers are those of `onnx.proto3`.
 
+use artifacts::dataset::Fit;
 use artifacts::weights::{Origin, Task};
 use kernels::engine::Buffers;
 use kernels::graph::{Graph, NodeId, Op, TensorSpec};
@@ -69,9 +70,25 @@ fn metadata(origin: &Origin, task: &Task) -> [(&'static str, String); 5] {
         ("data_sha256", task.data_sha256.clone()),
         (
             "input",
-            format!("pixels: uint8 [N, {channels}, {height}, {width}], {colours}, 0 to 255; the model normalises them"),
+            format!(
+                "pixels: uint8 [N, {channels}, {height}, {width}], {colours}, 0 to 255; the model normalises them{}",
+                fitted(task)
+            ),
         ),
     ]
+}
+
+/// How pictures become what the model takes: words that follow others.
+fn fitted(task: &Task) -> String {
+    let [_, height, width] = task.handed();
+    let how = match task.pictures.map(|fitting| fitting.fit) {
+        None => return String::new(),
+        Some(Fit::Crop) => "cut to their centre of these proportions and scaled",
+        Some(Fit::Pad) => "scaled to fit, in the middle of black,",
+        Some(Fit::Squash) => "scaled without regard to their proportions",
+    };
+    let centre = if task.stored.is_some() { ", of which the model takes the centre" } else { "" };
+    format!("; pictures are {how} to {height} x {width}{centre}")
 }
 
 /// A `ValueInfoProto` of any number of images.

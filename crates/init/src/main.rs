@@ -16,6 +16,7 @@ use cli::output::Quiet;
 use cli::{Failure, arguments, output};
 use kernels::engine::Buffers;
 use kernels::graph::{Graph, NodeId, Op};
+use launch::input::{InputFlags, Normalise};
 use launch::inputs;
 use learner::initial::{self, Scheme};
 use learner::nets::{self, Shortcut};
@@ -63,6 +64,8 @@ struct Arguments {
     #[arg(long, help_heading = NET, value_name = "NAME", default_value = "kaiming", value_parser = names(&Scheme::NAMES))]
     scheme: String,
     #[command(flatten)]
+    input: InputFlags,
+    #[command(flatten)]
     quiet: Quiet,
 }
 
@@ -79,18 +82,23 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let Arguments { net, data, out, .. } = arguments;
     let (file, sha256) = inputs::data_set(data)?;
     let shortcut = arguments.shortcut.clone().unwrap_or_else(|| nets::default_shortcut(net).to_owned());
-    let graph = nets::build(net, &shortcut, file.shape, file.classes.len()).map_err(Failure::unusable)?;
+    let torch = arguments.from_torch.as_deref().map(open).transpose()?;
+    let mut task = Task::of(&file, &sha256);
+    let wanted = torch.as_ref().map_or(Normalise::Data, |torch| wanted(torch, net, &task));
+    let by = arguments.input.apply(&mut task, wanted, &data.display().to_string())?;
+    let graph = nets::build(net, &shortcut, task.shape, file.classes.len()).map_err(Failure::unusable)?;
     let mut origin = Origin {
         net: net.clone(),
         shortcut,
         seed: String::new(),
         scheme: "torch-file".to_owned(),
         tool: format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION")),
-        task: Some(Task::of(&file, &sha256)),
+        task: Some(task),
         val_from_train: String::new(),
+        normalise: by.recorded().to_owned(),
     };
-    let (parameters, buffers) = if let Some(path) = &arguments.from_torch {
-        from_torch(&graph, path, arguments, &mut origin)?
+    let (parameters, buffers) = if let (Some(path), Some(torch)) = (&arguments.from_torch, torch) {
+        from_torch(&graph, path, torch, arguments, &mut origin)?
     } else {
         let seed = arguments.seed.unwrap_or_default();
         let scheme = Scheme::from_name(&arguments.scheme).expect("the flag takes known names alone");
@@ -107,14 +115,30 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
 /// Seed of a last layer that is made anew, where no flag says.
 const HEAD_SEED: u64 = 1;
 
+/// Opens a file of PyTorch's.
+fn open(path: &Path) -> Result<Taking, Failure> {
+    if pickle::is_pickle(path) { pickle::open(path) } else { torch::open(path).map_err(refusal) }
+}
+
+/// Whose statistics weights want the images normalised by: those that a file of ours records; ImageNet's where they come from
+/// elsewhere, for a net that the world trains on ImageNet, and images have its channels.
+fn wanted(torch: &Taking, net: &str, task: &Task) -> Normalise {
+    let metadata = &torch.file.metadata;
+    if metadata.contains_key("net") && metadata.contains_key("tool") {
+        return Normalise::of(metadata.get("normalise").map_or("", String::as_str));
+    }
+    let is_of_imagenet = nets::is_of_imagenet(net) && task.shape[0] == weights::IMAGENET_MEAN.len();
+    if is_of_imagenet { Normalise::Imagenet } else { Normalise::Data }
+}
+
 fn from_torch(
     graph: &Graph,
     path: &Path,
+    mut file: Taking,
     arguments: &Arguments,
     origin: &mut Origin,
 ) -> Result<(Parameters, Buffers), Failure> {
     let net = &origin.net;
-    let mut file = if pickle::is_pickle(path) { pickle::open(path)? } else { torch::open(path).map_err(refusal)? };
     let specs = graph.parameters.iter().chain(&graph.buffers);
     let tensors = specs.map(|spec| (spec.name.as_str(), spec.shape.as_slice())).collect();
     let head = head(graph);
@@ -128,6 +152,9 @@ fn from_torch(
         origin.seed = seed.to_string();
     } else if let Some(seed) = arguments.seed {
         origin.seed = seed.to_string();
+    }
+    if origin.normalise == weights::IMAGENET {
+        fitted.notes.push("images are normalised by ImageNet's mean and deviation".to_owned());
     }
     output::note(format!("{PROGRAM}: {}: {}", path.display(), fitted.notes.join("; ")));
     state::take(graph, file, net).map_err(refusal)

@@ -81,7 +81,7 @@ impl CpuEngine {
             batch_size,
             isa: options.isa,
             threads: Arc::new(threads),
-            input: Input::new(data),
+            input: Input::new(data, graph.nodes[0].shape),
             layers: (0..graph.nodes.len()).map(layer).collect(),
             training_layout: ArenaLayout::new(&training.lifetimes, batch_size),
             training,
@@ -396,14 +396,15 @@ pub(crate) fn check_lengths(specs: &[TensorSpec], found: &[Vec<f32>]) -> Result<
     }
 }
 
-/// Checks that a graph starts from the data's images and ends in its classes.
+/// Checks that a graph starts from the data's images, or a part of them, and ends in their classes.
 pub(crate) fn check_graph(graph: &Graph, data: &DataSet) -> Result<(), EngineError> {
     let wrong = |what: &str, expected: [usize; 3], found: Option<[usize; 3]>| {
         let found = found.map_or_else(|| "nothing".to_string(), |shape| format!("{shape:?}"));
         Err(EngineError::Device(format!("net's {what}: expected shape {expected:?}, found {found}")))
     };
     let first = graph.nodes.first().map(|node| node.shape);
-    if first != Some(data.shape) {
+    let [channels, height, width] = data.shape;
+    if !first.is_some_and(|[c, h, w]| c == channels && h <= height && w <= width) {
         return wrong("input", data.shape, first);
     }
     let (last, logits) = (graph.nodes.last().map(|node| node.shape), [data.classes, 1, 1]);

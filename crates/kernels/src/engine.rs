@@ -21,7 +21,7 @@ pub struct Images {
 /// A data set as the engines take it.
 #[derive(Clone, Debug)]
 pub struct DataSet {
-    /// [channels, height, width] of an image.
+    /// [channels, height, width] of an image. A net may take less of it: the shape of its input decides.
     pub shape: [usize; 3],
     /// Number of classes.
     pub classes: usize,
@@ -44,8 +44,8 @@ pub enum Split {
     Test,
 }
 
-/// How one image is changed on the way in: torchvision's `RandomCrop(side, padding=4)`, then `RandomHorizontalFlip`, on
-/// raw pixels, the padding black. Then `(x / 255 - mean) / std`.
+/// How one image is changed on the way in, on raw pixels: torchvision's `RandomCrop(side, padding=4)`, the padding black, or
+/// its `resized_crop`; then `RandomHorizontalFlip`, then `(x / 255 - mean) / std`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Augmentation {
     /// Mirrored left to right (after the crop).
@@ -54,11 +54,45 @@ pub struct Augmentation {
     pub crop_y: u8,
     /// Left column of the crop in the padded image, 0 to 8; 4 leaves the image in place.
     pub crop_x: u8,
+    /// The part of the image that is scaled to what the net sees, in place of the crop. Without one, a net that sees less than
+    /// the whole image sees its centre ([`Part::centre`]).
+    pub part: Option<Part>,
+}
+
+/// A part of an image, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its first row.
+    pub top: u32,
+    /// Its first column.
+    pub left: u32,
+    /// Its rows, at least one.
+    pub height: u32,
+    /// Its columns, at least one.
+    pub width: u32,
+}
+
+impl Part {
+    /// The middle `seen` [height, width] of an image of `stored` [height, width], as torchvision's `center_crop` cuts it: of two
+    /// middles the one that begins at an even row or column.
+    pub fn centre(stored: [usize; 2], seen: [usize; 2]) -> Self {
+        let start = |stored: usize, seen: usize| {
+            let (half, rest) = ((stored - seen) / 2, (stored - seen) % 2);
+            (half + rest * (half % 2)) as u32
+        };
+        let [height, width] = seen;
+        Self {
+            top: start(stored[0], height),
+            left: start(stored[1], width),
+            height: height as u32,
+            width: width as u32,
+        }
+    }
 }
 
 impl Augmentation {
     /// The image as it is.
-    pub const NONE: Augmentation = Augmentation { flip: false, crop_y: 4, crop_x: 4 };
+    pub const NONE: Augmentation = Augmentation { flip: false, crop_y: 4, crop_x: 4, part: None };
 }
 
 /// The images of one step.

@@ -26,7 +26,7 @@ use crate::engine::{
 };
 use crate::flat::FlatLayout;
 use crate::graph::{Graph, Op};
-use crate::input;
+use crate::input::{self, View};
 use crate::isa::Isa;
 use crate::optimizer::{Scalars, slots_of};
 use columns::Columns;
@@ -114,13 +114,44 @@ impl<G: Gpu> GpuEngine<G> {
         // Positions, then augmentations: one copy.
         let order: Vec<u32> = batch.indices.iter().copied().chain((0..images).map(how)).collect();
         self.gpu.upload(bytes::of(&order), self.memory.order)?;
-        let [channels, height, width] = self.data.shape;
+        let [channels, height, width] = self.graph.nodes[0].shape;
         let augmentations = self.memory.order.plus(size_of_val(batch.indices));
-        let pixels = self.memory.pixels[half(batch.split)];
+        let (pixels, positions) = match self.prepare(batch)? {
+            Some(prepared) => prepared,
+            None => (self.memory.pixels[half(batch.split)], self.memory.order),
+        };
         let x = self.memory.regions[self.plan.values[0].0];
         let total = images * channels * height * width;
-        let pointers = [pixels, self.memory.order, augmentations, self.memory.tables, x];
+        let pointers = [pixels, positions, augmentations, self.memory.tables, x];
         self.each("gather", total, &pointers, &[channels, height, width])
+    }
+
+    /// Uploads the images of a batch as they are to be mirrored and normalised, where any is cut out of a larger one or scaled:
+    /// pixels, and positions in them. The processor does that: it is bytes that it reads and sends.
+    fn prepare(&mut self, batch: &Batch) -> Result<Option<(Address, Address)>, EngineError> {
+        let seen = self.graph.nodes[0].shape;
+        let (view, len) = (View::new(&self.data, seen), seen.iter().product::<usize>());
+        if (0..batch.indices.len()).all(|i| view.part(batch, i).is_none()) {
+            return Ok(None);
+        }
+        let images = input::images(&self.data, batch.split);
+        let mut planes = vec![0; batch.indices.len() * len];
+        for (i, planes) in planes.chunks_exact_mut(len).enumerate() {
+            let pixels = view.pixels(images, batch, i);
+            match view.part(batch, i) {
+                Some(part) => view.resample(pixels, part, planes),
+                None => planes.copy_from_slice(pixels),
+            }
+        }
+        let (at, positions) = if let Some(prepared) = self.memory.prepared {
+            prepared
+        } else {
+            let all: Vec<u32> = (0..self.batch_size as u32).collect();
+            let prepared = (self.gpu.allocate(self.batch_size * len)?, memory::upload(&mut self.gpu, &all)?);
+            *self.memory.prepared.insert(prepared)
+        };
+        self.gpu.upload(&planes, at)?;
+        Ok(Some((at, positions)))
     }
 
     /// Runs a kernel with a thread an element: `integers` come after the number of elements.

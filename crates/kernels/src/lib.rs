@@ -24,6 +24,7 @@ pub mod optimizer;
 pub mod pooling;
 pub mod reference;
 pub mod relu;
+mod resample;
 pub mod shortcut;
 mod simd;
 mod softmax_cross_entropy;

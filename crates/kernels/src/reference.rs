@@ -83,7 +83,7 @@ impl CandleEngine {
             graph: graph.clone(),
             data: data.clone(),
             batch_size,
-            input: Input::new(data),
+            input: Input::new(data, graph.nodes[0].shape),
             threads: Arc::new(threads),
             description: describe(&device),
             device,
@@ -96,7 +96,7 @@ impl CandleEngine {
     fn load(&self, batch: &Batch) -> Result<(Tensor, Vec<u32>), EngineError> {
         input::check(&self.data, batch)?;
         let images = input::images(&self.data, batch.split);
-        let [c, h, w] = self.data.shape;
+        let [c, h, w] = self.graph.nodes[0].shape;
         let count = batch.indices.len();
         let mut pixels = vec![0.0; count * c * h * w];
         self.input.gather(&self.threads, images, batch, &mut pixels);

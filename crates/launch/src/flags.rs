@@ -10,6 +10,7 @@ use cli::output::Quiet;
 use kernels::device::{Device, EngineKind, Precision};
 use kernels::isa::Isa;
 
+use crate::input::InputFlags;
 use crate::tuning::TuningFlags;
 
 use self::headings::{BATCH_NORM, MACHINE, OPTIMIZER, RECORDS, TRAINING, VALIDATION};
@@ -18,6 +19,8 @@ use self::headings::{BATCH_NORM, MACHINE, OPTIMIZER, RECORDS, TRAINING, VALIDATI
 pub mod headings {
     /// What a step is.
     pub const TRAINING: &str = "Training";
+    /// What of the images the net sees.
+    pub const IMAGES: &str = "Images";
     /// How weights are updated.
     pub const OPTIMIZER: &str = "Optimizer";
     /// Statistics of batch norm.
@@ -86,6 +89,9 @@ pub struct Flags {
     /// to model-ema.safetensors
     #[arg(long, help_heading = TRAINING, value_name = "F", default_value_t = 0.0, hide_default_value = true)]
     pub ema: f64,
+    /// What of the images the net sees.
+    #[command(flatten)]
+    pub input: InputFlags,
     /// Exit with 3 if the run diverges; a divergence is recorded either way
     #[arg(long, help_heading = TRAINING)]
     pub fail_on_divergence: bool,
@@ -197,8 +203,10 @@ pub enum AugmentName {
     None,
     /// Mirrored left to right half of the time
     Flip,
-    /// Cropped out of the image padded by 4 pixels, and mirrored half of the time
+    /// Cropped out of the image padded by 4 pixels (with --train-size: out of the image), and mirrored half of the time
     CropFlip,
+    /// A part of 8 to 100% of the area, scaled, and mirrored half of the time: torchvision's RandomResizedCrop
+    RandomResizedCrop,
 }
 
 impl Flags {

@@ -5,12 +5,14 @@ use std::path::Path;
 
 use artifacts::dataset;
 use artifacts::run::Source;
+use artifacts::setting;
 use artifacts::weights::{self, Origin, Task};
 use kernels::engine::{Buffers, DataSet};
 use kernels::graph::Graph;
 use learner::state::{self, Parameters};
 use learner::{data, nets};
 
+use crate::input::{InputFlags, Normalise};
 use crate::machine;
 use cli::Failure;
 
@@ -41,15 +43,18 @@ impl Inputs {
     ///
     /// # Errors
     /// When a file cannot be used.
-    pub fn read(data: &Path, init: &Path) -> Result<Self, Failure> {
+    pub fn read(data: &Path, init: &Path, flags: InputFlags) -> Result<Self, Failure> {
         let (file, data_sha256) = data_set(data)?;
-        let (origin, tensors) = weights::open(init).map_err(|error| with_hint(weights::hint(&error), error))?;
-        let fits = |error: &dyn std::fmt::Display| {
-            let hint =
-                format!("make weights for this data: sc-init --net {} --data {} ...", origin.net, data.display());
+        let (mut origin, tensors) = weights::open(init).map_err(|error| with_hint(weights::hint(&error), error))?;
+        let fits = |net: &str, error: &dyn std::fmt::Display| {
+            let hint = format!("make weights for this data: sc-init --net {net} --data {} ...", data.display());
             Failure::unusable(format!("{}: {error}", init.display())).hint(hint)
         };
-        let graph = nets::build(&origin.net, &origin.shortcut, file.shape, file.classes.len()).map_err(|e| fits(&e))?;
+        let mut task = Task::of(&file, &data_sha256);
+        let by = flags.apply(&mut task, Normalise::of(&origin.normalise), &data.display().to_string())?;
+        by.recorded().clone_into(&mut origin.normalise);
+        let graph = nets::build(&origin.net, &origin.shortcut, task.shape, file.classes.len())
+            .map_err(|e| fits(&origin.net, &e))?;
         let init_sha256 = tensors.sha256.clone();
         let (parameters, buffers) = state::take(&graph, tensors, &origin.net).map_err(|error| {
             let hint =
@@ -57,9 +62,21 @@ impl Inputs {
             Failure::from(error).hint(hint)
         })?;
         let (data_source, init_source) = (Source::new(data, data_sha256), Source::new(init, init_sha256));
-        let (data_name, task) = (file.name.clone(), Task::of(&file, &data_source.sha256));
-        let data = data::of_file(file);
+        let data_name = file.name.clone();
+        let data = data::of_file(file, &task);
         Ok(Self { origin, graph, data, data_name, task, parameters, buffers, data_source, init_source })
+    }
+}
+
+impl Inputs {
+    /// Side of the square that the net sees of larger images; 0 where it sees all of them.
+    pub(crate) fn train_size(&self) -> usize {
+        self.task.stored.map_or(0, |_| self.task.shape[1])
+    }
+
+    /// What of the images the net sees, and how, in words.
+    pub fn in_words(&self) -> String {
+        setting::input(self.train_size(), &self.origin.normalise)
     }
 }
 

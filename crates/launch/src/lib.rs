@@ -9,6 +9,7 @@ pub mod critical;
 pub mod failure;
 pub mod flags;
 pub mod folder;
+pub mod input;
 pub mod inputs;
 pub mod machine;
 pub mod made_for;

@@ -13,7 +13,8 @@ use learner::nets;
 use learner::state::{self, Parameters};
 
 use crate::failure::OrFail;
-use crate::flags::headings::MACHINE;
+use crate::flags::headings::{IMAGES, MACHINE};
+use crate::input::{Normalise, by_imagenet};
 use crate::{inputs, machine};
 
 /// What computes.
@@ -41,6 +42,15 @@ impl Computing {
     pub fn threads(&self) -> usize {
         self.threads.map_or_else(machine::cores, |threads| threads as usize)
     }
+}
+
+/// By whose statistics images are normalised.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct NormaliseFlag {
+    /// Mean and standard deviation that images are normalised by: imagenet, or data (the data set's) [default: as the model
+    /// records]
+    #[arg(long, help_heading = IMAGES, value_enum, value_name = "NAME", hide_possible_values = true)]
+    pub normalise: Option<Normalise>,
 }
 
 /// A net with its weights, and what it tells apart.
@@ -99,18 +109,43 @@ impl Model {
         task.is_some() && val_from_train.is_empty() && !seed.is_empty()
     }
 
-    /// The logits [N, classes] of images: raw pixels [N, C, H, W]. Those of an image do not depend on what comes with it.
+    /// Normalises by what a flag says, in place of what the model records; `data` is a data set by whose statistics it may be.
+    ///
+    /// # Errors
+    /// When they have other channels than the model's images, or there is no data set.
+    pub fn normalise(&mut self, by: Option<Normalise>, data: Option<&Task>) -> Result<(), Failure> {
+        let path = self.path.display().to_string();
+        match (by, data) {
+            (None, _) => Ok(()),
+            (Some(Normalise::Imagenet), _) => by_imagenet(&mut self.task, &path),
+            (Some(Normalise::Data), None) => {
+                Err(Failure::unusable("--normalise data needs a data set").hint("pass the one to go by: --data FILE"))
+            }
+            (Some(Normalise::Data), Some(data)) if data.mean.len() == self.task.mean.len() => {
+                (self.task.mean, self.task.std) = (data.mean.clone(), data.std.clone());
+                Ok(())
+            }
+            (Some(Normalise::Data), Some(data)) => {
+                let (theirs, ours) = (data.mean.len(), self.task.mean.len());
+                let message = format!("{path} takes images of {ours} channels; --normalise data has {theirs}");
+                Err(Failure::unusable(message).hint("pass the data set that it was trained on: --data FILE"))
+            }
+        }
+    }
+
+    /// The logits [N, classes] of images: raw pixels [N, C, H, W], `shape` of each, of which the net sees the centre where it
+    /// takes less. Those of an image do not depend on what comes with it.
     ///
     /// # Errors
     /// When the device cannot be used, or fails.
-    pub fn logits(&self, pixels: &[u8], computing: &Computing) -> Result<Vec<f32>, Failure> {
-        let Task { shape, mean, std, classes, .. } = &self.task;
+    pub fn logits(&self, pixels: &[u8], shape: [usize; 3], computing: &Computing) -> Result<Vec<f32>, Failure> {
+        let Task { mean, std, classes, .. } = &self.task;
         let size: usize = shape.iter().product();
         let count = pixels.len() / size;
         let single = |values: &[f64]| values.iter().map(|v| *v as f32).collect();
         let images = Images { pixels: pixels.into(), labels: vec![0; count].into() };
         let (mean, std, none) = (single(mean), single(std), Images { pixels: [].into(), labels: [].into() });
-        let data = DataSet { shape: *shape, classes: classes.len(), mean, std, train: none, test: images };
+        let data = DataSet { shape, classes: classes.len(), mean, std, train: none, test: images };
         let options = Options {
             engine: computing.engine,
             threads: computing.threads(),

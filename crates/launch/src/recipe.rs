@@ -9,6 +9,7 @@ use clap::{ArgMatches, ValueEnum};
 use cli::Failure;
 
 use crate::flags::Flags;
+use crate::input::Normalise;
 use crate::made_for;
 use crate::run::Prepared;
 
@@ -52,6 +53,10 @@ pub fn apply(flags: &mut Flags, matches: &ArgMatches) -> Result<Option<Box<Appli
     if open("augment") {
         flags.augment = named(&path, "augment", &training.augment)?;
     }
+    let size = (training.train_size > 0).then_some(training.train_size as u64);
+    flags.input.train_size = flags.input.train_size.or(size);
+    let by = (!training.normalise.is_empty()).then(|| Normalise::of(&training.normalise));
+    flags.input.normalise = flags.input.normalise.or(by);
     flags.iterations = flags.iterations.or(training.iterations);
     if flags.iterations.is_none() {
         let message = format!("{} sets no number of steps", path.display());

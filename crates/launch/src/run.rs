@@ -11,9 +11,9 @@ use artifacts::{batches, checkpoint, correct, json, names};
 use cli::progress::Progress;
 use cli::{DIVERGED, FAILED, Failure, INTERRUPTED, output, signals};
 use kernels::device::{self, Device, EngineKind, Options};
-use kernels::engine::{Engine, Update};
+use kernels::engine::{Augmentation, Engine, Part, Update};
 use kernels::isa::Isa;
-use learner::samples::{self, Augment, Division, Samples};
+use learner::samples::{self, Division, Look, Samples};
 use learner::spec::RunSpec;
 use learner::state;
 use learner::training::{Ending, FinalMeasurement, Measure, Training, means};
@@ -23,6 +23,7 @@ use schedules::Schedule;
 use crate::failure::{Cause, OrFail};
 use crate::flags::{Flags, value_name};
 use crate::folder::{self, Existing, RunFolder, START_OVER, Task};
+use crate::input::InputFlags;
 use crate::inputs::Inputs;
 use crate::observer::{Cadence, Recorder};
 use crate::{class_weights, critical, machine, recipe, sheet, summary};
@@ -68,7 +69,11 @@ pub struct Prepared {
 pub fn prepare(request: Request) -> Result<Prepared, Failure> {
     let began = Instant::now();
     let (data, init) = request.files()?;
-    let inputs = Inputs::read(&data, &init)?;
+    let input = match &request.asked {
+        Asked::Flags { .. } => request.flags.input,
+        Asked::Record(record) => InputFlags::of(&record.config),
+    };
+    let inputs = Inputs::read(&data, &init, input)?;
     let prepared = Prepared { began, request, inputs };
     if let Asked::Flags { recipe: Some(applied), .. } = &prepared.request.asked {
         recipe::check(applied, &prepared)?;
@@ -113,6 +118,7 @@ impl Prepared {
             weight_decay: Some(flags.weight_decay),
             engine: Some(flags.engine.to_string()),
             tuning: Some(flags.tuning.tuning().text()),
+            input: Some(inputs.in_words()),
             iterations: flags.iterations,
         }
     }
@@ -152,7 +158,7 @@ impl Prepared {
     pub fn critical_rate(&self, schedule: &Schedule) -> Result<Critical, Failure> {
         let spec = RunSpec::new(self.config(schedule)?).or_fail()?;
         let Config { seed, batch_size, momentum, weight_decay, .. } = spec.config;
-        let mut samples = Samples::new(self.divide(&spec)?.train, seed, batch_size, Augment::None);
+        let mut samples = Samples::new(self.divide(&spec)?.train, seed, batch_size, Look::PLAIN);
         let batches: Vec<Vec<u32>> =
             (1..=critical::BATCHES as u64).map(|k| samples.batch(k).indices.to_vec()).collect();
         let path = self.folder(&spec);
@@ -222,7 +228,7 @@ impl Prepared {
             }
         };
         if flags.record_batches {
-            batches::write(&path.join(batches::FILE), record_batches(&spec, &division))?;
+            batches::write(&path.join(batches::FILE), record_batches(&spec, &division, inputs))?;
         }
         self.train(&spec, division, &folder, engine.as_mut(), saved, &record).map_err(|failure| {
             let hint = "progress was saved; rerun with --resume";
@@ -245,8 +251,7 @@ impl Prepared {
         let progress = Progress::new(&record.name, done, Some(spec.config.iterations));
         let cadence = Cadence { every: flags.checkpoint_every, time: flags.between_checkpoints() };
         let test_lines = self.test_lines(spec, done);
-        let mut training =
-            Training::new(spec, &self.inputs.graph, engine, division, self.inputs.data.test.labels.len());
+        let mut training = Training::new(spec, &self.inputs.graph, engine, division, &self.inputs.data);
         let resumed = saved.is_some();
         if let Some(saved) = saved {
             let restored = training.restore(&path.join(checkpoint::FILE), saved);
@@ -377,6 +382,8 @@ impl Prepared {
             bn_momentum: flags.bn_momentum,
             bn_reestimate: flags.bn_reestimate,
             augment: value_name(flags.augment),
+            train_size: self.inputs.train_size(),
+            normalise: self.inputs.origin.normalise.clone(),
             train_limit: flags.train_limit,
             val_from_train: flags.val_from_train,
             val_every: flags.val_every.unwrap_or(every),
@@ -522,18 +529,22 @@ fn fill_in(result: &mut ResultRecord, measured: &FinalMeasurement) {
 }
 
 /// Order and augmentation are functions of seed and step, so the whole record can be made before the run.
-fn record_batches(spec: &RunSpec, division: &Division) -> batches::Batches {
+fn record_batches(spec: &RunSpec, division: &Division, inputs: &Inputs) -> batches::Batches {
     let Config { seed, batch_size, iterations, .. } = spec.config;
-    let mut samples = Samples::new(division.train.clone(), seed, batch_size, spec.augment);
+    let look = Look::new(spec.augment, &inputs.data, &inputs.graph);
+    let mut samples = Samples::new(division.train.clone(), seed, batch_size, look);
     let mut all = batches::Batches { batch_size, ..batches::Batches::default() };
     for iteration in 1..=iterations {
         let batch = samples.batch(iteration);
         all.indices.extend(batch.indices);
         for at in 0..batch.indices.len() {
-            let augmentation = batch.augmentations.get(at).copied().unwrap_or(kernels::engine::Augmentation::NONE);
+            let augmentation = batch.augmentations.get(at).copied().unwrap_or(Augmentation::NONE);
             all.flip.push(u8::from(augmentation.flip));
             all.crop_y.push(augmentation.crop_y);
             all.crop_x.push(augmentation.crop_x);
+            if let Some(Part { top, left, height, width }) = augmentation.part.or_else(|| look.centre()) {
+                all.parts.extend([top, left, height, width]);
+            }
         }
     }
     all

@@ -7,7 +7,7 @@ use artifacts::atomic;
 use cli::Failure;
 use kernels::engine::Batch;
 use kernels::input;
-use learner::samples::{Division, Samples};
+use learner::samples::{Division, Look, Samples};
 use learner::spec::RunSpec;
 use pages::sheet;
 use pictures::encode::Canvas;
@@ -31,13 +31,15 @@ const COLUMNS: usize = 8;
 /// When the file cannot be written.
 pub(crate) fn write(folder: &Path, spec: &RunSpec, division: &Division, inputs: &Inputs) -> Result<(), Failure> {
     let config = &spec.config;
-    let mut samples = Samples::new(division.train.clone(), config.seed, config.batch_size, spec.augment);
+    let look = Look::new(spec.augment, &inputs.data, &inputs.graph);
+    let mut samples = Samples::new(division.train.clone(), config.seed, config.batch_size, look);
     let batch = samples.batch(1);
     let shown = batch.indices.len().min(SHOWN);
     let augmentations = if batch.augmentations.is_empty() { &[] } else { &batch.augmentations[..shown] };
     let batch = Batch { indices: &batch.indices[..shown], augmentations, ..batch };
-    let seen = input::seen(&inputs.data, &batch).or_fail()?;
-    let [channels, height, width] = inputs.data.shape;
+    let shape = inputs.task.shape;
+    let seen = input::seen(&inputs.data, shape, &batch).or_fail()?;
+    let [channels, height, width] = shape;
     let tile = |(pixels, index): (&[u8], &u32)| {
         let label = inputs.data.train.labels[*index as usize] as usize;
         let canvas = Canvas { width, height, channels, pixels: pixels.to_vec() };

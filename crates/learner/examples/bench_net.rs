@@ -169,8 +169,12 @@ fn random_data(shape: [usize; 3], count: usize) -> DataSet {
 /// Seconds for `count` steps, each on all of the data, augmented as with `--augment crop-flip`.
 fn time_steps(engine: &mut dyn Engine, arguments: &Arguments, count: u64) -> Result<f64, Failure> {
     let indices: Vec<u32> = (0..arguments.batch as u32).collect();
-    let shift =
-        |image: u32| Augmentation { flip: image % 2 == 1, crop_y: (image % 9) as u8, crop_x: (image % 7) as u8 };
+    let shift = |image: u32| Augmentation {
+        flip: image % 2 == 1,
+        crop_y: (image % 9) as u8,
+        crop_x: (image % 7) as u8,
+        part: None,
+    };
     let augmentations: Vec<Augmentation> = indices.iter().map(|image| shift(*image)).collect();
     let start = Instant::now();
     for _ in 0..count {

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use artifacts::metrics::{self, Timing};
 use artifacts::{dataset, run};
-use learner::samples::{Augment, Samples, divide};
+use learner::samples::{Augment, Look, Samples, divide};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -101,7 +101,8 @@ fn between_lines(lines: &[Timing], count: u64) -> Result<Times, Failure> {
 fn seconds_to_draw(data: &Path, steps: u64) -> Result<f64, Failure> {
     let file = dataset::read(data)?;
     let train = divide(&file.train.labels, file.classes.len(), 0.0, None).train;
-    let mut samples = Samples::new(train, 1, BATCH, Augment::CropFlip);
+    let look = Look { augment: Augment::CropFlip, ..Look::PLAIN };
+    let mut samples = Samples::new(train, 1, BATCH, look);
     let start = Instant::now();
     for iteration in 1..=steps {
         std::hint::black_box(samples.batch(iteration));

@@ -108,6 +108,11 @@ pub fn build(name: &str, shortcut: &str, image: [usize; 3], classes: usize) -> R
     }
 }
 
+/// Whether a net of this name is one that the world has weights of, trained on ImageNet.
+pub fn is_of_imagenet(name: &str) -> bool {
+    imagenet::design(name).is_some()
+}
+
 /// The default shortcut of a net: option A for residual nets for CIFAR, none for the others.
 pub fn default_shortcut(name: &str) -> &'static str {
     if residual(name).is_some() { "a" } else { "" }

@@ -175,6 +175,8 @@ mod tests {
             bn_momentum: 0.1,
             bn_reestimate: 0,
             augment: "flip".to_owned(),
+            train_size: 0,
+            normalise: String::new(),
             train_limit: None,
             val_from_train: 0.1,
             val_every: 5,
@@ -235,7 +237,7 @@ mod tests {
             (Config { train_limit: Some(0), ..good.clone() }, "train_limit: expected at least 1, found 0"),
             (
                 Config { augment: "mirror".to_owned(), ..good.clone() },
-                "augment: expected one of none, flip, crop-flip, found \"mirror\"",
+                "augment: expected one of none, flip, crop-flip, random-resized-crop, found \"mirror\"",
             ),
             (config(&Schedule::Constant(Constant { lr: 0.0 })), "lr: expected a finite number above 0, found 0"),
         ] {

@@ -12,12 +12,12 @@ use artifacts::ArtifactError;
 use artifacts::checkpoint::Checkpoint;
 use artifacts::metrics::{Metrics, TestMetrics, finite};
 use artifacts::run::Divergence;
-use kernels::engine::{Batch, Buffers, Engine, EngineError, Evaluation, Split, StepOutcome, Update};
+use kernels::engine::{Batch, Buffers, DataSet, Engine, EngineError, Evaluation, Split, StepOutcome, Update};
 use kernels::graph::Graph;
 use schedules::{PlateauState, StepParameters};
 
 use crate::average::Average;
-use crate::samples::{Division, Samples};
+use crate::samples::{Division, Look, Samples};
 use crate::spec::RunSpec;
 use crate::state;
 
@@ -128,16 +128,17 @@ pub struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    /// A run at its start. The engine holds the initial weights; `test_images` is the size of the test set.
+    /// A run at its start, on a data set that was divided. The engine holds the initial weights.
     pub fn new(
         spec: &'a RunSpec,
         graph: &'a Graph,
         engine: &'a mut dyn Engine,
         division: Division,
-        test_images: usize,
+        data: &DataSet,
     ) -> Self {
         let config = &spec.config;
-        let samples = Samples::new(division.train, config.seed, config.batch_size, spec.augment);
+        let look = Look::new(spec.augment, data, graph);
+        let samples = Samples::new(division.train, config.seed, config.batch_size, look);
         let reestimation_batches = if graph.buffers.is_empty() { 0 } else { config.bn_reestimate };
         Self {
             spec,
@@ -146,7 +147,7 @@ impl<'a> Training<'a> {
             reestimation: samples.fixed_batches(reestimation_batches),
             samples,
             val: division.val,
-            test: (0..test_images as u32).collect(),
+            test: (0..data.test.labels.len() as u32).collect(),
             plateau: PlateauState::default(),
             average: Average::new(config.ema),
             iteration: 0,

@@ -175,6 +175,8 @@ fn spec(kind: Kind, schedule: &Schedule) -> RunSpec {
         bn_momentum: 0.1,
         bn_reestimate: 2,
         augment: "crop-flip".to_owned(),
+        train_size: 0,
+        normalise: String::new(),
         train_limit: None,
         val_from_train: 0.2,
         val_every: 30,
@@ -209,7 +211,7 @@ fn run(spec: &RunSpec, late: bool, stop_after: Option<usize>) -> (Ending, Watch,
     let (parameters, buffers) = initial::draw(&graph, 1, Scheme::Kaiming);
     engine.set_state(&parameters, &buffers).unwrap();
     let division = samples::divide(&data.train.labels, data.classes, spec.config.val_from_train, None);
-    let mut training = Training::new(spec, &graph, engine.as_mut(), division, data.test.labels.len());
+    let mut training = Training::new(spec, &graph, engine.as_mut(), division, &data);
     let mut watch = Watch { stop_after, ..Watch::default() };
     let ending = training.run(&mut watch).unwrap();
     (ending, watch, training.iteration(), training.parameters().unwrap())

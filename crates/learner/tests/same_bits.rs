@@ -87,6 +87,8 @@ impl Case {
             bn_momentum: 0.1,
             bn_reestimate: 1,
             augment: "crop-flip".to_owned(),
+            train_size: 0,
+            normalise: String::new(),
             train_limit: None,
             val_from_train: 0.2,
             val_every: 1,
@@ -125,8 +127,7 @@ impl Case {
         let mut witness = Witness::default();
         for until in stops.iter().map(|stop| Some(*stop)).chain([None]) {
             let mut engine = self.engine(threads);
-            let test_images = self.data.test.labels.len();
-            let mut training = Training::new(&self.spec, &self.graph, engine.as_mut(), self.division(), test_images);
+            let mut training = Training::new(&self.spec, &self.graph, engine.as_mut(), self.division(), &self.data);
             if let Some(checkpoint) = witness.checkpoint.take() {
                 training.restore("checkpoint".as_ref(), checkpoint).unwrap();
             }

@@ -54,6 +54,8 @@ impl Canvas {
 
 #[cfg(test)]
 mod tests {
+    use artifacts::dataset::Fitting;
+
     use super::*;
     use crate::picture::{Conversion, decode};
 
@@ -63,7 +65,8 @@ mod tests {
             let planes: Vec<u8> = (0..channels * 6).map(|i| (i * 37) as u8).collect();
             let file = Canvas::of_planes(&planes, [channels, 2, 3]).png();
             let mut found = vec![0; planes.len()];
-            decode(&file, Conversion { channels, width: 3, height: 2, orient: false }, &mut found).unwrap();
+            decode(&file, Conversion { channels, width: 3, height: 2, fitting: Fitting::default() }, &mut found)
+                .unwrap();
             assert_eq!(found, planes);
         }
     }
@@ -73,7 +76,8 @@ mod tests {
         let planes: Vec<u8> = (0..3 * 256).map(|i| (i % 256 / 2 + 60) as u8).collect();
         let file = Canvas::of_planes(&planes, [3, 16, 16]).jpeg();
         let mut found = vec![0; planes.len()];
-        decode(&file, Conversion { channels: 3, width: 16, height: 16, orient: false }, &mut found).unwrap();
+        decode(&file, Conversion { channels: 3, width: 16, height: 16, fitting: Fitting::default() }, &mut found)
+            .unwrap();
         assert!(found.iter().zip(&planes).all(|(found, made)| found.abs_diff(*made) < 12));
     }
 }

@@ -9,9 +9,10 @@ mod orientation;
 
 use std::io::Cursor;
 
+use artifacts::dataset::{Fit, Fitting};
 use artifacts::error::quote;
 use artifacts::magic::Magic;
-use image::imageops::{FilterType, crop_imm, resize};
+use image::imageops::{FilterType, crop_imm, replace, resize};
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits, Pixel, RgbImage};
 
 pub use orientation::Orientation;
@@ -66,8 +67,8 @@ pub struct Conversion {
     pub width: u32,
     /// Rows.
     pub height: u32,
-    /// Whether pictures are turned upright first.
-    pub orient: bool,
+    /// How they are brought there.
+    pub fitting: Fitting,
 }
 
 /// The result of reading a picture: what is wrong with it comes without its name, which the caller knows.
@@ -101,7 +102,8 @@ pub fn check(content: &[u8]) -> Result<()> {
 }
 
 /// Decodes a picture into `planes`, [channels, height, width]. A picture of another size is cut to the centre part of the
-/// wanted proportions and scaled with a triangle filter, which averages when it shrinks.
+/// wanted proportions, or put into the middle of black, or neither, and scaled with a triangle filter, which averages when it
+/// shrinks.
 ///
 /// # Errors
 /// When it is damaged or cut off.
@@ -110,7 +112,7 @@ pub fn check(content: &[u8]) -> Result<()> {
 /// When `planes` has another length than `to` says, which is a fault of the program.
 pub fn decode(content: &[u8], to: Conversion, planes: &mut [u8]) -> Result<()> {
     let (picture, header) = whole(content)?;
-    let orientation = if to.orient { header.orientation } else { Orientation::UPRIGHT };
+    let orientation = if to.fitting.orient { header.orientation } else { Orientation::UPRIGHT };
     match to.channels {
         1 => spread(&fit(upright(picture.into_luma8(), orientation), to), planes),
         _ => spread(&fit(upright(picture.into_rgb8(), orientation), to), planes),
@@ -193,7 +195,7 @@ fn decode_jpeg(content: &[u8]) -> Result<DynamicImage> {
     Ok(picture.expect("a decoder gives as many pixels as its header says"))
 }
 
-/// The centre part of the wanted proportions, scaled to the wanted size.
+/// A picture in the wanted size.
 fn fit<P>(picture: ImageBuffer<P, Vec<u8>>, to: Conversion) -> ImageBuffer<P, Vec<u8>>
 where
     P: Pixel<Subpixel = u8> + 'static,
@@ -202,12 +204,29 @@ where
     if (width, height) == (to.width, to.height) {
         return picture;
     }
-    // The largest part of to.width : to.height, in u64 because the products exceed 32 bits.
-    let [w, h, tw, th] = [width, height, to.width, to.height].map(u64::from);
-    let (part_w, part_h) = if w * th > h * tw { ((h * tw / th).max(1), h) } else { (w, (w * th / tw).max(1)) };
-    let (part_w, part_h) = (part_w as u32, part_h as u32);
-    let part = crop_imm(&picture, (width - part_w) / 2, (height - part_h) / 2, part_w, part_h);
-    resize(&*part, to.width, to.height, FilterType::Triangle)
+    match to.fitting.fit {
+        Fit::Crop => {
+            let (part_w, part_h) = largest((to.width, to.height), (width, height));
+            let part = crop_imm(&picture, (width - part_w) / 2, (height - part_h) / 2, part_w, part_h);
+            resize(&*part, to.width, to.height, FilterType::Triangle)
+        }
+        Fit::Pad => {
+            let (part_w, part_h) = largest((width, height), (to.width, to.height));
+            let whole = resize(&picture, part_w, part_h, FilterType::Triangle);
+            let mut padded = ImageBuffer::new(to.width, to.height);
+            let (left, top) = ((to.width - part_w) / 2, (to.height - part_h) / 2);
+            replace(&mut padded, &whole, i64::from(left), i64::from(top));
+            padded
+        }
+        Fit::Squash => resize(&picture, to.width, to.height, FilterType::Triangle),
+    }
+}
+
+/// The largest [width, height] of these proportions that lies in `space`, in u64 because the products exceed 32 bits.
+fn largest(proportions: (u32, u32), space: (u32, u32)) -> (u32, u32) {
+    let [w, h, tw, th] = [space.0, space.1, proportions.0, proportions.1].map(u64::from);
+    let (w, h) = if w * th > h * tw { ((h * tw / th).max(1), h) } else { (w, (w * th / tw).max(1)) };
+    (w as u32, h as u32)
 }
 
 /// From channels beside each other to planes.
@@ -243,7 +262,8 @@ mod tests {
 
     fn planes(file: &[u8], channels: usize, width: u32, height: u32) -> Vec<u8> {
         let mut planes = vec![0; channels * (width * height) as usize];
-        decode(file, Conversion { channels, width, height, orient: false }, &mut planes).unwrap();
+        let fitting = Fitting::default();
+        decode(file, Conversion { channels, width, height, fitting }, &mut planes).unwrap();
         planes
     }
 
@@ -283,6 +303,35 @@ mod tests {
     }
 
     #[test]
+    fn the_whole_picture_is_padded_or_squashed_on_demand() {
+        let grey = |pixels: &[u8], width, height| png(pixels, width, height, ExtendedColorType::L8);
+        let fitted = |file: &[u8], fit: Fit, width: u32, height: u32| {
+            let mut planes = vec![9; (width * height) as usize];
+            let fitting = Fitting { fit, orient: false };
+            decode(file, Conversion { channels: 1, width, height, fitting }, &mut planes).unwrap();
+            planes
+        };
+        let wide = grey(&[10, 20, 30, 40, 50, 60, 70, 80], 4, 2);
+        assert_eq!(
+            fitted(&wide, Fit::Pad, 4, 4),
+            [0, 0, 0, 0, 10, 20, 30, 40, 50, 60, 70, 80, 0, 0, 0, 0],
+            "as it is, in the middle"
+        );
+        // Half as large: the mean of each 2x2, but for the filter's reach.
+        let flat = grey(&[10, 10, 30, 30, 10, 10, 30, 30], 4, 2);
+        let padded = fitted(&flat, Fit::Pad, 2, 3);
+        assert_eq!((&padded[..2], &padded[4..]), (&[0, 0][..], &[0, 0][..]));
+        assert!(padded[2] < padded[3] && padded[2] >= 10 && padded[3] <= 30, "{padded:?}");
+        assert_eq!(fitted(&grey(&[5; 300], 300, 1), Fit::Pad, 3, 3), [0, 0, 0, 5, 5, 5, 0, 0, 0], "a line at least");
+        let squashed = fitted(&wide, Fit::Squash, 2, 2);
+        assert!(squashed[0] < squashed[1] && squashed[2] < squashed[3] && squashed[1] < squashed[2], "{squashed:?}");
+        assert_eq!(fitted(&grey(&[5; 300], 300, 1), Fit::Squash, 3, 3), [5; 9]);
+        for fit in [Fit::Crop, Fit::Pad, Fit::Squash] {
+            assert_eq!(fitted(&wide, fit, 4, 2), [10, 20, 30, 40, 50, 60, 70, 80], "{fit:?} of the wanted size");
+        }
+    }
+
+    #[test]
     fn a_picture_is_turned_on_demand() {
         use orientation::tests::exif;
         // Stored as 1 2 3 over 4 5 6; how it is to be seen, by orientation (Exif 2.32, figure 6).
@@ -304,10 +353,11 @@ mod tests {
             let header = inspect(&file).unwrap();
             assert_eq!((header.is_turned(), header.size(true).0), (value != 1, width), "{value}");
             let mut planes = [0; 6];
-            let to = Conversion { channels: 1, width, height: 6 / width, orient: true };
+            let fitting = Fitting { orient: true, ..Fitting::default() };
+            let to = Conversion { channels: 1, width, height: 6 / width, fitting };
             decode(&file, to, &mut planes).unwrap();
             assert_eq!(planes, expected, "{value}");
-            let stored = Conversion { channels: 1, width: 3, height: 2, orient: false };
+            let stored = Conversion { channels: 1, width: 3, height: 2, fitting: Fitting::default() };
             decode(&file, stored, &mut planes).unwrap();
             assert_eq!(planes, [1, 2, 3, 4, 5, 6], "{value}");
         }
@@ -316,7 +366,7 @@ mod tests {
     #[test]
     fn a_jpeg_cut_anywhere_is_refused() {
         let file = jpeg(17, 9);
-        let to = Conversion { channels: 3, width: 17, height: 9, orient: false };
+        let to = Conversion { channels: 3, width: 17, height: 9, fitting: Fitting::default() };
         let mut planes = vec![0; 3 * 17 * 9];
         decode(&file, to, &mut planes).unwrap();
         for length in 0..file.len() {
@@ -339,14 +389,14 @@ mod tests {
         let mut file = jpeg(64, 64);
         let middle = file.len() / 2;
         file[middle..middle + 2].copy_from_slice(&[0xff, 0xc0]);
-        let to = Conversion { channels: 3, width: 64, height: 64, orient: false };
+        let to = Conversion { channels: 3, width: 64, height: 64, fitting: Fitting::default() };
         assert!(decode(&file, to, &mut vec![0; 3 * 64 * 64]).is_err());
     }
 
     #[test]
     fn a_png_cut_in_its_pixels_is_refused() {
         let file = png(&(0..=255).collect::<Vec<u8>>(), 16, 16, ExtendedColorType::L8);
-        let to = Conversion { channels: 1, width: 16, height: 16, orient: false };
+        let to = Conversion { channels: 1, width: 16, height: 16, fitting: Fitting::default() };
         for length in 0..file.len() - 24 {
             assert!(decode(&file[..length], to, &mut [0; 256]).is_err(), "{length} of {} bytes", file.len());
         }
@@ -359,7 +409,7 @@ mod tests {
         file[frame + 5..frame + 9].fill(0xff);
         let expected = "65535x65535 pixels; from 1 to 67108864 can be read";
         assert_eq!(inspect(&file).unwrap_err(), expected);
-        let to = Conversion { channels: 3, width: 8, height: 8, orient: false };
+        let to = Conversion { channels: 3, width: 8, height: 8, fitting: Fitting::default() };
         assert_eq!(decode(&file, to, &mut [0; 192]).unwrap_err(), expected);
     }
 

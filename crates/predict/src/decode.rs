@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use artifacts::dataset::{Fit, Fitting};
 use artifacts::weights::Task;
 use pictures::names::foreign_extension;
 use pictures::picture::{self, Conversion, MAX_FILE_BYTES};
@@ -15,9 +14,9 @@ use pictures::picture::{self, Conversion, MAX_FILE_BYTES};
 /// How pictures become what a net was trained on. A set that was not made of pictures says nothing of that: they are then cut
 /// and scaled as a set of pictures would be.
 pub(crate) fn conversion(task: &Task) -> Conversion {
-    let [channels, height, width] = task.shape;
-    let Fitting { fit: Fit::Crop, orient } = task.pictures.unwrap_or(Fitting { fit: Fit::Crop, orient: false });
-    Conversion { channels, width: width as u32, height: height as u32, orient }
+    let [channels, height, width] = task.handed();
+    let fitting = task.pictures.unwrap_or_default();
+    Conversion { channels, width: width as u32, height: height as u32, fitting }
 }
 
 /// The pixels [C, H, W] of every picture that can be read, of `size` bytes each, one after another; and for every one

@@ -15,7 +15,7 @@ use cli::arguments::{EXIT_CODES_OF_PREDICTIONS, FILES, OUTPUT};
 use cli::output::Quiet;
 use cli::progress::Progress;
 use cli::{Failure, SOME_UNREADABLE, arguments, output};
-use launch::model::{Computing, Model};
+use launch::model::{Computing, Model, NormaliseFlag};
 use learner::scores;
 
 use crate::table::{Answer, Row};
@@ -48,12 +48,15 @@ struct Arguments {
     /// File to write; an existing one is replaced [default: standard output]
     #[arg(long, help_heading = FILES, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Data set that the model was trained on: for models of earlier versions, which do not name their classes
+    /// Data set that the model was trained on: for models of earlier versions, which do not name their classes, and for
+    /// --normalise data
     #[arg(long, help_heading = FILES, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Classes that each line names, from the most probable one down
     #[arg(long, help_heading = PREDICTIONS, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     top: u64,
+    #[command(flatten)]
+    normalise: NormaliseFlag,
     #[command(flatten)]
     computing: Computing,
     /// Form of the lines: csv or jsonl [default: by the extension of --out, else csv]
@@ -96,7 +99,8 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
     arguments.quiet.apply();
     let format = arguments.format()?;
     let task = arguments.data.as_deref().map(Model::task_of).transpose()?;
-    let model = Model::read(&arguments.model, task.as_ref())?;
+    let mut model = Model::read(&arguments.model, task.as_ref())?;
+    model.normalise(arguments.normalise.normalise, task.as_ref())?;
     if model.is_untrained() {
         output::warning(PROGRAM, format!("{} holds initial weights, which were not trained", model.path.display()));
     }
@@ -122,13 +126,14 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
 /// The answer for every picture, group by group.
 fn predict(model: &Model, paths: &[PathBuf], arguments: &Arguments) -> Result<Vec<Row>, Failure> {
     let conversion = decode::conversion(&model.task);
-    let size: usize = model.task.shape.iter().product();
+    let shape = model.task.handed();
+    let size: usize = shape.iter().product();
     let classes = model.task.classes.len();
     let mut progress = Progress::new("pictures", 0, Some(paths.len() as u64));
     let mut rows = Vec::with_capacity(paths.len());
     for group in paths.chunks((GROUP_BYTES / size).clamp(1, 1024)) {
         let (pixels, outcomes) = decode::all(group, conversion, size, arguments.computing.threads());
-        let logits = if pixels.is_empty() { Vec::new() } else { model.logits(&pixels, &arguments.computing)? };
+        let logits = if pixels.is_empty() { Vec::new() } else { model.logits(&pixels, shape, &arguments.computing)? };
         let mut answers = logits.chunks_exact(classes);
         for (path, outcome) in group.iter().zip(outcomes) {
             let answer = outcome.map(|()| {

@@ -157,7 +157,7 @@ pub fn read(format: &'static Format, tree: &Tree, max_bytes: u64, progress: &dyn
     }
     let test = images.remove(format.test).ok_or_else(|| missing(format.test))?;
     let classes = classes.ok_or_else(|| missing(format.list))?;
-    Ok(Set { shape: SHAPE, classes, train, test, pictures: None, sources, skipped: Vec::new() })
+    Ok(Set { shape: SHAPE, classes, train, test, train_size: None, pictures: None, sources, skipped: Vec::new() })
 }
 
 fn wanted_names(format: &Format) -> String {

@@ -10,7 +10,7 @@ mod load;
 mod plan;
 mod survey;
 
-use artifacts::dataset::{Fit, Fitting, Images};
+use artifacts::dataset::{Fit, Images};
 use pictures::picture::Conversion;
 
 use crate::archive::Tree;
@@ -30,8 +30,12 @@ const LAYOUT: &str = "train/<class>/<file> and, if it is there, test/<class>/<fi
 /// What may be asked of a folder.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Sides of the square that every picture becomes; without it all must have one size.
+    /// Sides of the square that nets are to see of every picture; without it all must have one size.
     pub size: Option<u32>,
+    /// Sides of the square that every picture becomes, where it is larger.
+    pub keep: Option<u32>,
+    /// How pictures become squares.
+    pub fit: Fit,
     /// Share of each class for testing, if there is no `test/`.
     pub test_share: Option<f64>,
     /// How many images of each class a split has at most.
@@ -63,13 +67,14 @@ pub fn read(tree: &Tree, options: Options, progress: &dyn Progress) -> Result<Se
     let [train, test] = load.pixels()?;
     let [train_labels, test_labels] = plan.labels;
     let [train_files, test_files] = plan.files;
-    let Conversion { channels, width, height, orient } = plan.conversion;
+    let Conversion { channels, width, height, fitting } = plan.conversion;
     Ok(Set {
         shape: [channels, height as usize, width as usize],
         classes: plan.classes,
         train: Images { pixels: train, labels: train_labels, files: train_files },
         test: Images { pixels: test, labels: test_labels, files: test_files },
-        pictures: Some(Fitting { fit: Fit::Crop, orient }),
+        pictures: Some(fitting),
+        train_size: options.keep.and(options.size).map(|side| side as usize),
         sources: survey.manifests(),
         skipped: survey.faults.lines().map(str::to_owned).collect(),
     })

@@ -60,7 +60,7 @@ pub fn read_mnist(folder: &Path, names: Option<Vec<String>>, max_bytes: u64, pro
     }
     let classes = labels.names(names, folder)?;
     let (shape, train, test) = (train.shape, labels.shifted(train)?, labels.shifted(test)?);
-    Ok(Set { shape, classes, train, test, pictures: None, sources, skipped: Vec::new() })
+    Ok(Set { shape, classes, train, test, train_size: None, pictures: None, sources, skipped: Vec::new() })
 }
 
 /// Whether a file has its official name, or that and .gz.

@@ -114,9 +114,12 @@ fn read(format: &Format, source: &Path, progress: &Stages) -> Result<Set, Refusa
             let names = classes.as_deref().map(class_names).transpose()?;
             idx::read_mnist(source, names, max_bytes, progress)
         }
-        Format::Folder { size, test_share, skip_damaged, orient, .. } => {
+        Format::Folder { size, keep, fit, test_share, skip_damaged, orient, .. } => {
+            let keep = options::keep(*size, *keep)?;
             let options = folder::Options {
                 size: *size,
+                keep,
+                fit: (*fit).into(),
                 test_share: *test_share,
                 limits: common.limits(),
                 max_bytes,

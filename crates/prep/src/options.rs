@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use artifacts::dataset::Fit;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use cli::arguments::{EXIT_CODES, FILES, OUTPUT};
 use cli::output::Quiet;
 use prep::set::Limits;
@@ -48,9 +49,17 @@ pub(crate) enum Format {
         /// The flags of every form.
         #[command(flatten)]
         common: Common,
-        /// Crop each picture to its centre square and scale it to N by N; without it, all must have one size
+        /// Make each picture a square and scale it to N by N; without it, all must have one size
         #[arg(long, help_heading = IMAGES, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
         size: Option<u32>,
+        /// How pictures become squares: crop (their centre), pad (all of them, in the middle of black) or squash (all of them,
+        /// out of proportion) [default: crop]
+        #[arg(long, help_heading = IMAGES, value_enum, value_name = "NAME", requires = "size", default_value_t = FitName::Crop, hide_default_value = true, hide_possible_values = true)]
+        fit: FitName,
+        /// Store pictures larger, N by N: nets see --size of them, in training another part each time where --augment crops, in
+        /// evaluation the centre
+        #[arg(long, help_heading = IMAGES, value_name = "N", requires = "size", value_parser = clap::value_parser!(u32).range(1..=4096))]
+        keep: Option<u32>,
         /// Without a folder test/: share of each class for the test set, above 0 and below 1 [default: 0.2]
         ///
         /// The test set gets the pictures whose content has the smallest SHA-256, so the choice is always the same.
@@ -63,6 +72,38 @@ pub(crate) enum Format {
         #[arg(long, help_heading = IMAGES)]
         skip_damaged: bool,
     },
+}
+
+/// How pictures become squares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FitName {
+    /// Their centre
+    Crop,
+    /// All of them, in the middle of black
+    Pad,
+    /// All of them, out of proportion
+    Squash,
+}
+
+impl From<FitName> for Fit {
+    fn from(name: FitName) -> Self {
+        match name {
+            FitName::Crop => Self::Crop,
+            FitName::Pad => Self::Pad,
+            FitName::Squash => Self::Squash,
+        }
+    }
+}
+
+/// The side that pictures are stored with, where it is not the one that nets see.
+pub(crate) fn keep(size: Option<u32>, keep: Option<u32>) -> Result<Option<u32>> {
+    match (size, keep) {
+        (Some(size), Some(keep)) if keep < size => {
+            Err(Refusal::new(format!("--keep {keep} is less than --size {size}: nets cannot see more than is stored"))
+                .hint("keep more, such as 5/4 of --size, or leave --keep out"))
+        }
+        (size, keep) => Ok(keep.filter(|keep| Some(*keep) != size)),
+    }
 }
 
 /// The flags of the sets that are published.

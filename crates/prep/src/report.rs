@@ -60,6 +60,7 @@ pub(crate) struct Summary {
     train: usize,
     test: usize,
     shape: [usize; 3],
+    train_size: Option<usize>,
     classes: Vec<String>,
     mean: Vec<f64>,
     std: Vec<f64>,
@@ -75,6 +76,7 @@ impl Summary {
             train: data.train.labels.len(),
             test: data.test.labels.len(),
             shape: data.shape,
+            train_size: data.train_size,
             classes: data.classes.clone(),
             mean: data.mean.clone(),
             std: data.std.clone(),
@@ -89,10 +91,11 @@ impl Summary {
 
     fn text(&self, sha256: &str) -> String {
         let Self { train, test, shape: [c, h, w], .. } = self;
+        let seen = self.train_size.map_or_else(String::new, |side| format!(", of which nets see {side}x{side}"));
         let numbers = |values: &[f64]| values.iter().map(|v| format!("{v:.4}")).collect::<Vec<_>>().join(" ");
         let lines = [
             format!("{}", self.out.display()),
-            format!("  images   {train} training, {test} test, {c}x{h}x{w}"),
+            format!("  images   {train} training, {test} test, {c}x{h}x{w}{seen}"),
             format!("  classes  {}: {}", self.classes.len(), few(&self.classes)),
             format!("  mean     {}", numbers(&self.mean)),
             format!("  std      {}", numbers(&self.std)),
@@ -103,7 +106,7 @@ impl Summary {
 
     fn json(&self, sha256: &str) -> String {
         let sources: serde_json::Map<_, _> = self.sources.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
-        json!({
+        let mut summary = json!({
             "file": self.out.to_string_lossy(),
             "sha256": sha256,
             "name": self.name,
@@ -114,8 +117,11 @@ impl Summary {
             "mean": self.mean,
             "std": self.std,
             "sources": sources,
-        })
-        .to_string()
+        });
+        if let Some(side) = self.train_size {
+            summary["train_size"] = json!(side);
+        }
+        summary.to_string()
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Set {
     pub train: Images,
     /// The test images.
     pub test: Images,
+    /// Side of the square that nets are to see of an image that is larger.
+    pub train_size: Option<usize>,
     /// How pictures became these images, where they are pictures.
     pub pictures: Option<Fitting>,
     /// Name and SHA-256 of every source file, unpacked.
@@ -116,7 +118,7 @@ impl Set {
     /// When there is one class, a class has no image in a split, or a channel is the same everywhere: none of these can be
     /// trained on.
     pub fn finish(self, name: &str, place: &str) -> Result<DataSet> {
-        let Self { shape, classes, train, test, pictures, mut sources, skipped } = self;
+        let Self { shape, train_size, classes, train, test, pictures, mut sources, skipped } = self;
         if let [only] = classes.as_slice() {
             return Err(Refusal::at(place, format!("a single class, {only:?}: there is nothing to tell apart"))
                 .hint("a classifier needs two classes or more"));
@@ -132,7 +134,8 @@ impl Set {
             return Err(Refusal::at(place, problem));
         }
         sources.sort();
-        Ok(DataSet { name: name.to_owned(), shape, classes, mean, std, train, test, pictures, sources, skipped })
+        let name = name.to_owned();
+        Ok(DataSet { name, shape, train_size, classes, mean, std, train, test, pictures, sources, skipped })
     }
 }
 
@@ -159,6 +162,7 @@ mod tests {
                 files: ["b/1.png", "b/2.png", "a/1.png"].map(String::from).into(),
             },
             test: Images { pixels: vec![6, 7, 8, 9], labels: vec![0, 1], files: Vec::new() },
+            train_size: None,
             pictures: None,
             sources: Vec::new(),
             skipped: Vec::new(),

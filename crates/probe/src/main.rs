@@ -17,11 +17,12 @@ use kernels::isa::Isa;
 use launch::failure::OrFail;
 use launch::flags::headings::{MACHINE, OPTIMIZER, TRAINING, VALIDATION};
 use launch::flags::{OptimizerName, value_name};
+use launch::input::InputFlags;
 use launch::inputs::Inputs;
 use launch::tuning::TuningFlags;
 use launch::{critical, machine};
 use learner::probe;
-use learner::samples::{self, Augment, Samples};
+use learner::samples::{self, Look, Samples};
 use learner::spec::OPTIMIZERS;
 
 const PROGRAM: &str = "sc-probe";
@@ -69,6 +70,8 @@ struct Arguments {
     #[arg(long, help_heading = VALIDATION, value_name = "F", default_value_t = 0.1)]
     val_from_train: f64,
     #[command(flatten)]
+    input: InputFlags,
+    #[command(flatten)]
     tuning: TuningFlags,
     /// Where to run: cpu, cuda or cuda:N [default: cpu]
     #[arg(long, help_heading = MACHINE, value_name = "DEVICE", default_value_t = Device::Cpu, hide_default_value = true)]
@@ -93,7 +96,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<u8, Failure> {
     arguments.quiet.apply();
     let update = arguments.update()?;
-    let inputs = Inputs::read(&arguments.data, &arguments.init)?;
+    let inputs = Inputs::read(&arguments.data, &arguments.init, arguments.input)?;
     let mut samples = arguments.samples(&inputs)?;
     let mut engine = arguments.engine(&inputs)?;
     engine.set_state(&inputs.parameters, &inputs.buffers).or_fail()?;
@@ -111,6 +114,7 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
         weight_decay: arguments.weight_decay,
         engine: arguments.engine.to_string(),
         tuning: arguments.tuning.tuning().text(),
+        input: inputs.in_words(),
         seed: arguments.seed,
         data: inputs.data_source,
         init: inputs.init_source,
@@ -162,7 +166,7 @@ impl Arguments {
                 "--batch-size {found} is not between 1 and the {left} images to train on"
             )));
         }
-        Ok(Samples::new(division.train, self.seed, self.batch_size, Augment::None))
+        Ok(Samples::new(division.train, self.seed, self.batch_size, Look::PLAIN))
     }
 
     fn engine(&self, inputs: &Inputs) -> Result<Box<dyn Engine>, Failure> {

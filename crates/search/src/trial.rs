@@ -86,10 +86,21 @@ impl ProbeRequest {
     }
 }
 
+/// What of the images the net sees, and how, where it is not what the data and the weights say.
+fn input_flags(words: &mut Words, Training { train_size, normalise, .. }: &Training) {
+    if *train_size > 0 {
+        words.flag("--train-size", train_size);
+    }
+    if !normalise.is_empty() {
+        words.flag("--normalise", normalise);
+    }
+}
+
 fn probe_flags(search: &Search, training: &Training, batches: usize) -> Words {
     let Training { batch_size, optimizer, momentum, weight_decay, .. } = training;
     let mut words = Words::default();
     words.flag("--batch-size", batch_size);
+    input_flags(&mut words, training);
     words.flag("--batches", &batches);
     words.flag("--optimizer", optimizer);
     words.flag("--momentum", momentum);
@@ -163,6 +174,7 @@ impl Trial {
         words.flag("--momentum", momentum);
         words.flag("--weight-decay", weight_decay);
         words.flag("--augment", augment);
+        input_flags(&mut words, &self.training);
         words.flag("--bn-momentum", bn_momentum);
         words.flag("--bn-reestimate", bn_reestimate);
         words.flag("--val-from-train", &search.recipe.setting.val_from_train);

@@ -225,6 +225,7 @@ fn json_probe(asked: &Asked) {
         weight_decay: 1e-4,
         engine: "fast".to_owned(),
         tuning: String::new(),
+        input: String::new(),
         seed: 1,
         data: source(),
         init: source(),

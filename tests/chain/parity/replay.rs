@@ -28,8 +28,13 @@ impl Start {
     fn augmentations(&self, step: usize) -> Vec<Augmentation> {
         let recorded = &self.batches;
         let at = step * recorded.batch_size..(step + 1) * recorded.batch_size;
-        at.map(|i| Augmentation { flip: recorded.flip[i] == 1, crop_y: recorded.crop_y[i], crop_x: recorded.crop_x[i] })
-            .collect()
+        at.map(|i| Augmentation {
+            flip: recorded.flip[i] == 1,
+            crop_y: recorded.crop_y[i],
+            crop_x: recorded.crop_x[i],
+            part: None,
+        })
+        .collect()
     }
 
     fn plain(&self, step: usize) -> Batch<'_> {

@@ -156,7 +156,8 @@ fn setting(report: &Report) -> String {
     };
     let shared = |name: &str, of: &dyn Fn(&Run) -> String| {
         let value = of(first);
-        runs.iter().all(|run| of(run) == value).then(|| format!("{name} {value}"))
+        let says = !value.is_empty() && runs.iter().all(|run| of(run) == value);
+        says.then(|| format!("{name} {value}"))
     };
     let parts = [
         shared("data", &|run| run.record.data_name.clone()),
@@ -165,6 +166,7 @@ fn setting(report: &Report) -> String {
         shared("optimizer", &|run| run.record.config.optimizer.clone()),
         shared("weight decay", &|run| rate(run.record.config.weight_decay)),
         shared("augmentation", &|run| run.record.config.augment.clone()),
+        shared("input", &|run| run.record.config.input()),
         shared("batch norm momentum", &|run| rate(run.record.config.bn_momentum)),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();

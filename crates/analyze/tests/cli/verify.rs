@@ -182,6 +182,7 @@ fn what_does_not_hold_is_said_and_the_exit_code_is_1() {
                     flip: vec![0],
                     crop_y: vec![0],
                     crop_x: vec![0],
+                    parts: Vec::new(),
                 };
                 batches::write(&w.folder.join(batches::FILE), one).unwrap();
             },

@@ -28,6 +28,9 @@ pub(super) struct DeviceMemory {
     pub(super) labels: [Address; 2],
     /// f32 [C, 256]: what each raw value becomes.
     pub(super) tables: Address,
+    /// Images that were cut or scaled before they are uploaded, u8 [batch, C, H, W], and their positions there, u32 [batch]; none
+    /// until the first of them.
+    pub(super) prepared: Option<(Address, Address)>,
     /// u32 [2, batch]: positions in the data set, and augmentations.
     pub(super) order: Address,
     /// act [batch, ...] of each region of the plan.
@@ -86,11 +89,12 @@ impl DeviceMemory {
             Precision::Float32 | Precision::Tf32 => (parameters_at, Address::NONE),
             Precision::Bf16 => (gpu.allocate(parameters * act)?, gpu.allocate(largest_weight * act)?),
         };
-        let tables = Input::new(data).tables().concat();
+        let tables = Input::new(data, data.shape).tables().concat();
         Ok(Self {
             pixels: [upload(gpu, &data.train.pixels)?, upload(gpu, &data.test.pixels)?],
             labels: [upload(gpu, &data.train.labels)?, upload(gpu, &data.test.labels)?],
             tables: upload(gpu, &tables)?,
+            prepared: None,
             order: gpu.allocate(2 * batch_size * size_of::<u32>())?,
             regions: allocate_all(gpu, plan.regions.iter().map(|len| len * batch_size * act))?,
             winners: allocate_all(gpu, winners)?,
@@ -129,7 +133,7 @@ fn allocate_all<G: Gpu>(gpu: &mut G, bytes: impl IntoIterator<Item = usize>) -> 
     bytes.into_iter().map(one).collect()
 }
 
-fn upload<T: bytes::Plain, G: Gpu>(gpu: &mut G, numbers: &[T]) -> Result<Address, EngineError> {
+pub(super) fn upload<T: bytes::Plain, G: Gpu>(gpu: &mut G, numbers: &[T]) -> Result<Address, EngineError> {
     let at = gpu.allocate(size_of_val(numbers))?;
     gpu.upload(bytes::of(numbers), at)?;
     Ok(at)

@@ -2,6 +2,7 @@
 
 use kernels::engine::{Batch, Engine, Evaluation, Optimizer, OptimizerState, Split, StepOutcome, Update};
 use kernels::graph::Graph;
+use kernels::input;
 use kernels::reference::CandleEngine;
 
 use crate::nets;
@@ -82,6 +83,35 @@ pub(crate) fn loss_gradients_and_running_statistics(subject: &Subject) {
             assert_eq!(engine.parameters().unwrap(), nets::state(graph).0, "{what} parameters moved");
         }
     }
+}
+
+/// Of larger images a net sees the part that an augmentation says, or the centre; and those of another batch do not linger.
+pub(crate) fn larger_images_are_cut_and_scaled(subject: &Subject) {
+    let (graph, _) = nets::narrow();
+    let (mut engine, mut reference) = (subject.open(&graph), candle(&graph));
+    let indices: Vec<u32> = (0..BATCH as u32).map(|i| (i * 7 + 3) % nets::IMAGES as u32).collect();
+    let augmentations = nets::parts(BATCH);
+    let parts = Batch { split: Split::Train, indices: &indices, augmentations: &augmentations };
+    let mut losses = Vec::new();
+    for batch in [parts, Batch::plain(Split::Train, &indices), Batch::plain(Split::Test, &indices[..3]), parts] {
+        let expected = reference.gradients_of(&batch, 0.3).unwrap();
+        let what = format!("{}, {} images", subject.name, batch.indices.len());
+        assert_same_outcome(&what, engine.gradients_of(&batch, 0.3).unwrap(), expected);
+        let (found, wanted) = (engine.gradients().unwrap(), reference.gradients().unwrap());
+        assert_close(&what, &parameter_names(&graph), &found, &wanted, 1e-4);
+        assert!(distance(&engine.logits(&batch, None).unwrap(), &reference.logits(&batch, None).unwrap()) < 1e-4);
+        losses.push(expected.loss);
+    }
+    assert!(losses[0] != losses[1] && losses[0] == losses[3], "{losses:?}");
+    // What the reference sees is what anybody sees who cuts by hand.
+    let data = nets::data(&graph);
+    let seen = input::seen(&data, graph.nodes[0].shape, &parts).unwrap();
+    let third = &seen[2 * 8 * 6 * 3..][..8 * 6 * 3];
+    let by_hand = (0..8 * 6 * 3).map(|i| {
+        let (y, x, c) = (i / 18, i / 3 % 6, i % 3);
+        data.train.pixels[((indices[2] as usize * 3 + c) * 11 + y + 3) * 9 + (5 - x) + 3]
+    });
+    assert!(third.iter().copied().eq(by_hand));
 }
 
 pub(crate) fn weights_after_steps_of_every_optimizer(subject: &Subject) {

@@ -21,6 +21,7 @@ macro_rules! stamp {
         mod $device {
             stamp!(@ $device, $attributes, loss_gradients_and_running_statistics, usize::MAX);
             stamp!(@ $device, $attributes, evaluation_and_logits, usize::MAX);
+            stamp!(@ $device, $attributes, larger_images_are_cut_and_scaled, 1);
             stamp!(@ $device, $attributes, weights_after_steps_of_every_optimizer, 1);
             stamp!(@conduct $device, $attributes);
         }

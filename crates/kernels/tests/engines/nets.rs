@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernels::engine::{Augmentation, Buffers, DataSet, Images};
+use kernels::engine::{Augmentation, Buffers, DataSet, Images, Part};
 use kernels::graph::{Graph, Loss, NodeId, Op};
 
 pub(crate) const IMAGES: usize = 24;
@@ -178,8 +178,20 @@ pub(crate) fn noise(seed: u64) -> impl Iterator<Item = f32> {
     .skip(8)
 }
 
+/// A net that takes less of its images than there is, and how much there is.
+pub(crate) fn narrow() -> (Graph, [usize; 3]) {
+    let (mut g, input) = Graph::new(3, 8, 6);
+    let x = g.conv2d("conv1", input, 16, 3, 1, 1, false);
+    let x = g.batch_norm("bn1", x, None, true);
+    let x = g.global_avg_pool(x);
+    g.linear("fc", x, 5);
+    (g, [3, 11, 9])
+}
+
 pub(crate) fn data(graph: &Graph) -> DataSet {
+    let (narrow, larger) = narrow();
     let shape = graph.nodes[0].shape;
+    let shape = if shape == narrow.nodes[0].shape { larger } else { shape };
     let len: usize = shape.iter().product();
     let half = |seed| Images {
         pixels: noise(seed).take(IMAGES * len).map(|v| ((v + 1.0) * 127.9) as u8).collect::<Arc<[u8]>>(),
@@ -212,9 +224,17 @@ pub(crate) fn state(graph: &Graph) -> (Vec<Vec<f32>>, Buffers) {
     (parameters.collect(), buffers.collect())
 }
 
+/// Parts of larger images for a batch: shrunk, enlarged, of the size that is seen, and none, which is the centre.
+pub(crate) fn parts(count: usize) -> Vec<Augmentation> {
+    let all = [(0, 0, 11, 9), (3, 2, 4, 5), (3, 3, 8, 6), (10, 8, 1, 1)];
+    let all = all.map(|(top, left, height, width)| Some(Part { top, left, height, width }));
+    let part = |i: usize| all.get(i % 5).copied().flatten();
+    (0..count).map(|i| Augmentation { flip: i % 2 == 0, part: part(i), ..Augmentation::NONE }).collect()
+}
+
 /// Crops and flips for a batch.
 pub(crate) fn augmentations(count: usize) -> Vec<Augmentation> {
     (0..count)
-        .map(|i| Augmentation { flip: i % 2 == 0, crop_y: (i * 5 % 9) as u8, crop_x: (i * 7 % 9) as u8 })
+        .map(|i| Augmentation { flip: i % 2 == 0, crop_y: (i * 5 % 9) as u8, crop_x: (i * 7 % 9) as u8, part: None })
         .collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use artifacts::dataset::Fitting;
 use pictures::picture::{Conversion, Header};
 
 use crate::split::{self, Key, first_of_each_class, test_count};
@@ -158,9 +159,10 @@ fn classes(survey: &Survey) -> Result<Vec<String>> {
 /// Channels and size of the set.
 fn conversion(survey: &Survey, options: Options) -> Result<Conversion> {
     let channels = if survey.pictures.values().any(|found| found.header.is_colour) { 3 } else { 1 };
-    let orient = options.orient;
-    if let Some(side) = options.size {
-        return Ok(Conversion { channels, width: side, height: side, orient });
+    let Options { orient, fit, .. } = options;
+    let fitting = Fitting { fit, orient };
+    if let Some(side) = options.keep.or(options.size) {
+        return Ok(Conversion { channels, width: side, height: side, fitting });
     }
     let size = |header: &Header| header.size(orient);
     let text = |header: &Header| format!("{}x{}", size(header).0, size(header).1);
@@ -171,7 +173,7 @@ fn conversion(survey: &Survey, options: Options) -> Result<Conversion> {
         let hint = format!("scale them all: --size {}", width.min(height));
         return Err(Refusal::at(survey.place(path), problem).hint(hint));
     }
-    Ok(Conversion { channels, width, height, orient })
+    Ok(Conversion { channels, width, height, fitting })
 }
 
 /// Takes the pictures of each class with the smallest keys for testing.
