@@ -236,3 +236,26 @@ fn a_missing_driver_is_named_before_anything_is_built_for_it() {
     assert!(!checkout.path().join("runs").exists(), "nothing was run");
     assert!(!checkout.path().join("target/cuda").exists(), "nothing was built");
 }
+
+/// How pictures are stored and seen is asked for by variables, of every stage that it matters to.
+#[test]
+fn pictures_are_stored_and_seen_as_variables_say() {
+    let checkout = checkout();
+    let shapes = format!("SOURCE={}", workspace().join("data/shapes").display());
+    let asked = ["DATA=mine", &shapes, "SIZE=24", "KEEP=30", "FIT=pad", "AUGMENT=random-resized-crop"];
+    let planned = commands(checkout.path(), &[&["rangetest"], &asked[..]].concat());
+    let of = |planned: &[String], program: &str| -> Vec<String> {
+        planned.iter().filter(|line| line.contains(&format!("/{program} "))).cloned().collect()
+    };
+    assert!(of(&planned, "sc-prep")[0].contains("--size 24 --fit pad --keep 30 "), "{planned:#?}");
+    assert!(of(&planned, "sc-rangetest").iter().all(|line| line.contains("--augment random-resized-crop ")));
+    assert!(!planned.iter().any(|line| line.contains("--train-size")), "the data file says it");
+    let planned = commands(checkout.path(), &[&["rangetest", "TRAIN_SIZE=20"], &asked[..]].concat());
+    for program in ["sc-init", "sc-probe", "sc-rangetest"] {
+        let lines = of(&planned, program);
+        assert!(
+            !lines.is_empty() && lines.iter().all(|line| line.contains("--train-size 20 ")),
+            "{program}: {planned:#?}"
+        );
+    }
+}
