@@ -33,6 +33,7 @@ ENGINE ?= fast ## fast (our kernels), or candle (candle's own operations: slow, 
 PRECISION ?= float32 ## with DEVICE=cuda: float32 (TF32 off), tf32 or bf16
 THREADS ?= ## threads of a run; empty: all processors
 QUIET ?= ## 1: no progress on stderr
+SCALE ?= small ## size of a study: superconvergence small or long (more seeds, more training images too, and LeNet); paper, team small or full
 
 # Names and numbers that cannot be right are refused before anything runs, with the nearest right one.
 NETS := lenet shallow resnet8 resnet18 resnet20 resnet32 resnet34 resnet44 resnet50 resnet56 resnet110 bottleneck11 bottleneck29 bottleneck56 bottleneck164
@@ -237,7 +238,7 @@ watch: | $(BIN)/sc-watch ## watch a study in progress from another terminal: cur
   bench-checkpoint bench-peer bench-run bench-scaling peer-agrees clean clean-studies
 
 # What `make help` shows, in this order. `make help-all` shows them and everything else that a `##` comment documents.
-USER_TARGETS := superconvergence rangetest finetune streamline programs test
+USER_TARGETS := superconvergence rangetest finetune streamline paper team programs test
 USER_VARIABLES := DATA SOURCE NET BATCH OPTIMIZER MOMENTUM WEIGHT_DECAY AUGMENT LENGTHS SEEDS BUDGET DEVICE
 
 # The variables that a `##` comment documents, as NAME=VALUE, each quoted for the shell.

@@ -21,7 +21,6 @@
 # The study has a data set of its own, unless one is asked for.
 own_data := $(filter file,$(origin DATA))
 
-SCALE ?= small ## superconvergence: small or long: more seeds, more training images too, and LeNet
 LENGTHS ?= 80 160 320 ## superconvergence: steps of the runs of all arms
 MORE_LENGTHS ?= ## superconvergence: further lengths of the piecewise arm
 CUSTOMARY_LENGTHS ?= $(if $(own_data),160 480,$(LENGTHS) $(MORE_LENGTHS)) ## superconvergence: lengths at the customary rate

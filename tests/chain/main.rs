@@ -19,6 +19,7 @@ mod larger_pictures;
 mod makefile;
 mod one_path;
 mod output;
+mod papers;
 mod parity;
 mod predict;
 mod probe;

@@ -146,13 +146,16 @@ fn help_is_short_and_help_all_lists_everything_once() {
         entries.iter().map(|entry| entry.split([' ', '=']).next().unwrap().to_owned()).collect()
     };
     let (targets, variables) = listed(checkout.path(), "help");
-    assert_eq!(first_words(&targets), ["superconvergence", "rangetest", "finetune", "streamline", "programs", "test"]);
+    assert_eq!(
+        first_words(&targets),
+        ["superconvergence", "rangetest", "finetune", "streamline", "paper", "team", "programs", "test"]
+    );
     assert_eq!(variables.len(), 12, "{variables:#?}");
     let batch = variables.iter().find(|entry| entry.starts_with("BATCH=32 ")).expect("with the value that it has now");
     assert!(batch.ends_with("images per step"), "{batch}");
 
     let (all_targets, all_variables) = listed(checkout.path(), "help-all");
-    assert_eq!(all_targets[..6], targets[..]);
+    assert_eq!(all_targets[..8], targets[..]);
     assert_eq!(all_variables[..12], variables[..]);
     for (mut listed, pattern, least) in [(all_targets, ":", 25), (all_variables, " ?=", 40)] {
         let mut listed_names = first_words(&std::mem::take(&mut listed));

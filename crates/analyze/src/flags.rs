@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Compare(CompareFlags),
     /// Show the runs that patterns name side by side; exit 2 if they differ in more than --vary allows
     Table(TableFlags),
+    /// Hold the claims of an experiment's file against its runs: a table, a verdict each, and a page of all experiments
+    Claims(ClaimsFlags),
     /// Write runs for other tools: TensorBoard, readers of results.csv, and pandas
     Export(ExportFlags),
     /// Check that runs are whole and were made from the files that they name: one line per run, exit 1 if one does not hold
@@ -128,6 +130,32 @@ fn below_one(text: &str) -> Result<f64, String> {
 fn number(text: &str, is_right: fn(f64) -> bool, which: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && is_right(*number));
     number.ok_or_else(|| format!("expected a number {which}"))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClaimsFlags {
+    /// Folders of finished runs (or their result.json): the arms of the experiment, range tests among them; none to write the
+    /// page anew from what was found before
+    #[arg(value_name = "RUN", requires = "of")]
+    pub(crate) runs: Vec<PathBuf>,
+    /// The experiment's file: its head states question, cost and claims
+    #[arg(long, value_name = "FILE", requires_all = ["runs", "scale"], required_unless_present = "all")]
+    pub(crate) of: Option<PathBuf>,
+    /// The size at which it was asked
+    #[arg(long, value_name = "NAME", value_parser = ["small", "full"])]
+    pub(crate) scale: Option<String>,
+    /// Points of accuracy that are too few to matter
+    #[arg(long, value_name = "F", default_value_t = 0.5, value_parser = above_zero)]
+    pub(crate) margin: f64,
+    /// Files of all experiments that the page lists, those that were not run included [default: the one of --of]
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) all: Option<String>,
+    /// Title of the page
+    #[arg(long, default_value = "Claims and what became of them")]
+    pub(crate) title: String,
+    /// The page, FILE.md; what each experiment found is kept beside it, in the folder FILE
+    #[arg(long, value_name = "FILE.md")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! What is made of finished runs: choices, tables, comparisons, checks and reports.
+//! What is made of finished runs: choices, tables, comparisons, checks, reports, and verdicts on claims.
 //!
 //! Knows the files that runs leave behind (crate `artifacts`), and range tests (crate `reading`); nothing of nets or training.
 //! Flags and printing are the program's, `sc-analyze`.
@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod choose;
+pub mod claims;
 pub mod export;
 mod frame;
 pub mod glob;

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use analyze::claims::{self, Document, Found, Head};
 use analyze::export::Export;
 use analyze::report::search::SearchReport;
 use analyze::report::{PAGE, Report};
@@ -21,8 +22,8 @@ use reading::suggest::{name_of, suggest};
 mod flags;
 
 use flags::{
-    ChooseFlags, Command, CompareFlags, ExportFlags, Flags, ReportFlags, ShapeFlags, SuggestFlags, TableFlags,
-    VerifyFlags,
+    ChooseFlags, ClaimsFlags, Command, CompareFlags, ExportFlags, Flags, ReportFlags, ShapeFlags, SuggestFlags,
+    TableFlags, VerifyFlags,
 };
 
 const PROGRAM: &str = "sc-analyze";
@@ -41,6 +42,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Choose(flags) => choose_command(flags),
         Command::Compare(flags) => compare_command(flags),
         Command::Table(flags) => table_command(flags),
+        Command::Claims(flags) => claims_command(flags),
         Command::Export(flags) => export_command(flags),
         Command::Start(_) => Err(moved("start", "sc-search start")),
         Command::Next(_) => Err(moved("next", "sc-search next")),
@@ -168,6 +170,31 @@ fn side_by_side(folders: &[PathBuf], vary: &Vary, shape: &ShapeFlags) -> Result<
     table::check_comparable(&runs, vary)?;
     warn(&table::warnings(&runs));
     print_table(&runs, shape)
+}
+
+fn claims_command(flags: &ClaimsFlags) -> Result<()> {
+    let folder = flags.out.with_extension("");
+    if folder == flags.out {
+        return Err(Failure::unusable(format!("--out {}: expected a file that ends in .md", flags.out.display())));
+    }
+    let mut lines = output::Lines::new();
+    let one = flags.of.as_deref().map(Head::read).transpose()?;
+    let all = match (&flags.all, &one) {
+        (Some(all), _) => claims::experiments(all)?,
+        (None, one) => one.iter().cloned().collect(),
+    };
+    if let (Some(head), Some(scale)) = (&one, &flags.scale) {
+        let (runs, left_out) = finished::load(&flags.runs)?;
+        warn(&unfinished::warnings(&left_out));
+        let found = Found::new(head, &runs, scale, flags.margin)?;
+        found.write(&folder, &runs)?;
+        for line in found.lines() {
+            lines.line(line)?;
+        }
+    }
+    Document::read(&flags.title, all, &folder)?.write(&flags.out)?;
+    lines.line(format_args!("page: {}", flags.out.display()))?;
+    lines.finish()
 }
 
 /// The folders that patterns name, each once.

@@ -3,6 +3,7 @@
 pub mod axes;
 pub(crate) mod candidates;
 pub(crate) mod curves;
+pub(crate) mod experiment;
 pub mod figure;
 pub(crate) mod grid;
 pub(crate) mod lengths;

@@ -4,7 +4,7 @@
 //! of a guess at random. "Iterations saved" is read from complete shorter runs.
 
 mod comparison;
-mod images;
+pub(crate) mod images;
 mod saving;
 mod spent;
 

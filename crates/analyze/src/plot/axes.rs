@@ -185,6 +185,17 @@ impl Panel {
         self.foot(figure, ticks, Some(below));
     }
 
+    /// As [`Panel::frame`], with rows of text at values of the vertical axis in the place of its ticks.
+    pub fn frame_with_rows(&self, figure: &mut Figure, title: &str, rows: &[String], below: &str) {
+        figure.text(title, (self.left, self.top - 14.0), Anchor::Start, LABEL_SIZE, palette::INK);
+        for (row, text) in rows.iter().enumerate() {
+            let (_, y) = self.at(self.x.low, row as f64);
+            figure.line(vec![(self.left, y), (self.right, y)], palette::GRID, 1.0);
+            figure.text(text.as_str(), (self.left - 7.0, y), Anchor::End, TICK_SIZE, palette::INK);
+        }
+        self.foot(figure, &self.x.ticks((((self.right - self.left) / 70.0) as usize).max(2)), Some(below));
+    }
+
     /// The horizontal axis: line, ticks and label.
     fn foot(&self, figure: &mut Figure, ticks: &[Tick], below: Option<&str>) {
         self.horizontal_ticks(figure, ticks, below.is_some());
