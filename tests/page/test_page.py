@@ -1,4 +1,4 @@
-"""A report's page in a browser: no request, no error, keys, figures that answer, both widths, light and dark, paper, no script.
+"""The pages of a report and of a search in a browser: no request, no error, keys, figures that answer, both widths, light and dark, paper, no script.
 
     make test-page PEER_PYTHON=python3
 
@@ -24,12 +24,32 @@ MISSING = [
 ]
 
 
-def make_report(folder):
-    """A small study: two arms, two seeds, a range test, and a page of them."""
+def run_in(folder):
+    """Runs a program there."""
 
     def run(program, *arguments):
         subprocess.run([str(PROGRAMS / program), *map(str, arguments)], cwd=folder, check=True, capture_output=True)
 
+    return run
+
+
+def make_search(folder):
+    """One step of a search, which momentum is best, on the data of the study beside it, and its page."""
+    run = run_in(folder)
+    shared = ["--data", "data.safetensors", "--batch-size", "16", "--quiet"]
+    cycle = ["--schedule", "1cycle", "--max-lr", "1e-3", "--iterations", "12", "--validation-only"]
+    run("sc-train", *shared, *cycle, "--init", "init1.safetensors", "--out", "runs/calibration")
+    run("sc-search", "start", "runs/calibration", "--budget", "2500it", "--out", "start.json")
+    step = [PROGRAMS, PROGRAMS, "--data", "data.safetensors", "--device", "cpu", "--quiet", "--"]
+    asked = ["momentum", "--recipe", "start.json", "--init", "init%.safetensors", "--seeds", "1", "--runs", "runs/momentum"]
+    run(ROOT / "pipelines/search-step", *step, *asked, "--out", "next.json")
+    run("sc-analyze", "report", "--recipe", "next.json", "--out", "search", "--title", "A <small> search")
+    return folder / "search/index.html"
+
+
+def make_report(folder):
+    """A small study: two arms, two seeds, range tests of all kinds, and a page of them."""
+    run = run_in(folder)
     run("sc-prep", "mnist", ROOT / "data/mnist5k", "--limit-per-class", "30", "--out", "data.safetensors")
     runs = []
     for seed in ["1", "2"]:
@@ -37,7 +57,9 @@ def make_report(folder):
         run("sc-init", "--net", "lenet", "--data", "data.safetensors", "--seed", seed, "--out", init)
         shared = ["--data", "data.safetensors", "--init", init, "--batch-size", "16", "--seed", seed, "--quiet"]
         runs += [f"runs/range-{seed}", f"runs/1cycle-{seed}", f"runs/piecewise-{seed}"]
-        run("sc-rangetest", *shared, "--iterations", "60", "--out", runs[-3])
+        # Around the critical rate, which is measured; and on a linear scale.
+        kind = [] if seed == "1" else ["--scale", "linear", "--min-lr", "0", "--max-lr", "0.1"]
+        run("sc-rangetest", *shared, *kind, "--iterations", "60", "--out", runs[-3])
         training = ["--iterations", "40", "--val-from-train", "0.2", "--val-every", "4"]
         run("sc-train", *shared, *training, "--schedule", "1cycle", "--max-lr", "0.004", "--arm", "1cycle", "--out", runs[-2])
         drops = ["--schedule", "piecewise", "--lr", "0.002", "--drop-at", "0.5", "--drop-factor", "0.1"]
@@ -54,6 +76,7 @@ class Page(unittest.TestCase):
 
         cls.temporary = tempfile.TemporaryDirectory()
         cls.path = make_report(pathlib.Path(cls.temporary.name))
+        cls.search = make_search(pathlib.Path(cls.temporary.name))
         cls.playwright = sync_playwright().start()
         cls.browser = cls.playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
@@ -63,7 +86,7 @@ class Page(unittest.TestCase):
         cls.playwright.stop()
         cls.temporary.cleanup()
 
-    def open(self, width=1200, scheme="light", script=True):
+    def open(self, width=1200, scheme="light", script=True, path=None):
         context = self.browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script
         )
@@ -73,7 +96,7 @@ class Page(unittest.TestCase):
         page.on("console", lambda message: self.said.append(message.text))
         page.on("pageerror", lambda error: self.said.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
-        page.goto(self.path.as_uri())
+        page.goto((path or self.path).as_uri())
         if script:
             page.wait_for_selector("figure .chart svg")
         return page
@@ -84,17 +107,18 @@ class Page(unittest.TestCase):
             page.screenshot(path=str(pathlib.Path(folder) / f"{name}.png"), full_page=True)
 
     def test_nothing_is_requested_and_nothing_goes_wrong_at_any_width_light_and_dark(self):
-        for width in [390, 1200]:
-            for scheme in ["light", "dark"]:
-                page = self.open(width, scheme)
+        cases = [(width, scheme) for width in [390, 1200] for scheme in ["light", "dark"]]
+        for name, path in [("report", self.path), ("search", self.search)]:
+            for width, scheme in cases:
+                page = self.open(width, scheme, path=path)
                 for chart in page.query_selector_all(".chart"):
                     chart.hover()
-                self.assertEqual(self.requests, [self.path.as_uri()])
+                self.assertEqual(self.requests, [path.as_uri()])
                 self.assertEqual(self.said, [])
                 self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), width, "nothing sticks out")
                 drawn = page.evaluate("[...document.querySelectorAll('figure[data-chart] .chart > svg')].length")
                 self.assertEqual(drawn, page.evaluate("document.querySelectorAll('figure[data-chart]').length"))
-                self.keep(page, f"{scheme}-{width}")
+                self.keep(page, f"{name}-{scheme}-{width}")
 
     def test_keys_read_values_and_say_them(self):
         page = self.open()
@@ -163,7 +187,38 @@ class Page(unittest.TestCase):
         page.locator("#every-run input[type=range]").fill("0.5")
         self.assertEqual(page.locator("#every-run .chart svg path[opacity='0.3']").count(), 1, "raw behind smoothed")
 
+    def test_kinds_of_ramps_have_colours_of_their_own(self):
+        page = self.open()
+        figure = page.locator("figure[data-chart=range-test-log]")
+        colors = lambda of: set(of.evaluate_all("all => all.map(line => line.getAttribute('stroke'))"))
+        buttons = {name: colors(figure.get_by_role("button", name=name).locator("path")) for name in ["range-1", "range-2"]}
+        self.assertEqual(buttons, {"range-1": {"#E69F00"}, "range-2": {"#009E73"}})
+        caption = figure.locator("figcaption").text_content()
+        self.assertIn("Ramps: orange: around the critical rate, green: linear ramps.", caption)
+        drawn = page.locator("#every-run .chart svg path[stroke-width='2']")
+        self.assertLessEqual({"#E69F00", "#009E73"}, colors(drawn), "and so they are among all runs")
+
+    def test_a_search_answers_like_a_study(self):
+        page = self.open(path=self.search)
+        text = page.locator("body").inner_text()
+        for word in ["Asked", "Found", "How sure", "Which momentum trains lenet on data best, within a budget of 2500it?", "sc-train --replay runs/momentum/"]:
+            self.assertIn(word, text)
+        figure = page.locator("figure[data-chart=momentum-losses]")
+        figure.locator(".chart").focus()
+        page.keyboard.press("ArrowRight")
+        self.assertRegex(figure.locator("[aria-live]").text_content(), r"^step [\d.]+: [\d.-]+, training loss [\d.]+$")
+        self.assertEqual(figure.locator(".chart svg path[stroke-width='3']").count(), 1, "the choice is bold")
+        figure.locator("select").select_option("epoch")
+        self.assertIn("epoch", figure.locator(".chart svg").first.text_content())
+        rows = page.locator("#runs tbody tr").count()
+        self.assertEqual(page.locator("#every-run .chart svg path[stroke-width='2']").count(), rows)
+        self.assertGreater(rows, 4)
+
     def test_without_a_script_all_of_it_is_there(self):
+        for path in [self.path, self.search]:
+            page = self.open(script=False, path=path)
+            undrawn = page.locator("figure:not(#every-run):not(:has(> svg))").count()
+            self.assertEqual(undrawn, 0, "every figure is drawn")
         page = self.open(script=False)
         text = page.locator("body").inner_text()
         for word in ["Asked", "Found", "How sure", "sc-train --replay runs/1cycle-1/run.json", "SHA-256"]:

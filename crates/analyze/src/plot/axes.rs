@@ -10,10 +10,28 @@ pub const TICK_SIZE: f64 = 12.5;
 /// Size of titles and labels.
 pub const LABEL_SIZE: f64 = 13.5;
 
-/// Radius of the rings on a series.
-const RING_RADIUS: f64 = 3.2;
+/// Radius of the marks on a series.
+const MARK_RADIUS: f64 = 3.2;
 /// Pixels between them.
-const RING_DISTANCE: f64 = 36.0;
+const MARK_DISTANCE: f64 = 36.0;
+
+/// What a series carries, so that it is told apart in print without colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Rings.
+    Ring,
+    /// Dots.
+    Dot,
+}
+
+impl Mark {
+    fn draw(self, figure: &mut Figure, at: (f64, f64), color: RGBColor) {
+        match self {
+            Self::Ring => figure.ring(at, MARK_RADIUS, color),
+            Self::Dot => figure.dot(at, MARK_RADIUS, color, 1.0),
+        }
+    }
+}
 /// How values become positions along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AxisScale {
@@ -296,14 +314,14 @@ impl Panel {
         }
     }
 
-    /// Puts rings on a series, `RING_DISTANCE` apart along the axis.
-    pub fn rings(&self, figure: &mut Figure, series: &[(f64, f64)], color: RGBColor) {
+    /// Puts marks on a series, `MARK_DISTANCE` apart along the axis.
+    pub fn marks(&self, figure: &mut Figure, series: &[(f64, f64)], color: RGBColor, mark: Mark) {
         for stretch in self.stretches(series) {
             let mut last = f64::NEG_INFINITY;
             for (x, y) in stretch {
-                if x - last >= RING_DISTANCE {
+                if x - last >= MARK_DISTANCE {
                     last = x;
-                    figure.ring((x, y), RING_RADIUS, color);
+                    mark.draw(figure, (x, y), color);
                 }
             }
         }
@@ -370,8 +388,8 @@ pub struct Entry {
     pub color: RGBColor,
     /// Whether the sample is dashed.
     pub dashed: bool,
-    /// Whether the series carries rings.
-    pub marked: bool,
+    /// What the series carries, if anything.
+    pub mark: Option<Mark>,
 }
 
 /// Draws a legend from the left, in as many rows as it needs, centred vertically on the first row's `y`. Returns the
@@ -392,8 +410,8 @@ pub fn legend(figure: &mut Figure, entries: &[Entry], left: f64, right: f64, y: 
         } else {
             figure.line(sample, entry.color, 2.5);
         }
-        if entry.marked {
-            figure.ring((x + SAMPLE / 2.0, row), RING_RADIUS, entry.color);
+        if let Some(mark) = entry.mark {
+            mark.draw(figure, (x + SAMPLE / 2.0, row), entry.color);
         }
         figure.text(entry.text.as_str(), (x + SAMPLE + 6.0, row), Anchor::Start, LABEL_SIZE, palette::INK);
         x += width + 16.0;

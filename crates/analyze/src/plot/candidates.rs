@@ -34,7 +34,7 @@ pub(crate) struct Line {
 }
 
 /// Colour of candidate `index`, and whether its lines are dashed: more than there are colours begin anew, dashed.
-fn style(index: usize) -> (RGBColor, bool) {
+pub(crate) fn style(index: usize) -> (RGBColor, bool) {
     let colors = palette::SERIES.len();
     (palette::SERIES[index % colors], index >= colors)
 }
@@ -138,7 +138,7 @@ pub(crate) fn ramps(name: &str, what: &str, curves: &[(String, bool, &Curve)]) -
 fn entries<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Entry> {
     let entry = |(i, name): (usize, &str)| {
         let (color, dashed) = style(i);
-        Entry { text: name.to_owned(), color, dashed, marked: false }
+        Entry { text: name.to_owned(), color, dashed, mark: None }
     };
     names.enumerate().map(entry).collect()
 }

@@ -90,14 +90,14 @@ pub(crate) fn figure(iterations: u64, arms: &[ArmCurves], dots: &str) -> Figure 
 fn entries(arms: &[ArmCurves]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = arms
         .iter()
-        .map(|arm| Entry { text: format!("{}, training", arm.arm), color: arm.color, dashed: false, marked: false })
+        .map(|arm| Entry { text: format!("{}, training", arm.arm), color: arm.color, dashed: false, mark: None })
         .collect();
     let others = arms.iter().filter(|arm| !arm.other_accuracy.is_empty());
     entries.extend(others.map(|arm| Entry {
         text: format!("{}, {}", arm.arm, arm.other_name),
         color: arm.color,
         dashed: true,
-        marked: false,
+        mark: None,
     }));
     entries
 }

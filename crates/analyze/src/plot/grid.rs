@@ -29,7 +29,7 @@ pub(crate) fn figure(points: &[GridPoint]) -> Option<Figure> {
             text: format!("{} steps", count(*length)),
             color: color(i),
             dashed: false,
-            marked: false,
+            mark: None,
         })
         .collect();
     let taken = legend(&mut figure, &entries, LEFT, RIGHT, LEGEND_TOP);

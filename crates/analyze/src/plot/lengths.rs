@@ -18,7 +18,7 @@ pub(crate) fn figure(cells: &[Cell], accuracy: FinalAccuracy) -> Option<Figure> 
     let entries: Vec<Entry> = arms
         .iter()
         .enumerate()
-        .map(|(i, arm)| Entry { text: (*arm).to_owned(), color: palette::of_arm(arm, i), dashed: false, marked: false })
+        .map(|(i, arm)| Entry { text: (*arm).to_owned(), color: palette::of_arm(arm, i), dashed: false, mark: None })
         .collect();
     let taken = legend(&mut figure, &entries, LEFT, RIGHT, LEGEND_TOP);
     let top = LEGEND_TOP + taken + TITLE_ROOM;

@@ -7,7 +7,7 @@ use reading::curve::{Curve, Measure};
 use reading::suggest::smoothed;
 use reading::{Smooth, WINDOW_DECADES};
 
-use super::axes::{Axis, AxisScale, Entry, Panel, legend};
+use super::axes::{Axis, AxisScale, Entry, Mark, Panel, legend};
 use super::figure::Figure;
 use super::{BELOW, BETWEEN, LEFT, LEGEND_TOP, RIGHT, TITLE_ROOM, WIDTH, palette};
 
@@ -15,38 +15,70 @@ const FRAME_HEIGHT: f64 = 190.0;
 /// Points of a raw curve that are drawn at most: more would be one blot.
 const RAW_POINTS: usize = 400;
 
-/// How the rate rises along a ramp.
+/// The kinds of ramps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RampShape {
-    Linear,
+pub(crate) enum Ramp {
+    /// Around the critical rate of the first step: these decide the highest rate.
+    Around,
+    /// On a log scale.
     Log,
+    /// On a linear scale.
+    Linear,
 }
 
-impl RampShape {
-    /// By where the middle step's rate lies: at the middle of a linear ramp, or far below.
-    fn of(curve: &Curve) -> Self {
-        let lr = |i: usize| curve.points[i].lr;
-        let last = curve.points.len() - 1;
-        if lr(last / 2) > lr(0) + 0.3 * (lr(last) - lr(0)) { Self::Linear } else { Self::Log }
+impl Ramp {
+    const ALL: [Self; 3] = [Self::Around, Self::Log, Self::Linear];
+
+    /// The kind that a curve was measured along: what its source says, or else where the middle step's rate lies, at the middle of
+    /// a linear ramp, or far below.
+    pub(crate) fn of(curve: &Curve) -> Self {
+        let lr = |i: usize| curve.points.get(i).map_or(0.0, |point| point.lr);
+        let last = curve.points.len().saturating_sub(1);
+        if curve.is_around_critical_rate() {
+            Self::Around
+        } else if lr(last / 2) > lr(0) + 0.3 * (lr(last) - lr(0)) {
+            Self::Linear
+        } else {
+            Self::Log
+        }
     }
 
-    fn name(self) -> &'static str {
+    /// As legends say it.
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Linear => "linear ramp",
+            Self::Around => "around the critical rate",
             Self::Log => "log ramp",
+            Self::Linear => "linear ramp",
         }
     }
 
-    /// Whether its curves carry rings: in print without colours they are told apart by them.
-    fn is_marked(self) -> bool {
-        self == Self::Linear
-    }
-
-    fn color(self) -> RGBColor {
+    fn mark(self) -> Option<Mark> {
         match self {
-            Self::Linear => palette::GREEN,
-            Self::Log => palette::BLUE,
+            Self::Around => Some(Mark::Dot),
+            Self::Log => None,
+            Self::Linear => Some(Mark::Ring),
         }
+    }
+
+    /// The colour of its curves, here and on the page.
+    pub(crate) fn color(self) -> RGBColor {
+        match self {
+            Self::Around => palette::ORANGE,
+            Self::Log => palette::BLUE,
+            Self::Linear => palette::GREEN,
+        }
+    }
+
+    /// The kinds of some curves by their colours, in words; nothing where all are of one kind.
+    pub(crate) fn told_apart(curves: &[Curve]) -> String {
+        let kinds: Vec<Self> =
+            Self::ALL.into_iter().filter(|kind| curves.iter().any(|c| Self::of(c) == *kind)).collect();
+        let words = |kind: &Self| match kind {
+            Self::Around => "orange: around the critical rate",
+            Self::Log => "blue: log ramps",
+            Self::Linear => "green: linear ramps",
+        };
+        if kinds.len() < 2 { String::new() } else { kinds.iter().map(words).collect::<Vec<_>>().join(", ") }
     }
 }
 
@@ -60,7 +92,7 @@ pub(crate) fn figures(curves: &[Curve], suggestion: Option<&Suggestion>) -> Vec<
     // A linear ramp's first rates alone would leave most of a log axis empty.
     let low = low.max(high * 1e-6);
     // On a linear axis a log ramp is a thin line at its left edge, and hides the linear ones there.
-    let linear: Vec<Curve> = curves.iter().filter(|curve| RampShape::of(curve) == RampShape::Linear).cloned().collect();
+    let linear: Vec<Curve> = curves.iter().filter(|curve| Ramp::of(curve) == Ramp::Linear).cloned().collect();
     let on_linear_axis = if linear.is_empty() { curves } else { &linear };
     let linear_high = on_linear_axis.iter().map(Curve::highest_rate).fold(0.0, f64::max);
     vec![
@@ -93,15 +125,15 @@ fn figure(name: &str, x: Axis, curves: &[Curve], suggestion: Option<&Suggestion>
 
 fn entries(curves: &[Curve]) -> Vec<Entry> {
     let mut entries = Vec::new();
-    for ramp in [RampShape::Log, RampShape::Linear] {
-        let of_ramp: Vec<&Curve> = curves.iter().filter(|curve| RampShape::of(curve) == ramp).collect();
+    for ramp in Ramp::ALL {
+        let of_ramp: Vec<&Curve> = curves.iter().filter(|curve| Ramp::of(curve) == ramp).collect();
         let measured = |measures: [Measure; 2]| of_ramp.iter().any(|curve| measures.iter().any(|m| curve.has(*m)));
         if measured([Measure::TrainAccuracy, Measure::TrainLoss]) {
             entries.push(Entry {
                 text: format!("{}, training", ramp.name()),
                 color: ramp.color(),
                 dashed: false,
-                marked: ramp.is_marked(),
+                mark: ramp.mark(),
             });
         }
         if measured([Measure::ValAccuracy, Measure::ValLoss]) {
@@ -109,7 +141,7 @@ fn entries(curves: &[Curve]) -> Vec<Entry> {
                 text: format!("{}, validation", ramp.name()),
                 color: ramp.color(),
                 dashed: true,
-                marked: ramp.is_marked(),
+                mark: ramp.mark(),
             });
         }
     }
@@ -136,21 +168,21 @@ fn loss_axis(curves: &[Curve]) -> Axis {
 
 /// Training drawn solid over its raw values, validation dashed over its own where there is no training.
 fn draw(figure: &mut Figure, panel: &Panel, curve: &Curve, training: Measure, held_out: Measure) {
-    let shape = RampShape::of(curve);
-    let color = shape.color();
+    let ramp = Ramp::of(curve);
+    let color = ramp.color();
     let has_training = curve.has(training);
     let raw = if has_training { training } else { held_out };
     panel.series(figure, &raw_points(curve, raw), color, 0.8, 0.28);
     if let Some(smooth) = smoothed(curve, training, WINDOW_DECADES) {
         panel.series(figure, &line(&smooth), color, 2.2, 1.0);
-        if shape.is_marked() {
-            panel.rings(figure, &line(&smooth), color);
+        if let Some(mark) = ramp.mark() {
+            panel.marks(figure, &line(&smooth), color, mark);
         }
     }
     if let Some(smooth) = smoothed(curve, held_out, WINDOW_DECADES) {
         panel.dashed_series(figure, &line(&smooth), color, if has_training { 1.4 } else { 2.2 });
-        if shape.is_marked() && !has_training {
-            panel.rings(figure, &line(&smooth), color);
+        if let Some(mark) = ramp.mark().filter(|_| !has_training) {
+            panel.marks(figure, &line(&smooth), color, mark);
         }
     }
 }

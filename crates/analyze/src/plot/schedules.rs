@@ -31,7 +31,7 @@ pub(crate) fn figure(lines: &[ScheduleLine]) -> Option<Figure> {
         Figure::new("schedules", "Learning rate and momentum over the steps, one line per arm", WIDTH, 0.0);
     let entries: Vec<Entry> = lines
         .iter()
-        .map(|line| Entry { text: line.arm.clone(), color: line.color, dashed: false, marked: false })
+        .map(|line| Entry { text: line.arm.clone(), color: line.color, dashed: false, mark: None })
         .collect();
     let taken = legend(&mut figure, &entries, LEFT, RIGHT, LEGEND_TOP);
     let (lowest, highest) = span(lines.iter().flat_map(|line| &line.momentum));

@@ -1,10 +1,8 @@
 //! The numbers behind a figure: for the page's script, which makes the figure answer, and as a table for everybody.
 
-use pages::escape;
+use pages::{escape, table};
 use plotters::style::RGBColor;
 use serde::Serialize;
-
-use super::page;
 
 /// Rows of a table behind a figure at most: it is to be read, and the records have all.
 const ROWS: usize = 24;
@@ -67,6 +65,9 @@ pub(super) struct Series {
     /// Its frame, from the top.
     #[serde(rename = "p")]
     pub panel: usize,
+    /// Its width where it is not the usual one: the choice among several.
+    #[serde(rename = "w", skip_serializing_if = "Option::is_none")]
+    pub width: Option<u8>,
     /// Whether it is dashed.
     #[serde(rename = "dash", skip_serializing_if = "std::ops::Not::not")]
     pub dashed: bool,
@@ -132,7 +133,7 @@ impl Chart {
         let mut head: Vec<(&str, bool)> = vec![(self.x, false)];
         head.extend(names.iter().map(|name| (name.as_str(), false)));
         let rows: Vec<Vec<String>> = self.positions(&series).into_iter().map(|x| self.row(&series, x)).collect();
-        let all = page::table(&head, &rows);
+        let all = table(&head, &rows);
         format!("<details><summary>The numbers of this figure</summary>\n{all}</details>\n")
     }
 

@@ -9,8 +9,10 @@ use reading::suggest::smoothed;
 use reading::{Smooth, WINDOW_DECADES};
 
 use super::chart::{Chart, Ends, Mark, Panel, Series, Short, hex, shorts};
+use crate::plot::candidates::{Line, style};
 use crate::plot::curves::{ArmCurves, Band};
 use crate::plot::palette;
+use crate::plot::range_test::Ramp;
 use crate::plot::schedules::ScheduleLine;
 use crate::study::{Cell, FinalAccuracy, GridPoint};
 
@@ -123,6 +125,7 @@ pub(super) fn curves(iterations: u64, arms: &[ArmCurves], per_step: &[Option<[Sh
                     (shorts(arm.finals.iter().map(|_| iterations as f64)), shorts(arm.finals.iter().copied()))
                 }),
                 dots: panel == 1 && !dashed,
+                width: None,
             });
         }
     }
@@ -132,22 +135,51 @@ pub(super) fn curves(iterations: u64, arms: &[ArmCurves], per_step: &[Option<[Sh
     chart(&format!("curves-{iterations}"), "step", false, vec![loss, accuracy], series)
 }
 
-/// The kinds of ramps that range tests follow.
-fn kind_color(curve: &Curve, is_linear: bool) -> RGBColor {
-    if curve.is_around_critical_rate() {
-        palette::ORANGE
-    } else if is_linear {
-        palette::GREEN
-    } else {
-        palette::BLUE
-    }
+/// Training loss of the candidates of a decision. `per_step`: of each, epochs, images and seconds of a step, where the axis is steps.
+pub(super) fn losses(x: &'static str, lines: &[Line], per_step: &[Option<[Short; 3]>]) -> Chart {
+    let of = |(place, (line, per_step)): (usize, (&Line, &Option<[Short; 3]>))| Series {
+        measure: ", training loss".to_owned(),
+        per_step: *per_step,
+        ..candidate(place, line)
+    };
+    let series = lines.iter().zip(per_step).enumerate().map(of).collect();
+    chart("losses", x, false, vec![Panel { log: true, ..panel("training loss (nats)", false) }], series)
 }
 
-/// By where the middle step's rate lies: at the middle of a linear ramp, or far below.
-fn is_linear(curve: &Curve) -> bool {
-    let lr = |i: usize| curve.points[i].lr;
-    let last = curve.points.len() - 1;
-    lr(last / 2) > lr(0) + 0.3 * (lr(last) - lr(0))
+/// Range tests of the candidates of a decision over each other.
+pub(super) fn ramps(curves: &[(String, bool, &Curve)]) -> Chart {
+    let points = (SMOOTH_POINTS / (2 * curves.len().max(1))).clamp(16, 80);
+    let mut series = Vec::new();
+    let mut highest_loss: f64 = 0.1;
+    for (place, (name, chosen, curve)) in curves.iter().enumerate() {
+        for (panel, measure) in [(0, Measure::TrainAccuracy), (1, Measure::TrainLoss)] {
+            let Some(smooth) = smoothed(curve, measure, WINDOW_DECADES) else { continue };
+            if panel == 1 {
+                highest_loss = highest_loss.max(1.3 * smooth.value[0]);
+            }
+            let all: Vec<(f64, f64)> = rates(&smooth).into_iter().zip(smooth.value.iter().copied()).collect();
+            let thin = all.iter().copied().step_by(all.len().div_ceil(points).max(1)).collect();
+            let line = Line { name: name.clone(), points: thin, chosen: *chosen };
+            series.push(Series { measure: format!(", {}", measure.name()), panel, ..candidate(place, &line) });
+        }
+    }
+    let accuracy = Panel { ends: Some(Ends { low: 0.0, high: 1.0 }), ..panel("training accuracy", true) };
+    let loss = Panel { ends: Some(Ends { low: 0.0, high: highest_loss }), ..panel("training loss (nats)", false) };
+    chart("ramps", "learning rate", true, vec![accuracy, loss], series)
+}
+
+/// The line of a candidate; that of the choice is bold.
+fn candidate(place: usize, line: &Line) -> Series {
+    let (color, dashed) = style(place);
+    Series {
+        group: line.name.clone(),
+        color: hex(color),
+        width: line.chosen.then_some(3),
+        dashed,
+        x: shorts(line.points.iter().map(|point| point.0)),
+        y: shorts(line.points.iter().map(|point| point.1)),
+        ..Series::default()
+    }
 }
 
 /// The range tests on a logarithmic axis, and on a linear one.
@@ -176,7 +208,7 @@ pub(super) fn range_tests(curves: &[Curve], suggestion: Option<&Suggestion>) -> 
             series.push(Series {
                 group: curve.source.clone(),
                 measure: format!(", {}", measure.name()),
-                color: hex(kind_color(curve, is_linear(curve))),
+                color: hex(Ramp::of(curve).color()),
                 panel,
                 dashed,
                 x: shorts(thin(&rates(&smooth))),
@@ -192,6 +224,7 @@ pub(super) fn range_tests(curves: &[Curve], suggestion: Option<&Suggestion>) -> 
     log.marks = marks(suggestion);
     let mut linear = Chart { name: "range-test-linear".to_owned(), log: false, ..log.clone() };
     // As the drawing: a log ramp is a thin line at the left edge of a linear axis.
+    let is_linear = |curve: &Curve| Ramp::of(curve) == Ramp::Linear;
     if curves.iter().any(is_linear) {
         let of_linear = |series: &Series| curves.iter().any(|c| c.source == series.group && is_linear(c));
         linear.series.retain(of_linear);

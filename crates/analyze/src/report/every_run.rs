@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use super::chart::{Short, hex};
 use super::charts::per_step;
-use super::page;
 use crate::plot::palette;
+use crate::plot::range_test::Ramp;
 use crate::table::{self, Table};
 use crate::{Result, frame};
 
@@ -23,6 +23,9 @@ use crate::{Result, frame};
 const POINTS: usize = 6000;
 const MOST_POINTS: usize = 120;
 const LEAST_POINTS: usize = 16;
+
+/// Runs of one arm that each get a colour of their own: the figure names so many.
+const FEW: usize = 16;
 
 /// What can be drawn of every run, in the order of the values of [`RunCurves`].
 pub(super) const MEASURES: [&str; 5] =
@@ -70,7 +73,9 @@ impl Curves {
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
         let mut curves = Self::default();
         let mut arms: Vec<&str> = Vec::new();
-        for run in runs {
+        let training = || runs.iter().filter(|run| !run.is_range_test());
+        let has_one_arm = training().all(|run| Some(run.arm()) == training().next().map(Run::arm));
+        for (number, run) in runs.iter().enumerate() {
             if !arms.contains(&run.arm()) {
                 arms.push(run.arm());
             }
@@ -86,7 +91,11 @@ impl Curves {
             values[4] = Some(Values::Shared(place));
             curves.runs.push(RunCurves {
                 name: run.record.name.clone(),
-                color: hex(color(run, &arms)),
+                color: hex(if has_one_arm && runs.len() <= FEW && !run.is_range_test() {
+                    palette::SERIES[number % palette::SERIES.len()]
+                } else {
+                    color(run, &arms, &steps)
+                }),
                 iterations: run.record.config.iterations,
                 per_step: per_step(run),
                 values,
@@ -96,10 +105,10 @@ impl Curves {
     }
 }
 
-/// The colour of a run: its arm's.
-fn color(run: &Run, arms: &[&str]) -> RGBColor {
+/// The colour of a run: its arm's; of a range test that of its kind.
+fn color(run: &Run, arms: &[&str], steps: &[Metrics]) -> RGBColor {
     if run.is_range_test() {
-        return palette::GREEN;
+        return Ramp::of(&reading::curve::run::of(&run.record, steps)).color();
     }
     palette::of_arm(run.arm(), arms.iter().position(|arm| *arm == run.arm()).unwrap_or(0))
 }
@@ -132,7 +141,7 @@ pub(super) fn section(runs: &[Run]) -> Result<String> {
     let table = table::of(runs)?;
     let mut html = String::from("<h2>Every run</h2>\n");
     html.push_str(
-        "<figure id=\"every-run\" class=\"wide\"><figcaption>One line per run, in the colour of its arm: those that the table below shows.</figcaption></figure>\n",
+        "<figure id=\"every-run\" class=\"wide\"><figcaption>One line per run, in the colour of its arm or kind of ramp: those that the table below shows.</figcaption></figure>\n",
     );
     let first = &runs[0].record;
     let _ = writeln!(
@@ -153,7 +162,7 @@ pub(super) fn section(runs: &[Run]) -> Result<String> {
         "<details id=\"runs\"{}><summary>{} runs</summary>\n{}</details>\n",
         if runs.len() <= 60 { " open" } else { "" },
         runs.len(),
-        page::table(&head, &rows)
+        pages::table(&head, &rows)
     );
     Ok(html)
 }

@@ -79,7 +79,7 @@ function chart(figure, spec, label, ...more) {
         const end = sign => s.y.map((y, i) => max(y + sign * (s.sd?.[i] || 0), lo));
         if (s.x.length < 9) s.x.forEach((x, i) => inside.append(dot(px(x), py(s.y[i]), 4, s.c), line(path([x, x], [end(1)[i], end(-1)[i]]), s.c)));
         else if (s.sd) inside.append(line(path([...s.x, ...s.x.toReversed()], [...end(1), ...end(-1).reverse()]), "none", 0, {fill: s.c, opacity: .16}));
-        inside.append(line(path(s.x, s.y), s.c, many ? 1 : 2, {opacity: many ? .35 : 1, "stroke-dasharray": s.dash ? "5 3" : ""}));
+        inside.append(line(path(s.x, s.y), s.c, many ? 1 : s.w || 2, {opacity: many ? .35 : 1, "stroke-dasharray": s.dash ? "5 3" : ""}));
       }
       for (const {x, c, label, row, within} of now.marks || []) {
         const end = px(x) > right - 80;

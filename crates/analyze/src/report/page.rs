@@ -12,15 +12,20 @@ use reading::suggest::name_of;
 use serde_json::json;
 
 use super::chart::Chart;
+use super::every_run::{self, Curves};
 use super::findings::points;
-use super::{Report, answer, every_run};
+use super::{Report, answer};
 use crate::Result;
 use crate::plot::palette;
+use crate::plot::range_test::Ramp;
 use crate::study::{Cell, Comparison, GridPoint, Verdict};
 
-pub(super) use pages::{figure, list, table};
+use pages::{list, table};
 
 const SCRIPT: &str = include_str!("page.js");
+
+/// What the figures of range tests show.
+const RANGE_TEST_CAPTION: &str = "Training solid, validation dashed; thin lines as measured, bold ones smoothed over log rate. Upright lines mark the suggested rates, shades their intervals.";
 
 /// What the page may load: nothing, from nowhere.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
@@ -33,7 +38,12 @@ pub fn html(report: &Report, drawings: &[(String, String)]) -> Result<String> {
     let title = escape(&report.title);
     let mut page = head(&title);
     let _ = writeln!(page, "<h1>{title}</h1>\n{}", setting(report));
-    page.push_str(&answers(report));
+    page.push_str(&answers(&[
+        ("Asked", answer::asked(report)),
+        ("In short", report.short.clone()),
+        ("Found", report.findings.clone()),
+        ("How sure", answer::sure(report)),
+    ]));
     let drawn = Drawn { drawings, charts: &report.charts };
     page.push_str(&arms(report, &drawn));
     page.push_str(&range_tests(report, &drawn));
@@ -45,7 +55,7 @@ pub fn html(report: &Report, drawings: &[(String, String)]) -> Result<String> {
         page.push_str("<h2>Warnings</h2>\n");
         page.push_str(&list("warnings", &report.warnings));
     }
-    page.push_str(&script(report)?);
+    page.push_str(&script(&report.charts.iter().collect::<Vec<_>>(), &report.every_run)?);
     page.push_str("</body>\n</html>\n");
     Ok(page)
 }
@@ -62,13 +72,15 @@ pub(super) fn head(title: &str) -> String {
 }
 
 /// The script, and what it draws from.
-fn script(report: &Report) -> Result<String> {
-    let charts: serde_json::Map<String, serde_json::Value> = report
-        .charts
+///
+/// # Errors
+/// Never: numbers and texts can be written.
+pub(super) fn script(charts: &[&Chart], every_run: &Curves) -> Result<String> {
+    let charts: serde_json::Map<String, serde_json::Value> = charts
         .iter()
         .map(|chart| Ok((chart.name.clone(), serde_json::to_value(chart).map_err(Failure::failed)?)))
         .collect::<Result<_>>()?;
-    let mut data = serde_json::to_value(&report.every_run).map_err(Failure::failed)?;
+    let mut data = serde_json::to_value(every_run).map_err(Failure::failed)?;
     data["charts"] = json!(charts);
     data["measures"] = json!(every_run::MEASURES);
     // No text in it may end the element that holds it.
@@ -95,23 +107,21 @@ fn compact(script: &str) -> String {
                 None => Some(letter).filter(|letter| "\"`".contains(*letter)),
             };
         }
-        compact.push('\n');
+        // What cannot end a statement needs no line's end after it.
+        if !line.ends_with([';', ',', '{', '(', '[', '?', ':']) {
+            compact.push('\n');
+        }
     }
     compact
 }
 
 /// What was asked, what was found, and how sure that is.
-fn answers(report: &Report) -> String {
+pub(super) fn answers(words: &[(&str, Vec<String>)]) -> String {
     let mut html = String::from("<dl class=\"answers\">\n");
-    for (word, sentences) in [
-        ("Asked", answer::asked(report)),
-        ("In short", report.short.clone()),
-        ("Found", report.findings.clone()),
-        ("How sure", answer::sure(report)),
-    ] {
+    for (word, sentences) in words {
         if !sentences.is_empty() {
-            let class = if word == "Found" { "findings" } else { "plain" };
-            let _ = writeln!(html, "<dt>{word}</dt><dd>{}</dd>", list(class, &sentences));
+            let class = if *word == "Found" { "findings" } else { "plain" };
+            let _ = writeln!(html, "<dt>{word}</dt><dd>{}</dd>", list(class, sentences));
         }
     }
     html.push_str("</dl>\n");
@@ -119,20 +129,26 @@ fn answers(report: &Report) -> String {
 }
 
 /// What was drawn, and the numbers behind it, by the names of the figures.
-struct Drawn<'a> {
-    drawings: &'a [(String, String)],
-    charts: &'a [Chart],
+pub(super) struct Drawn<'a> {
+    pub drawings: &'a [(String, String)],
+    pub charts: &'a [Chart],
 }
 
 impl Drawn<'_> {
+    /// The names of the figures, in their order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.drawings.iter().map(|(name, _)| name.as_str())
+    }
+
     /// A figure with its caption; `with_table`: and its numbers, where no table beside it has them.
-    fn figure(&self, name: &str, caption: &str, with_table: bool) -> String {
+    pub(super) fn figure(&self, name: &str, caption: &str, with_table: bool) -> String {
         let Some((_, svg)) = self.drawings.iter().find(|(drawn, _)| drawn == name) else {
             return String::new();
         };
         let chart = self.charts.iter().find(|chart| chart.name == name);
         let table = chart.filter(|_| with_table).map_or_else(String::new, Chart::table);
-        format!("<figure data-chart=\"{name}\">\n{svg}<figcaption>{}</figcaption>\n{table}</figure>\n", escape(caption))
+        let answers = chart.map_or_else(String::new, |_| format!(" data-chart=\"{name}\""));
+        format!("<figure{answers}>\n{svg}<figcaption>{}</figcaption>\n{table}</figure>\n", escape(caption))
     }
 }
 
@@ -279,9 +295,10 @@ fn range_tests(report: &Report, drawn: &Drawn) -> String {
         section.push_str(&suggestion_box(suggestion));
     }
     section.push_str("<div class=\"figures\">\n");
-    for name in ["range-test-log", "range-test-linear"] {
-        let caption = "Training solid, validation dashed; thin lines as measured, bold ones smoothed over log rate. Upright lines mark the suggested rates, shades their intervals.";
-        section.push_str(&drawn.figure(name, caption, true));
+    let kinds = Ramp::told_apart(&report.curves);
+    let kinds = if kinds.is_empty() { kinds } else { format!(" Ramps: {kinds}.") };
+    for (name, kinds) in [("range-test-log", kinds.as_str()), ("range-test-linear", "")] {
+        section.push_str(&drawn.figure(name, &format!("{RANGE_TEST_CAPTION}{kinds}"), true));
     }
     section.push_str("</div>\n");
     for suggestion in &report.suggestions {
@@ -389,7 +406,7 @@ mod tests {
     #[test]
     fn a_script_loses_what_separates_nothing() {
         let script = "// A comment\n  const a = {b: \"c : d\"};\n\n  if (a in b) return `${a} ± ${b}` + +c;\n";
-        assert_eq!(compact(script), "const a={b:\"c : d\"};\nif(a in b)return `${a} ± ${b}`+ +c;\n");
+        assert_eq!(compact(script), "const a={b:\"c : d\"};if(a in b)return `${a} ± ${b}`+ +c;");
     }
 
     /// What every page carries: at most 10 KB.

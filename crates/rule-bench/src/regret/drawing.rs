@@ -81,7 +81,7 @@ pub(crate) fn ground_truths(bench: &Bench, answers: &[Answer], role: Role, arm: 
     let mut figure = Figure::new(&format!("truth-{}", role.key()), description, width, 0.0);
     let entries: Vec<Entry> = std::iter::once(("mean and seeds of the ground truth", palette::INK))
         .chain(SHOWN)
-        .map(|(text, color)| Entry { text: text.to_owned(), color, dashed: false, marked: false })
+        .map(|(text, color)| Entry { text: text.to_owned(), color, dashed: false, mark: None })
         .collect();
     let taken = legend(&mut figure, &entries, 16.0, width - 16.0, LEGEND_TOP);
     let top = LEGEND_TOP + taken + 34.0;
