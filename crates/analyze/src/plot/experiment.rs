@@ -61,7 +61,7 @@ pub(crate) fn curves(name: &str, below: &str, arms: &[(String, Vec<(f64, f64)>)]
         text: arm.clone(),
         color: color(i),
         dashed: false,
-        marked: false,
+        mark: None,
     };
     let entries: Vec<Entry> = arms.iter().enumerate().map(entry).collect();
     let top = LEGEND_TOP + legend(&mut figure, &entries, LEFT, RIGHT, LEGEND_TOP) + TITLE_ROOM;
