@@ -103,6 +103,9 @@ fn a_model_of_larger_pictures_gives_a_picture_the_answer_of_the_evaluation() {
         let evaluate = "--model run/model.safetensors --data data.safetensors --out report --split test --json";
         let found: serde_json::Value = serde_json::from_str(&succeed(dir, "sc-eval", evaluate)).unwrap();
         assert_eq!(found["nets"][0]["accuracy"].as_f64(), result.test_accuracy, "{found}");
+        // The page shows pictures as the net sees them: 24 pixels wide and high, as the head of each PNG file says.
+        let page = fs::read_to_string(dir.join("report/index.html")).unwrap();
+        assert!(page.contains("SUhEUgAAABgAAAAYCA") && !page.contains("SUhEUgAAACEAAAAhCA"));
         let judged = rows(&fs::read_to_string(dir.join("report/predictions.csv")).unwrap(), "picture");
         succeed(dir, "sc-predict", &format!("run/model.safetensors {} --out all.csv", shapes.display()));
         let predicted = rows(&fs::read_to_string(dir.join("all.csv")).unwrap(), "path");

@@ -16,7 +16,7 @@ use evaluation::evaluation::{Evaluation, Held, Judged, Subjects};
 use evaluation::{figures, page};
 use launch::flags::headings::VALIDATION;
 use launch::inputs;
-use launch::model::{Computing, Model, NormaliseFlag};
+use launch::model::{self, Computing, Model, NormaliseFlag};
 use learner::samples;
 
 /// Large buffers come and go; this allocator keeps their pages.
@@ -84,13 +84,13 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let (data, sha256) = inputs::data_set(&arguments.data)?;
     let task = Task::of(&data, &sha256);
     let models: Vec<Model> =
-        arguments.model.iter().map(|path| model(path, &task, arguments)).collect::<Result<_, _>>()?;
+        arguments.model.iter().map(|path| read(path, &task, arguments)).collect::<Result<_, _>>()?;
     for model in &models {
         check_fit(model, &task, &arguments.data)?;
     }
     let share = share(arguments, &models)?;
     let val = samples::divide(&data.train.labels, data.classes.len(), share, None).val;
-    let (subjects, held) = subjects(arguments, &data, &val)?;
+    let (subjects, held) = subjects(arguments, &data, &val, seen(&models, data.shape))?;
     let mut nets = Vec::new();
     for model in models {
         let logits = model.logits(&subjects.pixels, subjects.shape, &arguments.computing)?;
@@ -115,7 +115,7 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
 }
 
 /// A model, normalised as a flag says.
-fn model(path: &Path, task: &Task, arguments: &Arguments) -> Result<Model, Failure> {
+fn read(path: &Path, task: &Task, arguments: &Arguments) -> Result<Model, Failure> {
     let mut model = Model::read(path, Some(task))?;
     model.normalise(arguments.normalise.normalise, Some(task))?;
     Ok(model)
@@ -177,6 +177,13 @@ fn share(arguments: &Arguments, models: &[Model]) -> Result<f64, Failure> {
     }
 }
 
+/// What nets see of the images of the data set: what all of them take, or, where they differ, the images as they are.
+fn seen(models: &[Model], stored: [usize; 3]) -> [usize; 3] {
+    let mut shapes = models.iter().map(|model| model.task.shape);
+    let first = shapes.next().unwrap_or(stored);
+    if shapes.all(|shape| shape == first) { first } else { stored }
+}
+
 /// Images for a temperature.
 struct ForTemperature {
     pixels: Vec<u8>,
@@ -184,7 +191,12 @@ struct ForTemperature {
 }
 
 /// The images to look at, and others for the temperature where those are not the validation images themselves.
-fn subjects(arguments: &Arguments, data: &DataSet, val: &[u32]) -> Result<(Subjects, Option<ForTemperature>), Failure> {
+fn subjects(
+    arguments: &Arguments,
+    data: &DataSet,
+    val: &[u32],
+    seen: [usize; 3],
+) -> Result<(Subjects, Option<ForTemperature>), Failure> {
     let all: Vec<u32>;
     let (split, images, chosen, name) = match arguments.split {
         SplitName::Val => ("val", &data.train, val, "training image"),
@@ -202,30 +214,31 @@ fn subjects(arguments: &Arguments, data: &DataSet, val: &[u32]) -> Result<(Subje
             SplitName::Test => Failure::unusable(format!("{} holds no test images", arguments.data.display())),
         });
     }
-    let size: usize = data.shape.iter().product();
-    let (pixels, labels) = chosen_of(images, chosen, size);
+    let (pixels, labels) = chosen_of(images, chosen, data.shape, seen);
     let named = |at: &u32| match images.files.get(*at as usize) {
         Some(path) => path.clone(),
         None => format!("{name} {at}"),
     };
     let subjects = Subjects {
         split,
-        shape: data.shape,
+        shape: seen,
         pixels,
         labels,
         names: chosen.iter().map(named).collect(),
         classes: data.classes.clone(),
     };
     let held = (arguments.split == SplitName::Test && !val.is_empty()).then(|| {
-        let (pixels, labels) = chosen_of(&data.train, val, size);
+        let (pixels, labels) = chosen_of(&data.train, val, data.shape, seen);
         ForTemperature { pixels, labels }
     });
     Ok((subjects, held))
 }
 
-/// Pixels and labels of some images.
-fn chosen_of(images: &Images, chosen: &[u32], size: usize) -> (Vec<u8>, Vec<u32>) {
-    let pixels = chosen.iter().flat_map(|at| &images.pixels[*at as usize * size..][..size]).copied().collect();
+/// Pixels and labels of some images of shape `stored`, of which nets see `seen`.
+fn chosen_of(images: &Images, chosen: &[u32], stored: [usize; 3], seen: [usize; 3]) -> (Vec<u8>, Vec<u32>) {
+    let size: usize = stored.iter().product();
+    let of = |at: &u32| model::centre(&images.pixels[*at as usize * size..][..size], stored, seen);
+    let pixels = chosen.iter().flat_map(of).collect();
     (pixels, chosen.iter().map(|at| images.labels[*at as usize]).collect())
 }
 

@@ -6,7 +6,7 @@ use artifacts::weights::{self, Origin, Task};
 use clap::Args;
 use cli::Failure;
 use kernels::device::{self, Device, EngineKind, Options, Precision};
-use kernels::engine::{Batch, Buffers, DataSet, Images, Split};
+use kernels::engine::{Batch, Buffers, DataSet, Images, Part, Split};
 use kernels::graph::Graph;
 use kernels::isa::Isa;
 use learner::nets;
@@ -159,6 +159,17 @@ impl Model {
         let all: Vec<u32> = (0..count as u32).collect();
         engine.logits(&Batch::plain(Split::Test, &all), None).or_fail()
     }
+}
+
+/// The centre, of shape `seen`, of an image of shape `stored`, both [channels, height, width]: what a net that takes so much is
+/// shown of it.
+pub fn centre(pixels: &[u8], stored: [usize; 3], seen: [usize; 3]) -> Vec<u8> {
+    let ([_, rows, columns], [_, height, width]) = (stored, seen);
+    let Part { top, left, .. } = Part::centre([rows, columns], [height, width]);
+    let lines = pixels
+        .chunks_exact(rows * columns)
+        .flat_map(|plane| plane.chunks_exact(columns).skip(top as usize).take(height));
+    lines.flat_map(|line| &line[left as usize..][..width]).copied().collect()
 }
 
 /// Images that are computed together; it changes no bit.
