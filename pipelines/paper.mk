@@ -18,6 +18,7 @@ paper-batch: ## paper: batch size at equal steps
 paper-cycles: ## paper: triangular, triangular2 and exp_range cycles against a fixed rate
 paper-decay: ## paper: weight decay under a high rate
 paper-depth: ## paper: deeper nets, 1cycle against piecewise constant
+paper-digits: ## paper: 1cycle against piecewise constant on digits, by the default study's runs
 paper-headline: ## paper: one at the paper's length, resnet20 on all of CIFAR-10: many hours
 paper-images: ## paper: does the gain grow as training images become fewer?
 paper-lenet: ## paper: LeNet on MNIST, 1cycle against step decay
@@ -107,8 +108,14 @@ $1-$2: $(addsuffix /result.json,$(paper_runs_of_$1-$2)) | $(BIN)/sc-analyze
 	@$(call paper_page,$1) $(paper_runs_of_$1-$2) --of pipelines/$1/$2.mk --scale $(strip $(SCALE))
 endef
 
+# paper-digits is of the runs of the default study: where that is another one, it is left out.
+paper_changed := $(strip $(foreach v,DATA NET BATCH LENGTHS SEEDS CUSTOMARY_LENGTHS,$(if $(filter command environment,$(origin $v)),$v)) \
+  $(if $(filter full,$(SCALE)),SCALE))
+ifneq ($(filter paper-digits,$(MAKECMDGOALS)),)
+$(if $(paper_changed),$(error paper-digits is about the default study: leave $(paper_changed) as they are))
+endif
 # 1: paper or team
-paper_known = $(basename $(notdir $(sort $(wildcard pipelines/$1/*.mk))))
+paper_known = $(filter-out $(if $(paper_changed),digits),$(basename $(notdir $(sort $(wildcard pipelines/$1/*.mk)))))
 paper_asked = $(if $(filter $1,$(MAKECMDGOALS)),$(call paper_known,$1),$(patsubst $1-%,%,$(filter $1-%,$(MAKECMDGOALS))))
 paper_unknown := $(strip $(foreach k,paper team,$(addprefix $k-,$(filter-out $(call paper_known,$k),$(call paper_asked,$k)))))
 ifneq ($(paper_unknown),)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use end_to_end::study::checkout;
 use end_to_end::workspace;
@@ -13,14 +14,18 @@ use crate::makefile::{commands, make};
 const TINY: [&str; 4] =
     ["PAPER_CIFAR=mnist data/mnist5k", "PAPER_SEEDS=1 2", "PAPER_RATE_SEEDS=101", "PAPER_SHORTEN=100"];
 
-/// The files of all experiments, by target.
+/// The experiment on the runs of the default study, which is no part of any other.
+const DEFAULT_STUDY: &str = "paper-digits";
+
+/// The files of all other experiments, by target.
 fn experiments() -> BTreeMap<String, PathBuf> {
     let of_kind = |kind: &str| {
         let files = fs::read_dir(workspace().join("pipelines").join(kind)).unwrap().flatten().map(|entry| entry.path());
         let named = |path: PathBuf| (format!("{kind}-{}", path.file_stem().unwrap().to_str().unwrap()), path);
         files.map(named).collect::<Vec<_>>()
     };
-    let all: BTreeMap<String, PathBuf> = ["paper", "team"].into_iter().flat_map(of_kind).collect();
+    let mut all: BTreeMap<String, PathBuf> = ["paper", "team"].into_iter().flat_map(of_kind).collect();
+    all.remove(DEFAULT_STUDY).expect("a file of its own, which names the runs of another study");
     assert!(all.len() >= 16, "{all:?}");
     all
 }
@@ -74,6 +79,31 @@ fn every_experiment_runs_the_arms_that_its_claims_are_about() {
             commands(checkout.path(), &["paper", "team", &format!("SCALE={scale}"), "PAPER_CIFAR=mnist data/mnist5k"]);
         let runs = all.iter().filter(|line| line.contains("sc-train ") || line.contains("sc-rangetest ")).count();
         assert_eq!(runs, of_all, "`make paper team` is all of them");
+    }
+}
+
+#[test]
+fn the_default_study_is_held_against_the_same_claims() {
+    let checkout = checkout();
+    let planned = |arguments: &[&str]| {
+        let mut make = Command::new("make");
+        make.args(["-n", DEFAULT_STUDY]).args(arguments).current_dir(checkout.path());
+        make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").output().unwrap()
+    };
+    let plan = String::from_utf8(planned(&[]).stdout).unwrap();
+    let (last, before) =
+        plan.trim_end().split('\n').collect::<Vec<_>>().split_last().map(|(l, b)| (*l, b.join("\n"))).unwrap();
+    let of_study = last.split(' ').filter(|word| word.starts_with("runs/superconvergence_"));
+    let runs: Vec<&str> = of_study.collect();
+    assert_eq!(runs.len(), 4 * 10, "{last}");
+    for run in runs {
+        assert!(before.contains(&format!(" --out {run} ")), "{run} is no run of the study");
+    }
+    for changed in ["NET=lenet", "SCALE=full"] {
+        let output = planned(&[changed]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let name = changed.split('=').next().unwrap();
+        assert!(said.contains(&format!("is about the default study: leave {name} as they are")), "{said}");
     }
 }
 

@@ -56,7 +56,7 @@ pub struct Found {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Arm {
-    arm: String,
+    name: String,
     steps: u64,
     /// The highest rate.
     rate: Option<f64>,
@@ -70,7 +70,7 @@ struct Arm {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Claim {
-    claim: String,
+    says: String,
     holds_if: String,
     verdict: Verdict,
     /// None where this scale is not the one that the claim is about.
@@ -104,7 +104,7 @@ impl Found {
                 Some(hold(head, claim.line, &comparison, &arms, margin)?)
             };
             claims.push(Claim {
-                claim: claim.says.clone(),
+                says: claim.says.clone(),
                 holds_if: claim.holds_if.clone(),
                 verdict: ours.as_ref().map_or(Verdict::CannotTell, |ours| ours.verdict(comparison.sign)),
                 ours,
@@ -166,7 +166,7 @@ impl Found {
         lines.extend(self.table_text());
         for claim in &self.claims {
             let ours = claim.ours.as_ref().map_or_else(String::new, |ours| format!(" ({ours})"));
-            lines.push(format!("{}: {}{ours}", claim.verdict, claim.claim));
+            lines.push(format!("{}: {}{ours}", claim.verdict, claim.says));
         }
         lines
     }
@@ -199,7 +199,7 @@ impl Found {
         if !is_of_curves {
             let measure = self.measures.first().map_or("accuracy", |measure| measure.title());
             let rows: Vec<(String, Vec<f64>)> =
-                self.arms.iter().filter_map(|arm| Some((arm.arm.clone(), arm.values.first()?.clone()?))).collect();
+                self.arms.iter().filter_map(|arm| Some((arm.name.clone(), arm.values.first()?.clone()?))).collect();
             return Ok(experiment::side_by_side(&self.stem(), measure, &rows));
         }
         let mut lines = Vec::new();
@@ -221,7 +221,7 @@ impl Arm {
             |measure: &Measure| -> Result<Option<Vec<f64>>> { runs.iter().map(|run| measure.of(run)).collect() };
         let rates: Vec<f64> = runs.iter().filter_map(|run| run.main_lr()).collect();
         Ok(Self {
-            arm: arm.to_owned(),
+            name: arm.to_owned(),
             steps: runs[0].record.config.iterations,
             rate: rates.into_iter().reduce(f64::max),
             seeds: runs.iter().map(|run| run.record.config.seed).collect(),
@@ -236,7 +236,7 @@ impl Arm {
             diverged => format!("{} ({diverged} diverged)", self.seeds.len()),
         };
         let rate = self.rate.map_or_else(String::new, number::rate);
-        let fixed = [self.arm.clone(), number::count(self.steps), rate, seeds];
+        let fixed = [self.name.clone(), number::count(self.steps), rate, seeds];
         let value = |values: &Option<Vec<f64>>| match values.as_deref().and_then(summary) {
             Some(Summary { mean, sd: Some(sd), .. }) => format!("{mean:.1} ± {sd:.1}"),
             Some(Summary { mean, .. }) => format!("{mean:.1}"),

@@ -128,7 +128,7 @@ fn last<'a>(claim: &Asserted, found: &'a [Found]) -> Option<(&'a Found, &'a Clai
 }
 
 fn answer<'a>(claim: &Asserted, found: &'a Found) -> Option<&'a Claim> {
-    found.claims.iter().find(|answer| answer.claim == claim.says && answer.holds_if == claim.holds_if)
+    found.claims.iter().find(|answer| answer.says == claim.says && answer.holds_if == claim.holds_if)
 }
 
 /// The rows of a claim: one for each scale at which it was asked.

@@ -80,7 +80,7 @@ impl FromStr for Comparison {
         let sign_of = |word: &str| signs.iter().find(|(name, _)| *name == word).map(|(_, sign)| *sign);
         let places: Vec<usize> = (0..words.len()).filter(|at| sign_of(words[*at]).is_some()).collect();
         let [at] = places[..] else {
-            return Err(format!("expected one of >, < and = between two sides, found {:?}", text));
+            return Err(format!("expected one of >, < and = between two sides, found {text:?}"));
         };
         let sign = sign_of(words[at]).unwrap_or(Sign::Equal);
         let comparison = Self { left: sum(&words[..at])?, sign, right: sum(&words[at + 1..])? };
