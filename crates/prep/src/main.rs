@@ -59,6 +59,9 @@ fn run(arguments: &Arguments) -> Result<u8, Failure> {
         None => fetch(format, &stages).map_err(not_fetched)?,
     };
     let mut set = read(format, &source, &stages).map_err(unusable)?;
+    if let Some(classes) = &common.only {
+        set.keep_classes(classes, &source.display().to_string()).map_err(unusable)?;
+    }
     if let Some(most) = format.train_per_class() {
         set.test_on_the_rest(most);
     }

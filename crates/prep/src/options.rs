@@ -139,6 +139,9 @@ pub(crate) struct Common {
     /// Name of the set in records and reports [default: the name of FILE without its extension]
     #[arg(long, help_heading = FILES, value_name = "NAME")]
     name: Option<String>,
+    /// Keep only these classes, by name
+    #[arg(long, help_heading = IMAGES, value_name = "NAME,NAME", value_delimiter = ',')]
+    pub(crate) only: Option<Vec<String>>,
     /// Keep only the first N images of each class, in training and in test
     #[arg(long, help_heading = IMAGES, value_name = "N", value_parser = at_least_one)]
     limit_per_class: Option<usize>,

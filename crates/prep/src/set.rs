@@ -46,21 +46,34 @@ impl Default for Limits {
 }
 
 impl Set {
+    /// Keeps the images of these classes alone. Classes and images stay in their order.
+    ///
+    /// # Errors
+    /// When the set, which was read from `place`, lacks one of them.
+    pub fn keep_classes(&mut self, names: &[String], place: &str) -> Result<()> {
+        if let Some(unknown) = names.iter().find(|name| !self.classes.contains(name)) {
+            return Err(Refusal::at(place, format!("--only names {unknown:?}, which is not among its classes"))
+                .hint(format!("it has {}", self.classes.join(", "))));
+        }
+        let kept: Vec<String> = self.classes.iter().filter(|class| names.contains(class)).cloned().collect();
+        let new = |label: u32| kept.iter().position(|class| *class == self.classes[label as usize]);
+        let labels: Vec<Option<u32>> = (0..self.classes.len() as u32).map(|old| Some(new(old)? as u32)).collect();
+        let size: usize = self.shape.iter().product();
+        for split in [&mut self.train, &mut self.test] {
+            let of_these = |index: &usize| labels[split.labels[*index] as usize].is_some();
+            let images: Vec<usize> = (0..split.labels.len()).filter(of_these).collect();
+            keep(split, &images, size);
+            split.labels.iter_mut().for_each(|label| *label = labels[*label as usize].unwrap_or_default());
+        }
+        self.classes = kept;
+        Ok(())
+    }
+
     /// Keeps at most so many images of each class, the first in order.
     pub fn limit_per_class(&mut self, limits: Limits) {
         let size: usize = self.shape.iter().product();
         for (split, limit) in [(&mut self.train, limits.train), (&mut self.test, limits.test)] {
-            let kept = first_of_each_class(split.labels.iter().copied(), self.classes.len(), limit);
-            for (to, &from) in kept.iter().enumerate() {
-                split.pixels.copy_within(from * size..(from + 1) * size, to * size);
-                split.labels[to] = split.labels[from];
-                if !split.files.is_empty() {
-                    split.files.swap(to, from);
-                }
-            }
-            split.pixels.truncate(kept.len() * size);
-            split.labels.truncate(kept.len());
-            split.files.truncate(kept.len());
+            keep(split, &first_of_each_class(split.labels.iter().copied(), self.classes.len(), limit), size);
         }
     }
 
@@ -139,6 +152,20 @@ impl Set {
     }
 }
 
+/// Keeps the images at these indices, which rise. `size`: bytes of an image.
+fn keep(images: &mut Images, kept: &[usize], size: usize) {
+    for (to, &from) in kept.iter().enumerate() {
+        images.pixels.copy_within(from * size..(from + 1) * size, to * size);
+        images.labels[to] = images.labels[from];
+        if !images.files.is_empty() {
+            images.files.swap(to, from);
+        }
+    }
+    images.pixels.truncate(kept.len() * size);
+    images.labels.truncate(kept.len());
+    images.files.truncate(kept.len());
+}
+
 fn check_classes(classes: &[String], split: &str, images: &Images, place: &str) -> Result<()> {
     let mut seen = vec![false; classes.len()];
     images.labels.iter().for_each(|label| seen[*label as usize] = true);
@@ -167,6 +194,20 @@ mod tests {
             sources: Vec::new(),
             skipped: Vec::new(),
         }
+    }
+
+    #[test]
+    fn chosen_classes_are_kept_with_labels_of_their_own() {
+        let mut set = sample();
+        set.keep_classes(&["b".to_owned()], "pictures").unwrap();
+        assert_eq!((set.classes.as_slice(), set.train.labels.as_slice()), (&["b".to_owned()][..], &[0, 0][..]));
+        assert_eq!((set.train.pixels.as_slice(), set.test.pixels.as_slice()), (&[0, 1, 2, 3][..], &[8, 9][..]));
+        assert_eq!(set.train.files, ["b/1.png", "b/2.png"]);
+        let refusal = sample().keep_classes(&["c".to_owned()], "pictures").unwrap_err();
+        assert!(refusal.to_string().contains("\"c\"") && refusal.advice().unwrap().contains("a, b"), "{refusal}");
+        let mut same = sample();
+        same.keep_classes(&["b".to_owned(), "a".to_owned()], "pictures").unwrap();
+        assert_eq!(same, sample());
     }
 
     #[test]
