@@ -31,11 +31,12 @@ fn the_comparison_with_random_search_is_planned_whole() {
     let checkout = checkout();
     let planned = commands(checkout.path(), &["streamline-vs-random", "RULE_CIFAR=folder pictures.tar"]);
     let searches = |words: &str| planned.iter().filter(|line| line.contains(words)).count();
-    // Four settings, two pairs of seeds.
-    assert_eq!(searches("-- length --recipe"), 8, "{planned:#?}");
-    assert_eq!(searches("-- random --recipe"), 8);
-    assert!(searches("--like") >= 8, "a random search is as long as the other");
-    assert_eq!(searches("-last --resume"), 16, "each search ends by one run");
+    // Three settings, four pairs of seeds.
+    for step in ["length", "random", "random-around", "rate-grid", "whole"] {
+        assert_eq!(searches(&format!("-- {step} --recipe")), 12, "{step}: {planned:#?}");
+    }
+    assert_eq!(searches("--like"), 24, "draws train as long as the other search");
+    assert_eq!(searches("-last --resume"), 60, "each search ends by one run");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod length;
 mod momentum;
 mod random;
 mod rate;
+mod rivals;
 mod weight_decay;
 
 use std::path::Path;
@@ -44,19 +45,28 @@ pub(crate) enum Step {
     Rate,
     /// How few steps are enough?
     Length,
-    /// The baseline: all at once, at random.
+    /// A rival: all at once, at random, from wide ranges.
     Random,
+    /// A rival: all at once, at random around the setting and its rate, short trainings first.
+    RandomAround,
+    /// A rival: four customary rates and no other choice.
+    RateGrid,
+    /// A rival: no search. All that is left goes into the last run.
+    Whole,
 }
 
 impl Step {
     /// Every step, with its name.
-    pub(crate) const NAMES: [(&'static str, Self); 6] = [
+    pub(crate) const NAMES: [(&'static str, Self); 9] = [
         ("batch-size", Self::BatchSize),
         ("momentum", Self::Momentum),
         ("weight-decay", Self::WeightDecay),
         ("rate", Self::Rate),
         ("length", Self::Length),
         ("random", Self::Random),
+        ("random-around", Self::RandomAround),
+        ("rate-grid", Self::RateGrid),
+        ("whole", Self::Whole),
     ];
 
     /// The step of this name.
@@ -77,7 +87,7 @@ impl Step {
             Self::Momentum => 13.0 / 84.0,
             Self::WeightDecay => 18.0 / 71.0,
             Self::Rate => 9.0 / 53.0,
-            Self::Length | Self::Random => 1.0,
+            Self::Length | Self::Random | Self::RandomAround | Self::RateGrid | Self::Whole => 1.0,
         }
     }
 }
@@ -94,6 +104,9 @@ pub(crate) fn next(search: &Search) -> Result<Next> {
         Step::Rate => rate::next(search),
         Step::Length => length::next(search),
         Step::Random => random::next(search),
+        Step::RandomAround => rivals::random_around(search),
+        Step::RateGrid => rivals::rate_grid(search),
+        Step::Whole => rivals::whole(search),
     }
 }
 
@@ -145,10 +158,12 @@ fn probe_cost(remaining: &Remaining, batch_size: usize) -> f64 {
 
 /// Rates from useless to diverging: adaptive methods move each weight by about the rate itself.
 fn rate_range(optimizer: &str) -> (f64, f64) {
-    match optimizer {
-        "adam" | "adamw" | "rmsprop" => (1e-6, 1.0),
-        _ => (1e-4, 30.0),
-    }
+    if moves_by_the_rate(optimizer) { (1e-6, 1.0) } else { (1e-4, 30.0) }
+}
+
+/// Whether each step moves a weight by about the rate, whatever its gradient.
+fn moves_by_the_rate(optimizer: &str) -> bool {
+    matches!(optimizer, "adam" | "adamw" | "rmsprop")
 }
 
 /// Steps of the range test for a training of so many.

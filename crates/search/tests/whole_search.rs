@@ -440,6 +440,78 @@ fn random_search_draws_from_its_ranges_and_keeps_the_budget() {
     assert!(random.budget.spent.images + last as f64 <= random.budget.limit);
 }
 
+/// The points that a random search of this seed tries.
+fn draws(world: &mut World, like: &str, data: &str) -> Vec<String> {
+    let start = world.runs.path("start.json");
+    let mut recipe = recipe::read(Path::new(&start)).unwrap();
+    data.clone_into(&mut recipe.setting.net);
+    let changed = world.runs.path(&format!("{data}.json"));
+    artifacts::json::write(Path::new(&changed), &recipe).unwrap();
+    let arguments = ["next", "random", "--recipe", &changed, "--init", "init/seed%.safetensors", "--runs"];
+    let (folder, out) = (world.runs.path(&format!("{data}-runs")), world.runs.path("never.json"));
+    let output = search(&[&arguments[..], &[&folder, "--out", &out, "--like", like]].concat());
+    let asked = stdout(&output);
+    asked.lines().map(|line| Asked::parse(line).text("max-lr").to_owned()).collect()
+}
+
+#[test]
+fn each_setting_draws_points_of_its_own() {
+    let mut world = World::new(1.0);
+    world.search("4000it");
+    let like = world.runs.path("length.json");
+    let (one, other) = (draws(&mut world, &like, "lenet"), draws(&mut world, &like, "shallow"));
+    assert!(one.len() >= 3 && one.len() == other.len(), "{one:?} {other:?}");
+    assert!(one.iter().all(|rate| !other.contains(rate)), "{one:?} {other:?}");
+    assert_eq!(one, draws(&mut world, &like, "lenet"));
+}
+
+#[test]
+fn draws_around_a_setting_keep_near_it_and_halve() {
+    let mut world = World::new(1.0);
+    let streamlined = world.search("4000it");
+    let last = streamlined.training.iterations.unwrap() * streamlined.training.batch_size as u64;
+    let (start, like) = (world.runs.path("start.json"), world.runs.path("length.json"));
+    let given = world.step("rate", &start, &[]);
+    let setting = recipe::read(Path::new(&given)).unwrap().training;
+    world.asked.clear();
+    let found = recipe::read(Path::new(&world.step("random-around", &given, &["--like", &like]))).unwrap();
+    let rate = setting.max_lr.unwrap();
+    for asked in &world.asked {
+        assert!((rate / 4.01..=rate * 4.01).contains(&asked.number("max-lr")));
+        assert!((0.7..=0.99).contains(&asked.number("momentum")));
+    }
+    let images = |asked: &Asked| asked.number("iterations") * asked.number("batch-size");
+    let full = world.asked.iter().filter(|asked| images(asked) > 0.9 * last as f64).count();
+    assert!(full >= 1 && world.asked.len() - full >= 4, "{full} of {}", world.asked.len());
+    let first = &world.asked[0];
+    assert_eq!((first.number("max-lr"), first.number("momentum")), (rate, setting.momentum), "the setting itself");
+    let best = world.asked.iter().filter(|asked| images(asked) > 0.9 * last as f64).map(accuracy).fold(0.0, f64::max);
+    let decision = found.decisions.last().unwrap();
+    let chosen = decision.candidates.iter().find(|one| one.name == decision.chosen).unwrap();
+    assert_eq!(chosen.mean_val_accuracy, Some(best));
+    assert!(found.budget.spent.images + last as f64 <= found.budget.limit);
+}
+
+#[test]
+fn a_grid_of_rates_and_no_search_at_all_spend_the_same_budget() {
+    let mut world = World::new(1.0);
+    let start = world.start("4000it");
+    world.asked.clear();
+    let grid = recipe::read(Path::new(&world.step("rate-grid", &start, &[]))).unwrap();
+    let rates: Vec<f64> = world.asked.iter().map(|asked| asked.number("max-lr")).collect();
+    assert_eq!(rates, [0.01, 0.03, 0.1, 0.3]);
+    let spends = |recipe: &Recipe| {
+        let last = recipe.training.iterations.unwrap() * recipe.training.batch_size as u64;
+        (recipe.budget.spent.images + last as f64) / recipe.budget.limit
+    };
+    assert!((0.99..=1.0).contains(&spends(&grid)), "{}", spends(&grid));
+
+    let given = world.step("rate", &start, &[]);
+    let whole = recipe::read(Path::new(&world.step("whole", &given, &[]))).unwrap();
+    assert!((0.99..=1.0).contains(&spends(&whole)), "{}", spends(&whole));
+    assert!(whole.training.iterations > grid.training.iterations.map(|steps| 3 * steps));
+}
+
 #[test]
 fn the_report_shows_every_decision() {
     let mut world = World::new(1.0);
@@ -477,6 +549,9 @@ fn what_cannot_be_searched_is_refused() {
     };
     assert!(next(&broken, "momentum").contains("broken.json: expected a recipe"));
     assert!(next(&start, "random").contains("needs a budget in steps"), "a random search needs a length");
+    assert!(next(&start, "rate-grid").contains("needs a budget in steps"));
+    assert!(next(&start, "whole").contains("no highest rate"));
+    assert!(next(&start, "random-around").contains("no highest rate"));
     assert!(!Path::new(&out).exists());
 }
 

@@ -7,55 +7,100 @@ use artifacts::sha256;
 use cli::Failure;
 use schedules::MOMENTUM_BOUNDS;
 
-use super::MIN_RANGE_TEST_STEPS;
+use super::{MIN_RANGE_TEST_STEPS, moves_by_the_rate};
 use crate::Result;
 use crate::halving::{self, Candidate, Scored};
 use crate::search::{Next, Search, record};
+use crate::trial::Trial;
 
 const QUESTION: &str = "Which of some random draws reaches the highest validation accuracy?";
 
 pub(super) fn next(search: &Search) -> Result<Next> {
-    let remaining = search.remaining();
-    let Some(images) = search.images_each.filter(|_| remaining.unit == Unit::Images) else {
-        let hint = "start the search with --budget 5000it, and pass --like with the recipe to compare with";
-        return Err(
-            Failure::unusable("a random search needs a budget in steps and a length for its trainings").hint(hint)
-        );
-    };
-    let draws = ((remaining.amount / images) as usize).saturating_sub(1);
+    let (remaining, images) = lengths(search)?;
+    let draws = ((remaining / images) as usize).saturating_sub(1);
     let candidates: Vec<Candidate> = (0..draws).map(|k| drawn(search, k, images)).collect();
+    let round = match round(search, &candidates)? {
+        Round::Ask(next) => return Ok(next),
+        Round::Over(round) => round,
+    };
+    let best = best_of(&round.scored)?;
+    let reason = format!("{draws} draws, one run each; {} has the highest validation accuracy.", best.name);
+    chosen(search, QUESTION, best.clone(), &round, reason)
+}
+
+/// What is left of a budget of images, and the images that each full training takes.
+pub(super) fn lengths(search: &Search) -> Result<(f64, f64)> {
+    let remaining = search.remaining();
+    if let Some(images) = search.images_each.filter(|_| remaining.unit == Unit::Images) {
+        return Ok((remaining.amount, images));
+    }
+    let hint = "start the search with --budget 5000it, and pass --like with the recipe to compare with";
+    let message = "a random search needs a budget in steps and a length for its trainings";
+    Err(Failure::unusable(message).hint(hint))
+}
+
+/// Candidates that train once each, all with the first seed.
+pub(super) enum Round {
+    /// Something is missing.
+    Ask(Next),
+    /// All are scored.
+    Over(Scores),
+}
+
+/// What they reached, and their runs.
+pub(super) struct Scores {
+    /// In the order of the candidates.
+    pub(super) scored: Vec<Scored>,
+    /// Their runs.
+    pub(super) trials: Vec<Trial>,
+}
+
+/// Scores candidates by one run each.
+pub(super) fn round(search: &Search, candidates: &[Candidate]) -> Result<Round> {
     let trials: Vec<_> = candidates.iter().map(|candidate| halving::trial(candidate, search.seeds[0])).collect();
     let missing = search.missing(&trials)?;
     if !missing.is_empty() {
-        return Ok(Next::Run(missing));
+        return Ok(Round::Ask(Next::Run(missing)));
     }
     let mut scored = Vec::new();
-    for (candidate, trial) in candidates.into_iter().zip(&trials) {
-        scored.extend(search.done(trial)?.map(|done| Scored::of(&candidate, &done)));
+    for (candidate, trial) in candidates.iter().zip(&trials) {
+        scored.extend(search.done(trial)?.map(|done| Scored::of(candidate, &done)));
     }
+    Ok(Round::Over(Scores { scored, trials }))
+}
+
+/// The candidate with the highest accuracy, the first of equals.
+pub(super) fn best_of(scored: &[Scored]) -> Result<&Candidate> {
     let accuracy = |one: &Scored| one.mean_accuracy().unwrap_or(0.0);
     let best = scored.iter().reduce(|best, one| if accuracy(one) > accuracy(best) { one } else { best });
-    let Some(best) = best else {
-        return Err(
-            Failure::unusable("the budget is too small for one draw and the last run").hint("use a larger --budget")
-        );
-    };
-    let chosen = best.candidate.clone();
+    best.map(|best| &best.candidate).ok_or_else(|| {
+        Failure::unusable("the budget is too small for one draw and the last run").hint("use a larger --budget")
+    })
+}
+
+/// The recipe with the chosen candidate's training, for as many steps as the candidate says.
+pub(super) fn chosen(
+    search: &Search,
+    question: &str,
+    best: Candidate,
+    scores: &Scores,
+    reason: String,
+) -> Result<Next> {
     let decision = Decision {
         step: search.step.name().to_owned(),
-        question: QUESTION.to_owned(),
-        candidates: scored.iter().map(|one| record(one, Vec::new())).collect(),
-        chosen: chosen.name.clone(),
-        reason: format!("{draws} draws, one run each; {} has the highest validation accuracy.", chosen.name),
-        spent: search.spent(&trials)?,
+        question: question.to_owned(),
+        candidates: scores.scored.iter().map(|one| record(one, Vec::new())).collect(),
+        chosen: best.name,
+        reason,
+        spent: search.spent(&scores.trials)?,
     };
     search.decided(
         |training| {
-            *training = chosen.training;
-            training.iterations = Some(chosen.iterations);
+            *training = best.training;
+            training.iterations = Some(best.iterations);
         },
         decision,
-        &trials,
+        &scores.trials,
     )
 }
 
@@ -64,7 +109,7 @@ pub(super) fn next(search: &Search) -> Result<Next> {
 /// 1e-3 to 10 (adaptive methods: 1e-5 to 0.1).
 fn drawn(search: &Search, k: usize, images: f64) -> Candidate {
     let training = &search.recipe.training;
-    let draw = |what: &str| uniform(&format!("{} {k} {what}", search.seeds[0]));
+    let draw = |what: &str| draw(search, k, what);
     let log_uniform = |what: &str, low: f64, high: f64| low * (high / low).powf(draw(what));
     let most = (search.recipe.setting.train_images / 4).min((images / MIN_RANGE_TEST_STEPS as f64) as usize);
     let sizes: Vec<usize> = [0.25, 0.5, 1.0, 2.0, 4.0]
@@ -76,8 +121,7 @@ fn drawn(search: &Search, k: usize, images: f64) -> Candidate {
     let cycles = draw("cycle") < 0.2;
     let (upper, lower) = MOMENTUM_BOUNDS;
     let momentum = if cycles { lower } else { round_digits(1.0 - log_uniform("momentum", 0.01, 0.2), 3) };
-    let adaptive = matches!(training.optimizer.as_str(), "adam" | "adamw" | "rmsprop");
-    let (low, high) = if adaptive { (1e-5, 0.1) } else { (1e-3, 10.0) };
+    let (low, high) = if moves_by_the_rate(&training.optimizer) { (1e-5, 0.1) } else { (1e-3, 10.0) };
     let training = Training {
         batch_size,
         momentum,
@@ -94,6 +138,14 @@ fn drawn(search: &Search, k: usize, images: f64) -> Candidate {
         rate(training.max_lr.unwrap_or_default())
     );
     Candidate { name, iterations: (images / batch_size as f64) as u64, training }
+}
+
+/// A number from 0 to below 1 for choice `what` of draw `k`. The data, the net and the optimizer go into it beside the seed: other
+/// settings are tried at other points, so that their luck is drawn anew.
+pub(super) fn draw(search: &Search, k: usize, what: &str) -> f64 {
+    let setting = &search.recipe.setting;
+    let optimizer = &search.recipe.training.optimizer;
+    uniform(&format!("{} {} {optimizer} {} {k} {what}", setting.data_sha256, setting.net, search.seeds[0]))
 }
 
 /// A number from 0 to below 1 that depends on `what` alone: the first 52 bits of its SHA-256.
