@@ -49,9 +49,3 @@ endif
 .PHONY: finetune
 finetune: $(if $(strip $(WEIGHTS)),reports/finetune_$(finetune_setting)/index.html) ## fine-tune a pretrained net: WEIGHTS=FILE; the last layer, then all, at measured rates
 	$(if $(strip $(WEIGHTS)),@:,$(error WEIGHTS is not set; name a state_dict of PyTorch, or the model.safetensors of a run))
-
-FINETUNE_SETTINGS ?= ## finetune-bench: NAME,NET,WEIGHTS,DATA for each pretrained net and the data that it is tuned to
-.PHONY: finetune-bench
-finetune-bench: | $(PROGRAMS) ## measure the rule's regret in fine-tuning against a grid and fastai's constants
-	@python3 pipelines/finetune_bench.py --programs $(BIN) \
-	  $(or $(strip $(FINETUNE_SETTINGS)),$(error FINETUNE_SETTINGS is not set; name settings as NAME,NET,WEIGHTS,DATA))

@@ -1,6 +1,7 @@
 """Does the rule for the highest rate hold in fine-tuning? Its regret against a grid of rates, beside fastai's constants.
 
-    make finetune-bench FINETUNE_SETTINGS="NAME,NET,WEIGHTS,DATA ..."
+    make finetune-bench                                                  # eleven settings of small nets
+    make finetune-bench FINETUNE_SETTINGS="NAME,NET,WEIGHTS,DATA ..."    # others
 
 For every setting and seed: a new last layer, trained alone for a short while at the rate that its range test suggests; from
 there a range test of the whole net, one multiplier over all groups' rates, and 1cycle at what it suggests; the same at every
@@ -127,7 +128,7 @@ def arguments():
     p.add_argument("--programs", default="target/release")
     p.add_argument("--runs", default="runs/finetune-bench")
     p.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
-    p.add_argument("--grid", type=float, nargs="+", default=[0.01, 0.03, 0.1, 0.3, 1.0, 3.0])
+    p.add_argument("--grid", type=float, nargs="+", default=[0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0])
     p.add_argument("--steps", type=int, default=150)
     p.add_argument("--head-steps", type=int, default=60)
     p.add_argument("--range-steps", type=int, default=100)
