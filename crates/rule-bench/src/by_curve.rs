@@ -57,7 +57,7 @@ fn answer(setting: &str, curve: &Curve, shown: &str) -> CurveAnswer {
 }
 
 /// The range tests of an arm in a setting's folder, by name; none where the setting has no folder.
-fn runs(folder: &Path, arm: &str) -> Result<Vec<PathBuf>> {
+pub(crate) fn runs(folder: &Path, arm: &str) -> Result<Vec<PathBuf>> {
     if !folder.is_dir() {
         return Ok(Vec::new());
     }

@@ -3,6 +3,7 @@
 //! **Hindsight regret** is what a user loses at a rule's rate: the best mean of the grid over all seeds, minus the mean at that
 //! rate, read off the grid by interpolation in log rate. Everything is in points of accuracy (percent) unless said otherwise.
 
+pub(crate) mod elsewhere;
 pub(crate) mod read;
 pub(crate) mod resample;
 pub(crate) mod table_rule;
@@ -13,7 +14,7 @@ use reading::stats;
 
 use crate::regret::bench::PROBE;
 use crate::regret::{BY_MOMENTUM, CRITICAL, OURS};
-use crate::{by_curve, confidence};
+use crate::{anew, by_curve, confidence};
 use read::{Answers, TableSetting, Tables};
 use table_rule::TableRule;
 
@@ -53,6 +54,7 @@ pub(crate) fn report(tables: &Tables) -> String {
     textbook(&mut text, tables);
     noisy_batch_norm(&mut text, tables);
     without_measurement(&mut text, tables, (ours, base), &tuning, &judging);
+    anew::report(&mut text, tables);
     by_curve::report(&mut text, tables);
     confidence::report(&mut text, tables);
     text
@@ -117,7 +119,7 @@ fn rules(text: &mut String, tables: &Tables, judging: &[usize], all: &[usize]) {
 }
 
 /// What the rule loses in a group of settings, and how sure that is.
-fn losses(text: &mut String, tables: &Tables, ours: &Answers, name: &str, group: &[usize]) {
+pub(crate) fn losses(text: &mut String, tables: &Tables, ours: &Answers, name: &str, group: &[usize]) {
     let means = means(tables, ours, group);
     let (most, at) = worst(tables, &means);
     let corrected = resample::hindsight(tables, ours, group);
@@ -128,7 +130,7 @@ fn losses(text: &mut String, tables: &Tables, ours: &Answers, name: &str, group:
     let _ = writeln!(
         text,
         "- {name}, {} settings: {:.2}; corrected for the best of noisy means {:.2}, 95% interval {:.2} to {:.2}; median setting \
-         {:.2}, worst {most:.2} ({at}); the middle of three range tests {:.2}.",
+         {:.2}, worst {most:.2} ({at}); the middle of three range tests {:.2}; as a share of the errors at the best rate {:.0}%.",
         means.len(),
         mean_of(&values(&means)),
         corrected.mean,
@@ -136,7 +138,13 @@ fn losses(text: &mut String, tables: &Tables, ours: &Answers, name: &str, group:
         corrected.high,
         median_of(&values(&means)),
         mean_of(&middle),
+        100.0 * mean_of(&means.iter().map(|(index, cost)| cost / errors(&tables.settings[*index])).collect::<Vec<_>>()),
     );
+}
+
+/// Errors at the best rate, in percent of the images.
+fn errors(setting: &TableSetting) -> f64 {
+    100.0 * (1.0 - setting.ground_truth.means()[setting.ground_truth.best()])
 }
 
 /// The mean of `cost` at the middle rate of every three of some rates.
@@ -185,6 +193,9 @@ fn cells(text: &mut String, tables: &Tables, both: (&Answers, &Answers)) {
                 setting.data == data && setting.has_batch_norm() == batch_norm
             };
             let cell: Vec<usize> = (0..tables.settings.len()).filter(is_in).collect();
+            if cell.is_empty() {
+                continue;
+            }
             let above: Vec<f64> =
                 cell.iter().map(|index| octaves_above(&tables.settings[*index], &both.0[index])).collect();
             let more = differences(tables, both, &cell);

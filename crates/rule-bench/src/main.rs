@@ -10,16 +10,17 @@ use analyze::plot::render;
 use artifacts::atomic;
 use cli::{arguments, output};
 
+mod anew;
 mod by_curve;
 mod claims;
 mod confidence;
 mod flags;
 mod regret;
 
-use claims::read::{BY_CURVE, Tables};
+use claims::read::{ANEW, BY_CURVE, Tables};
 use flags::Flags;
 use regret::bench::{Bench, Role};
-use regret::{drawing, tables};
+use regret::{drawing, of_role, tables};
 
 const PROGRAM: &str = "rule-bench";
 
@@ -30,10 +31,17 @@ fn main() -> ExitCode {
 /// Files first: what is printed may have no reader.
 fn measure(flags: &Flags) -> Result<()> {
     if flags.claims {
-        return output::text(claims::report(&Tables::read(&flags.folder)?));
+        let tables = Tables::read(&flags.folder)?;
+        return output::text(match &flags.fitted_on {
+            Some(folder) => claims::elsewhere::report(&tables, &Tables::read(folder)?),
+            None => claims::report(&tables),
+        });
     }
     if let Some(runs) = &flags.by_curve {
         return measure_by_curve(flags, runs);
+    }
+    if let Some(runs) = &flags.anew {
+        return measure_anew(flags, runs);
     }
     let Some(out) = &flags.out else { return Ok(()) };
     let bench = Bench::read(&flags.folder, &flags.tuning, &flags.judging)?;
@@ -47,7 +55,7 @@ fn measure(flags: &Flags) -> Result<()> {
         ("answers.csv".to_owned(), tables::answers(&bench, &answers)),
     ];
     let (mut all, mut summaries) = (Vec::new(), Vec::new());
-    for role in Role::ALL {
+    for role in Role::ALL.into_iter().filter(|role| of_role(&bench, *role).next().is_some()) {
         let scores = regret::scores(&bench, &answers, role);
         let figures = [drawing::rules(&scores, role), drawing::ground_truths(&bench, &answers, role, &flags.draw)];
         for figure in figures {
@@ -62,6 +70,16 @@ fn measure(flags: &Flags) -> Result<()> {
         atomic::write(&out.join(name), &bytes)?;
     }
     output::text(summaries.join("\n"))
+}
+
+/// The present rule on range tests that an earlier one was measured on: its table into the folder of the others, and what it costs.
+fn measure_anew(flags: &Flags, runs: &Path) -> Result<()> {
+    let mut tables = Tables::read(&flags.folder)?;
+    tables.anew = anew::answers(runs, &tables)?;
+    atomic::write(&flags.folder.join(ANEW), &anew::table(&tables.anew))?;
+    let mut text = String::new();
+    anew::report(&mut text, &tables);
+    output::text(text.trim_start())
 }
 
 /// The rule without a critical rate: its table into the folder of the others, and what it costs.

@@ -57,12 +57,8 @@ pub(crate) fn curves(name: &str, below: &str, arms: &[(String, Vec<(f64, f64)>)]
     let mut figure =
         Figure::new(name, format!("Validation accuracy over the {below}, one seed of each arm"), WIDTH, 0.0);
     let color = |i: usize| -> RGBColor { palette::SERIES[i % palette::SERIES.len()] };
-    let entry = |(i, (arm, _)): (usize, &(String, _))| Entry {
-        text: arm.clone(),
-        color: color(i),
-        dashed: false,
-        mark: None,
-    };
+    let entry =
+        |(i, (arm, _)): (usize, &(String, _))| Entry { text: arm.clone(), color: color(i), dashed: false, mark: None };
     let entries: Vec<Entry> = arms.iter().enumerate().map(entry).collect();
     let top = LEGEND_TOP + legend(&mut figure, &entries, LEFT, RIGHT, LEGEND_TOP) + TITLE_ROOM;
     let best = arms.iter().flat_map(|(_, points)| points).map(|(_, y)| *y).fold(0.1, f64::max);

@@ -52,7 +52,8 @@ pub(crate) const MAX_RAMP_WEIGHT: f64 = 0.6;
 /// Around a critical rate: the momentum from which on the ramp has its whole weight.
 pub(crate) const FULL_WEIGHT_MOMENTUM: f64 = 0.9;
 /// Around a critical rate: a minimum that a ramp reaches late counts as no more than so many times what the critical rate says.
-pub(crate) const MAX_MINIMUM_RATIO: f64 = 2.0;
+/// Where the loss falls to rates as high as that, the first step, which overshoots so much earlier, is the worse witness.
+pub(crate) const MAX_MINIMUM_RATIO: f64 = 8.0;
 /// With a critical rate, on a ramp between ends that were given: a minimum counts as no less than this share of what the
 /// critical rate says. Of a ramp over five or six decades few steps lie where it matters, and noise makes minima far too early.
 pub(crate) const MIN_MINIMUM_RATIO: f64 = 1.0 / 3.0;

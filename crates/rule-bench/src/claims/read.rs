@@ -8,6 +8,7 @@ use artifacts::{Action, ArtifactError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::regret::OURS;
 use crate::regret::bench::Role;
 use crate::regret::ground_truth::GroundTruth;
 
@@ -73,8 +74,25 @@ pub(crate) struct Tables {
     pub(crate) settings: Vec<TableSetting>,
     /// The answers, by rule and kind of range test.
     pub(crate) answers: BTreeMap<(String, String), Answers>,
+    /// The rule's own answers of the tables, with the seed of each range test.
+    pub(crate) ours: Vec<RampAnswer>,
     /// The answers by the curve alone; none where there is no such table.
     pub(crate) by_curve: Vec<CurveAnswer>,
+    /// The present rule's answers, where an earlier one made the tables; none where there is no such table.
+    pub(crate) anew: Vec<RampAnswer>,
+}
+
+/// What a rule answers on one range test: a line of [`ANEW`], and of `answers.csv`.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct RampAnswer {
+    /// The setting.
+    pub(crate) setting: String,
+    /// Kind of the range test.
+    pub(crate) range_test: String,
+    /// Its seed.
+    pub(crate) seed: u64,
+    /// The rate; none where it has no answer.
+    pub(crate) max_lr: Option<f64>,
 }
 
 /// A line of [`BY_CURVE`]: what the rule without a critical rate answers on one range test.
@@ -92,6 +110,8 @@ pub(crate) struct CurveAnswer {
     pub(crate) max_lr: Option<f64>,
 }
 
+/// The table of the present rule's answers.
+pub(crate) const ANEW: &str = "anew.csv";
 /// The table of answers by the curve alone.
 pub(crate) const BY_CURVE: &str = "by-curve.csv";
 
@@ -111,7 +131,7 @@ impl Tables {
         let mut settings = Vec::new();
         for row in rows::<SettingRow>(&path)? {
             let grid = grids.remove(&row.setting).unwrap_or_default();
-            let ground_truth = ground_truth(&grid).ok_or_else(|| {
+            let ground_truth = ground_truth(&grid, row.chance).ok_or_else(|| {
                 let expected = "settings with every seed at every rate in truth.csv";
                 ArtifactError::content(&path, expected, &row.setting)
             })?;
@@ -128,16 +148,22 @@ impl Tables {
         }
         let path = folder.join("answers.csv");
         let mut answers: BTreeMap<(String, String), Answers> = BTreeMap::new();
-        for row in rows::<AnswerRow>(&path)? {
-            let Some(rate) = row.max_lr else { continue };
-            let index = settings.iter().position(|setting: &TableSetting| setting.name == row.setting);
-            let index =
-                index.ok_or_else(|| ArtifactError::content(&path, "settings that settings.csv has", &row.setting))?;
-            answers.entry((row.rule, row.range_test)).or_default().entry(index).or_default().push(rate);
+        let mut ours = Vec::new();
+        for AnswerRow { setting, range_test, seed, rule, max_lr } in rows(&path)? {
+            if rule == OURS {
+                ours.push(RampAnswer { setting: setting.clone(), range_test: range_test.clone(), seed, max_lr });
+            }
+            let row = (setting, range_test, rule);
+            let Some(rate) = max_lr else { continue };
+            let index = settings.iter().position(|known: &TableSetting| known.name == row.0);
+            let index = index.ok_or_else(|| ArtifactError::content(&path, "settings that settings.csv has", &row.0))?;
+            answers.entry((row.2, row.1)).or_default().entry(index).or_default().push(rate);
         }
         let path = folder.join(BY_CURVE);
         let by_curve = if path.exists() { rows(&path)? } else { Vec::new() };
-        Ok(Self { settings, answers, by_curve })
+        let path = folder.join(ANEW);
+        let anew = if path.exists() { rows(&path)? } else { Vec::new() };
+        Ok(Self { settings, answers, ours, by_curve, anew })
     }
 
     /// The answers of a rule on a kind of range test.
@@ -155,14 +181,14 @@ impl Tables {
 type Grid = BTreeMap<u64, (f64, BTreeMap<u64, f64>)>;
 
 /// A grid as what it measures; none where it is empty, or some rate lacks a seed.
-fn ground_truth(grid: &Grid) -> Option<GroundTruth> {
+fn ground_truth(grid: &Grid, chance: f64) -> Option<GroundTruth> {
     let seeds: Vec<u64> = grid.values().next()?.1.keys().copied().collect();
     let is_whole = grid.values().all(|(_, row)| row.keys().eq(&seeds));
     is_whole.then(|| GroundTruth {
         rates: grid.values().map(|(rate, _)| *rate).collect(),
         accuracy: grid.values().map(|(_, row)| row.values().copied().collect()).collect(),
         seeds,
-        chance: 0.1,
+        chance,
     })
 }
 
@@ -176,6 +202,7 @@ struct SettingRow {
     optimizer: String,
     momentum: f64,
     iterations: u64,
+    chance: f64,
 }
 
 /// A line of `truth.csv`.
@@ -192,6 +219,7 @@ struct GroundTruthRow {
 struct AnswerRow {
     setting: String,
     range_test: String,
+    seed: u64,
     rule: String,
     max_lr: Option<f64>,
 }

@@ -68,8 +68,9 @@ impl TableRule {
     }
 }
 
+/// AdamW, and what else moves each weight by about the rate.
 fn is_adamw(setting: &TableSetting) -> bool {
-    setting.optimizer == "adamw"
+    !matches!(setting.optimizer.as_str(), "sgd" | "nesterov")
 }
 
 impl fmt::Display for TableRule {

@@ -43,6 +43,7 @@ pub(crate) fn settings(bench: &Bench) -> Vec<u8> {
         "best_accuracy",
         "span_points",
         "floor_points",
+        "chance",
     ];
     let row = |setting: &MeasuredSetting| {
         let (config, ground_truth) = (&setting.config, &setting.ground_truth);
@@ -61,6 +62,7 @@ pub(crate) fn settings(bench: &Bench) -> Vec<u8> {
             format!("{:.4}", ground_truth.means()[best]),
             points(ground_truth.span()),
             points(ground_truth.floor()),
+            format!("{:.4}", ground_truth.chance),
         ]
     };
     csv(&header, bench.settings.iter().map(row))
