@@ -235,7 +235,7 @@ watch: | $(BIN)/sc-watch ## watch a study in progress from another terminal: cur
 # ----------------------------------------------------------------------------------------------------------- the rest
 .PHONY: help help-all programs commands install uninstall dist test test-slurm torture lint fuzz sanitize large deps deny check-cuda test-cuda \
   test-pytorch test-export test-page schemas bench \
-  bench-checkpoint bench-peer bench-run bench-scaling peer-agrees clean clean-studies
+  bench-checkpoint bench-peer bench-run bench-scaling bench-start peer-agrees clean clean-studies
 
 # What `make help` shows, in this order. `make help-all` shows them and everything else that a `##` comment documents.
 USER_TARGETS := superconvergence rangetest finetune streamline paper team programs test
@@ -356,6 +356,10 @@ bench-scaling: ## measure images/s, GFLOP/s and memory over depth and batch size
 
 bench-checkpoint: ## measure what a checkpoint costs, and its share of a run at the default
 	$(CARGO) run --release --quiet -p end-to-end --bin checkpoint_cost
+
+bench-start: $(PROGRAMS) ## measure what each program weighs and how soon it starts
+	@$(CARGO) build --release --quiet --workspace --bin start_up
+	@$(BIN)/start_up $(BIN) $(notdir $(PROGRAMS))
 
 PEER_PYTHON ?= python3 ## bench-peer, peer-agrees, test-pytorch, test-export, test-page, parity tests: a Python, with PyTorch for most
 QUICK ?= ## bench-peer: 1 for a few cases only

@@ -193,6 +193,45 @@ print("LOGS", [log["step"] for log in logs], sorted(logs[0]))
             matplotlib.figure.Figure.savefig = original
         self.assertEqual(drawn, [("train/loss", 10), ("metrics/accuracy_top1", 10), ("val/loss", 10)])
 
+    def documented(self, name, start):
+        """The code blocks of a document from a line that begins so on, each as text."""
+        blocks, taken = [], False
+        for line in (ROOT / "docs" / name).read_text(encoding="utf-8").splitlines():
+            code = line.removeprefix("    ") if line.startswith("    ") else None
+            if code is not None and code.startswith(start):
+                blocks.append("")
+                taken = True
+            taken = taken and code is not None
+            if taken:
+                blocks[-1] += code + "\n"
+        return blocks
+
+    def run_documented(self, code):
+        """Runs it where the runs lie, under the name that the documents give."""
+        code = code.replace("runs/NAME", "runs/digits/train")
+        shell = code.startswith("python3 ")
+        words = code.replace("python3 ", f"{sys.executable} ", 1) if shell else [sys.executable, "-c", code]
+        environment = {**os.environ, "MPLBACKEND": "Agg"}
+        done = subprocess.run(words, shell=shell, cwd=self.folder, capture_output=True, text=True, env=environment)
+        self.assertEqual(done.returncode, 0, f"{code}\n{done.stderr}")
+        return done.stdout
+
+    @needs("pandas", "pyarrow", "matplotlib")
+    def test_the_documents_code_for_pandas_runs(self):
+        (code,) = self.documented("other-tools.md", "import pandas")
+        shape = "print(steps.pivot_table(index='iteration', columns='run', values='train_loss').shape)"
+        # pandas leaves out the steps at whose loss no run has a number.
+        finite = {step["iteration"] for steps in self.steps.values() for step in steps if step["train_loss"] is not None}
+        self.assertIn(f"({len(finite)}, 2)", self.run_documented(code + shape))
+        (code,) = self.documented("files.md", "python3 -c")
+        self.assertRegex(self.run_documented(code), r"count +40\.0")
+
+    @needs("safetensors", "torch")
+    def test_the_documents_code_for_pytorch_runs(self):
+        (code,) = self.documented("files.md", "from safetensors")
+        stand_in = "model = type('Net', (), {'load_state_dict': lambda self, state: print(len(state))})()\n"
+        self.assertGreater(int(self.run_documented(stand_in + code)), 5)
+
     def test_the_same_again_has_the_same_bytes(self):
         names = ["events", "tables"]
         before = {path: path.read_bytes() for name in names for path in (self.folder / name).rglob("*.*") if path.is_file()}

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use end_to_end::{command, programs, workspace};
+use end_to_end::study::{TINY, checkout};
+use end_to_end::{command, programs, small_setting, succeed, workspace};
 use image::{Rgb, RgbImage};
 
 /// Documents with commands for users.
@@ -176,4 +177,144 @@ fn the_recipes_of_the_readme_run() {
     }
     let page = fs::read_to_string(folder.path().join("reports/mine/index.html")).unwrap();
     assert!(page.contains("How well does 1cycle train? resnet8 on mine, batch 128: 4 steps."));
+}
+
+/// The lines of a document's code blocks that begin with `start`, those that go on joined.
+fn block_lines(document: &str, start: &str) -> Vec<String> {
+    let text = fs::read_to_string(workspace().join(document)).unwrap();
+    let mut lines: Vec<String> = Vec::new();
+    let (mut is_fenced, mut goes_on) = (false, false);
+    for line in text.lines() {
+        if line.starts_with("```") {
+            is_fenced = !is_fenced;
+            continue;
+        }
+        let Some(line) = line.strip_prefix("    ").or(is_fenced.then_some(line)) else { continue };
+        let (part, more) = line.strip_suffix('\\').map_or((line, false), |part| (part, true));
+        if goes_on {
+            lines.last_mut().unwrap().push_str(part);
+        } else if part.starts_with(start) {
+            lines.push(part.to_owned());
+        } else {
+            continue;
+        }
+        goes_on = more;
+    }
+    lines
+}
+
+/// Runs with the names that the documents give them, and what else they speak of.
+fn named_in_documents() -> tempfile::TempDir {
+    let setting = small_setting("lenet");
+    let folder = setting.path();
+    let shared = "--data data.safetensors --init init.safetensors --batch-size 16 --quiet";
+    let ramps = ["range-seed1", "rangetest-log-seed1", "range"].map(|name| (name, "--scale log --min-lr 1e-4 --max-lr 1"));
+    for (name, scale) in ramps.into_iter().chain([("rangetest-linear-seed1", "--scale linear --min-lr 0 --max-lr 0.1")]) {
+        succeed(folder, "sc-rangetest", &format!("{shared} {scale} --iterations 40 --no-probe --out runs/{name}"));
+    }
+    for seed in [2, 3] {
+        let ramp = format!("{shared} --scale log --min-lr 1e-4 --max-lr 1 --iterations 40 --no-probe --seed {seed}");
+        succeed(folder, "sc-rangetest", &format!("{ramp} --out runs/range-seed{seed}"));
+    }
+    let train = "--schedule constant --lr 0.002 --iterations 6 --val-from-train 0.2 --val-every 2";
+    succeed(folder, "sc-train", &format!("{shared} {train} --out runs/X"));
+    // What any tool would have left of a range test.
+    let metrics = fs::read_to_string(folder.join("runs/range/metrics.jsonl")).unwrap();
+    let mut curve = "iteration,lr,train_loss\n".to_owned();
+    for line in metrics.lines() {
+        let step: serde_json::Value = serde_json::from_str(line).unwrap();
+        curve += &format!("{},{},{}\n", step["iteration"], step["lr"], step["train_loss"]);
+    }
+    fs::write(folder.join("curve.csv"), curve).unwrap();
+    setting
+}
+
+/// Commands of the documents beside the README's recipes, `docs/your-pictures.md` and `docs/pytorch.md`, which have tests of their
+/// own. What other tools read, and Python, is `integrations/test_export.py`'s; what needs a GPU or a cluster has tests there.
+#[test]
+fn the_commands_of_the_documents_run() {
+    let setting = named_in_documents();
+    let folder = setting.path();
+    // Document, what its lines begin with, how many there are, and what this test has in other words.
+    let cases: [(&str, &str, usize, &[(&str, &str)]); 7] = [
+        ("docs/questions.md", "sc-", 2, &[]),
+        ("docs/reading-a-range-test.md", "sc-", 3, &[]),
+        ("docs/other-tools.md", "sc-", 1, &[]),
+        ("docs/reliability.md", "sc-", 2, &[("sc-rangetest --replay runs/X", "sc-rangetest --replay runs/range")]),
+        ("docs/watch.md", "sc-", 4, &[("runs/rangetest_mnist5k_resnet8_bs128 /mnt/big/runs/x", "runs/range runs/X")]),
+        (
+            "docs/streamline.md",
+            "sc-",
+            3,
+            &[
+                (
+                    "sc-train ...",
+                    "sc-train --data data.safetensors --init init.safetensors --schedule 1cycle --max-lr 1e-3 --iterations 12 --batch-size 16 --quiet",
+                ),
+                ("--budget 10m", "--budget 2000it"),
+                ("init/net_seed%.safetensors", "init.safetensors"),
+                ("--seeds 1,2", "--seeds 1"),
+            ],
+        ),
+        ("docs/files.md", "jq ", 1, &[("runs/NAME", "runs/X")]),
+    ];
+    let path = format!("{}:{}", programs().display(), std::env::var("PATH").unwrap_or_default());
+    let bash = |line: &str| {
+        let mut shell = Command::new("bash");
+        shell.args(["-euo", "pipefail", "-c", line]).env("PATH", &path).current_dir(folder);
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for (document, start, count, words) in cases {
+        let lines = block_lines(document, start);
+        assert_eq!(lines.len(), count, "{document} has other commands than this test: {lines:#?}");
+        if start == "jq " && Command::new("jq").arg("--version").output().is_err() {
+            eprintln!("skipped: the lines of {document} for jq, which is not installed");
+            continue;
+        }
+        for (there, _) in words {
+            assert_eq!(lines.iter().filter(|line| line.contains(there)).count(), 1, "{document}: {there:?}");
+        }
+        for line in lines {
+            let line = words.iter().fold(line, |line, (there, here)| line.replace(there, here));
+            let said = bash(&line);
+            let expected = match document {
+                "docs/reliability.md" => "the same bits as runs/",
+                "docs/watch.md" => " finished",
+                "docs/files.md" => "[2,",
+                _ => continue,
+            };
+            assert!(said.contains(expected), "{line}\n{said}");
+        }
+    }
+    for made in ["suggestion.json", "events", "tables", "steps.parquet", "start.json"] {
+        assert!(folder.join(made).exists(), "{made}");
+    }
+    // In prose.
+    assert!(bash("sc-analyze suggest runs/range --json | jq .max_lr").trim().parse::<f64>().unwrap() > 0.0);
+}
+
+/// The loop of docs/cluster.md for whatever runs lines of shell, at the size of a test.
+#[test]
+fn what_make_lists_can_be_run_by_anything() {
+    let checkout = checkout();
+    let lines = block_lines("docs/cluster.md", "make ");
+    let [listed, run] = lines.as_slice() else { panic!("{lines:#?}") };
+    assert!(listed.starts_with("make -s commands STUDY="), "{listed}");
+    let run = run.replace("STUDY=rangetest", &format!("STUDY=rangetest {}", quoted(&TINY))).replace("-P 8", "-P 2");
+    let loop_ = format!(
+        "while [ -n \"$(make -s commands STUDY=rangetest {})\" ]; do {run}; done; make -q rangetest {}",
+        quoted(&TINY),
+        quoted(&TINY)
+    );
+    let mut shell = Command::new("bash");
+    shell.args(["-euo", "pipefail", "-c", &loop_]).current_dir(checkout.path());
+    let output = shell.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").output().unwrap();
+    assert!(output.status.success(), "{loop_}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(checkout.path().join("reports/rangetest_mnist5k_lenet_bs32/index.html").exists());
+}
+
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("'{word}' ")).collect()
 }
