@@ -208,8 +208,10 @@ fn named_in_documents() -> tempfile::TempDir {
     let setting = small_setting("lenet");
     let folder = setting.path();
     let shared = "--data data.safetensors --init init.safetensors --batch-size 16 --quiet";
-    let ramps = ["range-seed1", "rangetest-log-seed1", "range"].map(|name| (name, "--scale log --min-lr 1e-4 --max-lr 1"));
-    for (name, scale) in ramps.into_iter().chain([("rangetest-linear-seed1", "--scale linear --min-lr 0 --max-lr 0.1")]) {
+    let ramps =
+        ["range-seed1", "rangetest-log-seed1", "range"].map(|name| (name, "--scale log --min-lr 1e-4 --max-lr 1"));
+    for (name, scale) in ramps.into_iter().chain([("rangetest-linear-seed1", "--scale linear --min-lr 0 --max-lr 0.1")])
+    {
         succeed(folder, "sc-rangetest", &format!("{shared} {scale} --iterations 40 --no-probe --out runs/{name}"));
     }
     for seed in [2, 3] {
@@ -220,14 +222,17 @@ fn named_in_documents() -> tempfile::TempDir {
     succeed(folder, "sc-train", &format!("{shared} {train} --out runs/X"));
     // What any tool would have left of a range test.
     let metrics = fs::read_to_string(folder.join("runs/range/metrics.jsonl")).unwrap();
-    let mut curve = "iteration,lr,train_loss\n".to_owned();
-    for line in metrics.lines() {
+    let row = |line: &str| {
         let step: serde_json::Value = serde_json::from_str(line).unwrap();
-        curve += &format!("{},{},{}\n", step["iteration"], step["lr"], step["train_loss"]);
-    }
-    fs::write(folder.join("curve.csv"), curve).unwrap();
+        format!("{},{},{}", step["iteration"], step["lr"], step["train_loss"])
+    };
+    let rows: Vec<String> = metrics.lines().map(row).collect();
+    fs::write(folder.join("curve.csv"), format!("iteration,lr,train_loss\n{}\n", rows.join("\n"))).unwrap();
     setting
 }
+
+/// A document, what its lines begin with, how many there are, and what the test has in other words.
+type Documented = (&'static str, &'static str, usize, &'static [(&'static str, &'static str)]);
 
 /// Commands of the documents beside the README's recipes, `docs/your-pictures.md` and `docs/pytorch.md`, which have tests of their
 /// own. What other tools read, and Python, is `integrations/test_export.py`'s; what needs a GPU or a cluster has tests there.
@@ -235,8 +240,7 @@ fn named_in_documents() -> tempfile::TempDir {
 fn the_commands_of_the_documents_run() {
     let setting = named_in_documents();
     let folder = setting.path();
-    // Document, what its lines begin with, how many there are, and what this test has in other words.
-    let cases: [(&str, &str, usize, &[(&str, &str)]); 7] = [
+    let cases: [Documented; 7] = [
         ("docs/questions.md", "sc-", 2, &[]),
         ("docs/reading-a-range-test.md", "sc-", 3, &[]),
         ("docs/other-tools.md", "sc-", 1, &[]),
@@ -316,5 +320,5 @@ fn what_make_lists_can_be_run_by_anything() {
 }
 
 fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("'{word}' ")).collect()
+    format!("'{}'", words.join("' '"))
 }

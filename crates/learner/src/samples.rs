@@ -315,16 +315,14 @@ mod tests {
             let (height, width) = (side("height"), side("width"));
             let parts: Vec<Part> = (0..20_000).map(|sample| resized_crop(1, sample, [height, width])).collect();
             let area = (height * width) as f64;
-            let measures: [(&str, fn(&Part, f64) -> f64); 6] = [
-                ("area", |part, area| f64::from(part.height * part.width) / area),
-                ("area_squared", |part, area| (f64::from(part.height * part.width) / area).powi(2)),
-                ("log_ratio", |part, _| (f64::from(part.width) / f64::from(part.height)).ln()),
-                ("log_ratio_squared", |part, _| (f64::from(part.width) / f64::from(part.height)).ln().powi(2)),
-                ("top", |part, _| f64::from(part.top)),
-                ("left", |part, _| f64::from(part.left)),
-            ];
-            for (name, measure) in measures {
-                let mean = parts.iter().map(|part| measure(part, area)).sum::<f64>() / parts.len() as f64;
+            let measures = |part: &Part| {
+                let share = f64::from(part.height * part.width) / area;
+                let log_ratio = (f64::from(part.width) / f64::from(part.height)).ln();
+                [share, share.powi(2), log_ratio, log_ratio.powi(2), f64::from(part.top), f64::from(part.left)]
+            };
+            let names = ["area", "area_squared", "log_ratio", "log_ratio_squared", "top", "left"];
+            for (at, name) in names.into_iter().enumerate() {
+                let mean = parts.iter().map(|part| measures(part)[at]).sum::<f64>() / parts.len() as f64;
                 let expected = case[name]["mean"].as_f64().unwrap();
                 // Five standard errors of our mean; those of the fixture's are a third as large.
                 let limit = 5.0 * case[name]["deviation"].as_f64().unwrap() / (parts.len() as f64).sqrt() + 1e-9;
