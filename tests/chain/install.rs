@@ -80,9 +80,10 @@ fn pages_and_completions_know_every_flag() {
     }
 }
 
-/// Whether a flag is but mentioned in a text of the help, as those of other programs are.
+/// Whether a flag is but mentioned in a text of the help, as those of other programs are: texts are set in by 10.
 fn page_alone(help: &str, flag: &str) -> bool {
-    !help.lines().any(|line| line.trim_start().split([' ', ',']).take(3).any(|word| word == flag))
+    let mut heads = help.lines().filter(|line| !line.starts_with(&" ".repeat(10)));
+    !heads.any(|line| line.trim_start().split([' ', ',']).take(3).any(|word| word == flag))
 }
 
 /// What bash offers after `words`, by the completions in `file`.

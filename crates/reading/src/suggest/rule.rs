@@ -54,6 +54,11 @@ pub(crate) const FULL_WEIGHT_MOMENTUM: f64 = 0.9;
 /// Around a critical rate: a minimum that a ramp reaches late counts as no more than so many times what the critical rate says.
 /// Where the loss falls to rates as high as that, the first step, which overshoots so much earlier, is the worse witness.
 pub(crate) const MAX_MINIMUM_RATIO: f64 = 8.0;
+/// With a critical rate: the batch at which the rule says what it says; at others a power of their ratio is multiplied on.
+pub(crate) const REFERENCE_BATCH: f64 = 128.0;
+/// That power. The noise of small batches, which the first step knows nothing of, lowers the rate that trains best; large batches
+/// bear more. By measurement (`docs/the-rule.md`).
+pub(crate) const BATCH_POWER: f64 = 0.25;
 /// With a critical rate, on a ramp between ends that were given: a minimum counts as no less than this share of what the
 /// critical rate says. Of a ramp over five or six decades few steps lie where it matters, and noise makes minima far too early.
 pub(crate) const MIN_MINIMUM_RATIO: f64 = 1.0 / 3.0;
@@ -139,7 +144,7 @@ pub(super) fn rates_of(curve: &Curve, mended: &Curve) -> Option<Rates> {
     let mut min_interval = Interval { low: min, high: min };
     let mut max_interval = Interval { low: max, high: max };
     if let Some(critical) = curve.critical_lr {
-        max_interval = include(max_interval, base_rate(curve, critical));
+        max_interval = include(max_interval, batch_factor(curve) * base_rate(curve, critical));
     }
     for constants in VARIATIONS {
         if let Some(Answer { min, max, .. }) = answer(curve, mended, constants) {
@@ -168,7 +173,8 @@ fn answer(curve: &Curve, mended: &Curve, constants: Constants) -> Option<Answer>
     let seen = main_measure(mended).and_then(|measure| Reading::of(mended, measure, constants.window));
     let learnt = seen.clone().filter(|reading| reading.outcome != Outcome::NoLearning);
     let by_critical = curve.critical_lr.map(|critical| {
-        by_the_critical_rate(curve, critical, constants).unwrap_or_else(|| without_a_ramp(curve, critical))
+        let found = by_the_critical_rate(curve, critical, constants);
+        by_the_batch(curve, found.unwrap_or_else(|| without_a_ramp(curve, critical)))
     });
     let (max, reason) = match by_critical {
         Some(answer) => answer,
@@ -182,6 +188,20 @@ fn answer(curve: &Curve, mended: &Curve, constants: Constants) -> Option<Answer>
         Some(rate) => (rate, Start::Seen),
     };
     Some(Answer { min: min.min(max), start, max, reason })
+}
+
+/// The rate at the curve's batch size, for one that holds at [`REFERENCE_BATCH`].
+fn by_the_batch(curve: &Curve, (rate, mut reason): (f64, String)) -> (f64, String) {
+    let factor = batch_factor(curve);
+    if let Some(size) = curve.setting.batch_size.filter(|_| (factor - 1.0).abs() > 1e-9) {
+        let _ = write!(reason, "; batches of {size} make that {}", show(factor * rate));
+    }
+    (factor * rate, reason)
+}
+
+/// What the batch size multiplies the rule's rate by: 1 where it is not known.
+fn batch_factor(curve: &Curve) -> f64 {
+    curve.setting.batch_size.map_or(1.0, |size| (size as f64 / REFERENCE_BATCH).powf(BATCH_POWER))
 }
 
 /// What the critical rate says alone, where no training loss was measured that could say more.
