@@ -584,6 +584,24 @@ fn a_late_minimum_counts_as_no_more_than_eight_times_what_the_critical_rate_says
 }
 
 #[test]
+fn small_batches_lower_the_rate_and_large_ones_raise_it() {
+    let max = |size: Option<usize>| {
+        let mut curve = around(0.8, 0.1, 60, 0.9);
+        curve.setting.batch_size = size;
+        suggest(&[curve]).unwrap()
+    };
+    let at_128 = max(Some(128)).max_lr.unwrap();
+    assert_eq!(max(None).max_lr, Some(at_128), "where the batch is not known it changes nothing");
+    for (size, factor) in [(8, 0.5), (2048, 2.0)] {
+        let suggestion = max(Some(size));
+        let ratio = suggestion.max_lr.unwrap() / at_128;
+        assert!((ratio / factor - 1.0).abs() < 1e-3, "{size}: {ratio}");
+        let said = format!("; batches of {size} make that ");
+        assert!(suggestion.reasons.iter().any(|reason| reason.contains(&said)), "{:?}", suggestion.reasons);
+    }
+}
+
+#[test]
 fn what_one_batch_does_moves_the_highest_rate_little() {
     let calm = suggest(&[around(0.8, 0.1, 60, 0.9)]).unwrap().max_lr.unwrap();
     let mut spiked = around(0.8, 0.1, 60, 0.9);
