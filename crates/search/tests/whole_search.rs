@@ -530,7 +530,11 @@ fn the_report_shows_every_decision() {
     for plot in ["batch-size-scores", "batch-size-ramps", "momentum-losses", "weight-decay-ramps", "length-scores"] {
         assert!(Path::new(&out).join(format!("{plot}.png")).exists(), "{plot}");
     }
-    assert!(!page.contains("<script"));
+    assert_eq!(page.matches("<script").count(), page.matches("</script>").count());
+    assert!(
+        page.contains("<script") && !page.contains("<script src"),
+        "the page's own script, and none from elsewhere"
+    );
 }
 
 #[test]
