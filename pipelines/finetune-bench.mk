@@ -4,7 +4,7 @@
 # each class), to digits (resnet8, bottleneck11), and to photographs: a new last layer alone, then the whole net at a multiplier of three groups' rates. In each of
 # eleven settings: the rule's multiplier against a grid, two seeds, by test accuracy; and fastai's constants beside it.
 # FINETUNE_SETTINGS asks the same of other nets, such as resnet18 with weights of torchvision.
-# Expected: docs/results/fine-tuning.md. Cost: 11 x 2 x 12 runs of at most 150 steps of 32 images: 20 minutes on 2 cores.
+# Cost: 11 x 2 x 12 runs of at most 150 steps of 32 images: half an hour on 2 cores, by estimate. It prints a table, a line a setting.
 
 FINETUNE_SETTINGS ?= ## finetune-bench: NAME,NET,WEIGHTS,DATA for each pretrained net and the data that it is tuned to
 FINETUNE_SEEDS ?= 1 2 ## finetune-bench: seeds of the new last layer and of the order

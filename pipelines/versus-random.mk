@@ -8,8 +8,8 @@
 #   rate-grid      the given setting at four customary rates
 #   whole          the given setting at its range test's rate: all that is left goes into the last run
 # The draws depend on the setting as well as on the seed. Seeds are not shared between pairs.
-# Expected: docs/results/streamline-vs-random.md has what was found.
-# Cost: 60 searches of 256,000 images: an half an hour on 2 cores with make -j2 THREADS=1.
+# Expected: docs/results/streamline-vs-random.md has what an earlier form of the study found; this one awaits its run.
+# Cost: 60 searches of 256,000 images: an hour on 2 cores with make -j2 THREADS=1, by estimate.
 # CIFAR-10 comes from RULE_CIFAR, as in rule-bench: 5,000 training images of it, and all its test images.
 
 VERSUS_BUDGET ?= 4000it ## streamline-vs-random: budget of each search, in steps of its first batch size
